@@ -1,0 +1,79 @@
+import type { ErrorCode } from './errors.ts';
+
+/** Why a link or a socket ended. `code` is one of the close codes of docs/ERRORS.md; `reason` is at most 123 bytes of UTF-8. */
+export interface CloseReason {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * The close codes Hawser sends. 1000 to 1015 are RFC 6455's; of our own, 4000 to 4499 invite the client to come back
+ * and 4500 to 4999 tell it to stay away.
+ */
+export const CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  protocolError: 1002,
+  unsupported: 1003,
+  noStatus: 1005,
+  abnormal: 1006,
+  badText: 1007,
+  policy: 1008,
+  tooLarge: 1009,
+  internal: 1011,
+  restart: 1012,
+  tryLater: 1013,
+  peerSilent: 4000,
+  backlogFull: 4001,
+  loginTimeout: 4002,
+  rateLimited: 4003,
+  tooManySockets: 4004,
+  writeTimeout: 4005,
+  serverClosing: 4006,
+  replaced: 4500,
+  authFailed: 4501,
+  authRequired: 4502,
+  messageTooLarge: 4503,
+  messageMalformed: 4504,
+  version: 4505,
+  protocol: 4506,
+  kicked: 4507,
+  noSuchNamespace: 4508,
+  notAllowed: 4509,
+} as const;
+
+/** The close code that carries an error's meaning; errors that never close a link have none. */
+export const CLOSE_OF_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
+  ERR_AUTH_FAILED: CLOSE.authFailed,
+  ERR_AUTH_REQUIRED: CLOSE.authRequired,
+  ERR_BACKLOG_FULL: CLOSE.backlogFull,
+  ERR_INTERNAL: CLOSE.internal,
+  ERR_LOGIN_TIMEOUT: CLOSE.loginTimeout,
+  ERR_MESSAGE_MALFORMED: CLOSE.messageMalformed,
+  ERR_MESSAGE_TOO_LARGE: CLOSE.messageTooLarge,
+  ERR_NO_SUCH_NAMESPACE: CLOSE.noSuchNamespace,
+  ERR_NOT_ALLOWED: CLOSE.notAllowed,
+  ERR_PEER_SILENT: CLOSE.peerSilent,
+  ERR_PROTOCOL: CLOSE.protocol,
+  ERR_RATE_LIMITED: CLOSE.rateLimited,
+  ERR_REPLACED: CLOSE.replaced,
+  ERR_SERVER_CLOSING: CLOSE.serverClosing,
+  ERR_TOO_MANY_SOCKETS: CLOSE.tooManySockets,
+  ERR_VERSION: CLOSE.version,
+  ERR_WRITE_TIMEOUT: CLOSE.writeTimeout,
+};
+
+/** Whether a client should dial again after a close with this code. Unknown codes of other ranges say yes. */
+export function mayComeBack(code: number): boolean {
+  switch (code) {
+    case CLOSE.normal:
+    case CLOSE.protocolError:
+    case CLOSE.unsupported:
+    case CLOSE.badText:
+    case CLOSE.policy:
+    case CLOSE.tooLarge:
+      return false;
+    default:
+      return code < 4500 || code > 4999;
+  }
+}

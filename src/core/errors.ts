@@ -1,0 +1,67 @@
+/** What went wrong, for `switch`. Stable: a code is never renamed or given a second meaning. docs/ERRORS.md lists them. */
+export type ErrorCode =
+  | 'ERR_ABORTED'
+  | 'ERR_ADDRESS_IN_USE'
+  | 'ERR_ARGUMENT'
+  | 'ERR_AUTH_FAILED'
+  | 'ERR_AUTH_REQUIRED'
+  | 'ERR_BACKLOG_FULL'
+  | 'ERR_BINARY_IN_JSON'
+  | 'ERR_CLOSED'
+  | 'ERR_CONNECT_FAILED'
+  | 'ERR_DISCONNECTED'
+  | 'ERR_EVENT_RESERVED'
+  | 'ERR_HANDLER_FAILED'
+  | 'ERR_HANDSHAKE_REFUSED'
+  | 'ERR_INTERNAL'
+  | 'ERR_LOGIN_TIMEOUT'
+  | 'ERR_MESSAGE_MALFORMED'
+  | 'ERR_MESSAGE_TOO_LARGE'
+  | 'ERR_NO_SUCH_NAMESPACE'
+  | 'ERR_NO_SUCH_REQUEST'
+  | 'ERR_NO_SUCH_USER'
+  | 'ERR_NOT_A_MEMBER'
+  | 'ERR_NOT_ALLOWED'
+  | 'ERR_OPTION'
+  | 'ERR_PEER_SILENT'
+  | 'ERR_PROTOCOL'
+  | 'ERR_RATE_LIMITED'
+  | 'ERR_REPLACED'
+  | 'ERR_SERVER_CLOSING'
+  | 'ERR_SESSION_LOST'
+  | 'ERR_TIMEOUT'
+  | 'ERR_TOO_MANY_REQUESTS'
+  | 'ERR_TOO_MANY_ROOMS'
+  | 'ERR_TOO_MANY_SOCKETS'
+  | 'ERR_UNENCODABLE'
+  | 'ERR_URL'
+  | 'ERR_VERSION'
+  | 'ERR_WRITE_TIMEOUT';
+
+export interface HawserErrorOptions extends ErrorOptions {
+  /** For a request that ended without an answer: whether the peer can have acted on it. */
+  readonly delivered?: 'no' | 'unknown';
+  /** What a handler on the other side chose to say about its failure; it crossed the wire. */
+  readonly data?: unknown;
+}
+
+/** The one error class this package throws. Match on `code`: `instanceof` fails across two installed copies. */
+export class HawserError extends Error {
+  override readonly name: string = 'HawserError';
+  /** A code of docs/ERRORS.md, or one that an application chose for the error it sent. */
+  readonly code: ErrorCode | (string & {});
+  readonly delivered: 'no' | 'unknown' | undefined;
+  readonly data: unknown;
+
+  constructor(code: ErrorCode | (string & {}), message: string, options?: HawserErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.delivered = options?.delivered;
+    this.data = options?.data;
+  }
+}
+
+/** Stops on our own mistakes: what only a bug in Hawser can make false. Never for what a peer or the network did. */
+export function assert(condition: unknown, why: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${why}`);
+}

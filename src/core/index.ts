@@ -1,0 +1,5 @@
+export * from './clock.ts';
+export * from './close.ts';
+export * from './errors.ts';
+export * from './outbound.ts';
+export * from './varint.ts';

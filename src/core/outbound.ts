@@ -1,0 +1,47 @@
+/**
+ * One encoded message on its way out, and the frames already made of it.
+ *
+ * A broadcast is one `Outbound` handed to every member's link: it is encoded once, and framed once per framing. The
+ * same object is what a session keeps until the peer acknowledges it.
+ */
+export class Outbound {
+  /** The message itself. Never changed after it was made. */
+  readonly bytes: Uint8Array;
+  /** True for a text message (UTF-8), false for a binary one. */
+  readonly text: boolean;
+  /** Bytes before `bytes` in its ArrayBuffer that belong to this message alone: room for the first framing's header. */
+  headroom: number;
+  /** The frame by `FrameSlot`; filled by framings whose output doesn't depend on the link. */
+  readonly framed: (Uint8Array | undefined)[] = [];
+
+  constructor(bytes: Uint8Array, text: boolean, headroom = 0) {
+    this.bytes = bytes;
+    this.text = text;
+    this.headroom = headroom;
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+}
+
+/** The bytes kept free before an encoded message: the longest header of any framing (RFC 6455 5.2: 2 + 8). */
+export const HEADROOM = 10;
+
+/** Where each link-independent framing keeps its frame in `Outbound.framed`. */
+export const FRAME_SLOT = { length: 0, line: 1, websocket: 2 } as const;
+
+/** Writes `header` before the message, in place when the headroom allows it, in a copy otherwise. */
+export function prependHeader(message: Outbound, header: Uint8Array): Uint8Array {
+  const { bytes } = message;
+  if (message.headroom >= header.length) {
+    message.headroom = 0;
+    const framed = new Uint8Array(bytes.buffer, bytes.byteOffset - header.length, header.length + bytes.length);
+    framed.set(header);
+    return framed;
+  }
+  const framed = new Uint8Array(header.length + bytes.length);
+  framed.set(header);
+  framed.set(bytes, header.length);
+  return framed;
+}

@@ -1,0 +1,76 @@
+import { HawserError } from '../core/index.ts';
+
+/** Parameters of an endpoint's URL that are this side's own business and never sent. docs/PROTOCOL.md has the table. */
+export const RESERVED_PARAMETERS = ['key', 'cert', 'ca', 'servername', 'dialect', 'namespace', 'mode'] as const;
+export type ReservedParameter = (typeof RESERVED_PARAMETERS)[number];
+
+/** A URL that a server listens on or a client dials, taken apart. */
+export interface Endpoint {
+  /** Such as `tcp`, without the colon. */
+  readonly scheme: string;
+  /** Host name or address without brackets; '' where the scheme has none. */
+  readonly host: string;
+  /** The port, or undefined when the URL names none. */
+  readonly port: number | undefined;
+  /** For ipc the socket's file, for inproc its name; otherwise the URL's path. */
+  readonly path: string;
+  /** `/` unless the URL names another: its path, or `?namespace=` where the path means something else. */
+  readonly namespace: string;
+  readonly reserved: Readonly<Partial<Record<ReservedParameter, string>>>;
+  /** All other parameters: they reach the server as `socket.handshake.query`. */
+  readonly query: Readonly<Record<string, string>>;
+}
+
+const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
+const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(['ipc', 'worker', 'inproc']);
+
+/** @throws HawserError ERR_URL when `text` is no URL that an endpoint can have. */
+export function parseEndpoint(text: string): Endpoint {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch (cause) {
+    throw new HawserError('ERR_URL', `not a URL: ${withoutQuery(text)}`, { cause });
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new HawserError('ERR_URL', 'credentials in a URL end up in logs: pass `token` instead');
+  }
+  const scheme = url.protocol.slice(0, -1);
+  const reserved: Partial<Record<ReservedParameter, string>> = {};
+  const query: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [name, value] of url.searchParams) {
+    if (RESERVED.has(name)) reserved[name as ReservedParameter] = value;
+    else query[name] = value;
+  }
+  const addressed = PATH_IS_ADDRESS.has(scheme);
+  const path = decodePath(url, addressed);
+  return {
+    scheme,
+    host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
+    port: url.port === '' ? undefined : Number(url.port),
+    path,
+    namespace: reserved.namespace ?? (addressed || path === '' ? '/' : path),
+    reserved,
+    query,
+  };
+}
+
+/** The endpoint as it may be logged: no parameters, hence no secrets. */
+export function describeEndpoint(endpoint: Endpoint): string {
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  const port = endpoint.port === undefined ? '' : `:${endpoint.port}`;
+  return `${endpoint.scheme}://${host}${port}${endpoint.path === '/' ? '' : endpoint.path}`;
+}
+
+function decodePath(url: URL, addressed: boolean): string {
+  const raw = addressed && url.hostname !== '' ? url.hostname + url.pathname : url.pathname;
+  try {
+    return decodeURIComponent(raw);
+  } catch (cause) {
+    throw new HawserError('ERR_URL', 'the path of the URL has a broken percent escape', { cause });
+  }
+}
+
+function withoutQuery(text: string): string {
+  return text.split('?')[0] ?? '';
+}

@@ -1,0 +1,3 @@
+export * from './endpoint.ts';
+export * from './framing.ts';
+export * from './link.ts';

@@ -1,0 +1,123 @@
+import type { CloseReason, Instant, Outbound, World } from '../core/index.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** What a link tells the layer above; called synchronously, one call per message and none per hop. */
+export interface LinkHandler {
+  /** One whole message. `bytes` is valid only during the call. */
+  onMessage(bytes: Uint8Array, text: boolean): void;
+  /** The chunk that was read is used up: queue what was held back while it was handled; the link then flushes. */
+  onIdle(): void;
+  /** `send` may be called again after it returned false. */
+  onDrain(): void;
+  /** The peer answered a `ping` of the transport's own. */
+  onPong(): void;
+  /** The link has ended, however it ended. Called once, and nothing is called after it. */
+  onClosed(reason: CloseReason): void;
+}
+
+/** Who is at the other end, as far as the transport can tell before a word is said. */
+export interface Peer {
+  /** The peer's IP address without brackets, or '' where the transport has none (ipc, inproc). */
+  readonly address: string;
+  /** The peer's port, or 0. */
+  readonly port: number;
+  /** True when the peer can only be on this machine: a loopback address, a Unix socket, this process. */
+  readonly local: boolean;
+  /** The path that was asked for, where the transport says it before HELLO (ws); otherwise undefined. */
+  readonly path: string | undefined;
+  /** Query parameters of that path. */
+  readonly query: Readonly<Record<string, string>>;
+  /** HTTP headers of the upgrade, lower case; empty elsewhere. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A link that carries whole messages, in order. Every transport passes the same suite: `testing/link-suite.ts`. */
+export interface Link extends AsyncDisposable {
+  /** The scheme, such as `tcp`; for logs and metrics. */
+  readonly transport: string;
+  /** The protocol that both sides agreed on: `hawser.v1`, `hawser.v1.json` or a name that the application registered. */
+  readonly protocol: string;
+  readonly peer: Peer;
+  /** Starts the flow of messages. Nothing is delivered before it, and nothing is lost. Called once. */
+  start(handler: LinkHandler): void;
+  /**
+   * Queues one message; it is written with all others of this turn of the event loop. False means that the backlog is
+   * over its mark (`DialOptions.backlogMark`): wait for `onDrain`. After the end it does nothing and returns false.
+   */
+  send(message: Outbound): boolean;
+  /** Bytes that were queued and not yet taken by the operating system. */
+  readonly queued: number;
+  /** Since when `queued` has not moved; undefined while nothing waits. The write deadline is measured from it. */
+  readonly stalledSince: Instant | undefined;
+  /** Stops and resumes reading: how back-pressure reaches the peer. */
+  pause(): void;
+  resume(): void;
+  /** Asks the peer for a sign of life below our protocol, where the transport has such a thing (RFC 6455 5.5.2). */
+  ping?(): void;
+  /** Sends what is queued, tells the peer why, then closes. Resolves when the link has ended; aborts after `closeWait`. */
+  close(reason?: CloseReason): Promise<void>;
+  /** Drops what is queued and closes at once. `onClosed` hears code 1006 with the cause's message. */
+  abort(cause: Error): void;
+  /** Resolves when the link has ended, however it ended. Never rejects. */
+  readonly closed: Promise<CloseReason>;
+}
+
+/** What both sides of a link need to know. */
+export interface LinkOptions {
+  readonly world: World;
+  /** The longest message taken in, in bytes; a longer announcement closes the link before memory is taken. */
+  readonly messageBytes: number;
+  /** `send` returns false when this many bytes are queued. */
+  readonly backlogMark: number;
+  /** How long a polite close may take, in ms, before the link is cut. */
+  readonly closeWait: number;
+}
+
+export interface DialOptions extends LinkOptions {
+  readonly signal: AbortSignal;
+  /** The protocols that the dialler speaks, best first. */
+  readonly protocols: readonly string[];
+  /** Extra HTTP headers of the upgrade (ws in Node only). */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Why a peer is turned away before it has a link. */
+export interface Refusal {
+  readonly reason: CloseReason;
+  /** The HTTP status that says the same, for ws: 403, 404, 429, 503. */
+  readonly status: number;
+}
+
+export interface ListenOptions extends LinkOptions {
+  /** The protocols that the listener knows; the first one offered that is among them is taken. */
+  readonly protocols: readonly string[];
+  /** How long a peer may take, in ms, to finish the upgrade or to send its first byte. */
+  readonly loginWait: number;
+  /** Asked as soon as the peer is known, before any memory is spent on it; undefined lets it in. */
+  admit(peer: Peer): Refusal | undefined;
+  /** Called for each link that is up. `start` must be called before the call returns, or soon after. */
+  onLink(link: Link): void;
+  /** Answers HTTP requests that are no upgrade (ws). The type is node:http's RequestListener, unknown here. */
+  readonly onRequest?: unknown;
+}
+
+/** Something that accepts links until it is closed. */
+export interface Listener extends AsyncDisposable {
+  /** The endpoint with its real port, such as `ws://127.0.0.1:3000`. */
+  readonly endpoint: string;
+  /** Stops accepting; links that are up live on. */
+  close(): Promise<void>;
+}
+
+/** What opens links for one or more URL schemes. */
+export interface Transport {
+  readonly schemes: readonly string[];
+  /**
+   * Opens a link.
+   * @throws HawserError ERR_ABORTED (the signal), ERR_CONNECT_FAILED (refused, unreachable, reset),
+   *   ERR_HANDSHAKE_REFUSED (the server answered no; `data` has the HTTP status), ERR_URL.
+   */
+  dial(endpoint: Endpoint, options: DialOptions): Promise<Link>;
+  /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_URL, ERR_NOT_ALLOWED (no permission). */
+  listen?(endpoint: Endpoint, options: ListenOptions): Promise<Listener>;
+}

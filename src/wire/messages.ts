@@ -1,0 +1,154 @@
+import type { ErrorCode, Outbound } from '../core/index.ts';
+
+/** Names of the two dialects of docs/PROTOCOL.md; also their WebSocket subprotocols (RFC 6455 1.9). */
+export const PROTOCOL = { hawser: 'hawser.v1', json: 'hawser.v1.json' } as const;
+
+/** The only version there is. */
+export const PROTOCOL_VERSION = 1;
+
+/** Type bytes of the Hawser protocol, version 1. */
+export const MESSAGE = {
+  hello: 1,
+  welcome: 2,
+  event: 3,
+  /** An event outside the acknowledged order: it may be dropped, and is never sent again. */
+  volatile: 4,
+  request: 5,
+  response: 6,
+  /** The answer to a request that failed; with id 0, an error about the socket as a whole. */
+  failure: 7,
+  channelOpen: 8,
+  channelData: 9,
+  channelCredit: 10,
+  channelClose: 11,
+  ack: 12,
+  ping: 13,
+  pong: 14,
+  goaway: 15,
+} as const;
+export type MessageKind = (typeof MESSAGE)[keyof typeof MESSAGE];
+
+/** Who sent a message, as the room layer vouches for it. */
+export interface From {
+  readonly id: string;
+  readonly user: string | null;
+}
+
+/** One device in a room, as presence shows it. */
+export interface Member {
+  readonly id: string;
+  readonly user: string | null;
+}
+
+/** What the room layer writes beside the data; never set by the sender. */
+export interface Meta {
+  readonly room?: string;
+  readonly from?: From;
+  readonly member?: Member;
+}
+
+/** How many messages of a channel were handed on: `[channel, count]`. */
+export type ChannelCount = readonly [channel: number, count: number];
+
+export interface Hello {
+  readonly version: number;
+  readonly namespace: string;
+  readonly token?: string;
+  /** A name for oneself, where the server lets peers choose. */
+  readonly user?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly resume?: { readonly ticket: Uint8Array; readonly counts: readonly ChannelCount[] };
+}
+
+export interface Welcome {
+  readonly version: number;
+  /** The socket's id. */
+  readonly id: string;
+  readonly user: string | null;
+  /** The server's name and version, for people. */
+  readonly server: string;
+  /** True when the session of the ticket goes on; false when it could not; absent when none was asked for. */
+  readonly recovered?: boolean;
+  /** To be shown at the next resume; absent when this peer can't resume. 16 bytes. */
+  readonly ticket?: Uint8Array;
+  /** What the server had been handed on each channel before the link broke. */
+  readonly counts?: readonly ChannelCount[];
+  /** The server's times and limits that the client must know, ms and bytes. */
+  readonly heartbeat: number;
+  readonly readWait: number;
+  readonly resumeWindow: number;
+  readonly messageBytes: number;
+}
+
+export interface Goaway {
+  readonly code: number;
+  readonly reason: string;
+  /** When to come back, in ms; the client adds chance to it. */
+  readonly retryAfter?: number;
+}
+
+/** What a request can be numbered with: a number in the Hawser dialect, what the peer likes in JSON. */
+export type RequestId = number | string;
+
+/**
+ * One decoded message. A single shape for all kinds keeps the hot path monomorphic; which fields mean something depends
+ * on `kind`.
+ */
+export class Incoming {
+  readonly kind: MessageKind;
+  /** 0 is the socket itself. */
+  readonly channel: number;
+  /** Requests, responses and failures; 0 when there is none. */
+  readonly id: RequestId;
+  /** Events and requests: the name. Failures: the code. */
+  readonly name: string;
+  /** The payload; for `hello`, `welcome`, `goaway` the structure of that name, for `ack` the counts, for ping and pong the stamp. */
+  readonly data: unknown;
+  readonly meta: Meta | undefined;
+
+  constructor(kind: MessageKind, channel: number, id: RequestId, name: string, data: unknown, meta?: Meta) {
+    this.kind = kind;
+    this.channel = channel;
+    this.id = id;
+    this.name = name;
+    this.data = data;
+    this.meta = meta;
+  }
+}
+
+/** Why bytes were no message. In the JSON dialect the peer is told and lives; in the Hawser dialect the link closes. */
+export interface WireFailure {
+  readonly kind: 0;
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The request that the failure is about, where it can be told. */
+  readonly id: RequestId;
+}
+
+/** The payload of a failure: what is said beside the code. */
+export interface FailureData {
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** One dialect: messages to bytes and back. Stateless; one instance serves every link. */
+export interface Codec {
+  readonly protocol: string;
+  /** Whether this dialect has acknowledgement, and hence resume. */
+  readonly acknowledges: boolean;
+  /** Never throws, whatever the bytes. */
+  decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure;
+  /** @throws HawserError ERR_UNENCODABLE for data that the dialect can't say (functions, cycles, too deep). */
+  event(channel: number, name: string, data: unknown, meta?: Meta): Outbound;
+  volatile(channel: number, name: string, data: unknown, meta?: Meta): Outbound;
+  request(channel: number, id: number, name: string, data: unknown): Outbound;
+  /** `name` is the request's; only JSON repeats it. */
+  response(channel: number, id: RequestId, name: string, data: unknown): Outbound;
+  failure(channel: number, id: RequestId, code: string, failure: FailureData): Outbound;
+  hello(hello: Hello): Outbound;
+  welcome(welcome: Welcome): Outbound;
+  ack(counts: readonly ChannelCount[]): Outbound;
+  ping(stamp: number): Outbound;
+  pong(stamp: number): Outbound;
+  goaway(goaway: Goaway): Outbound;
+}
