@@ -1,0 +1,74 @@
+import { HawserError } from './errors.ts';
+
+/** What one side takes in or keeps at the most. Each bound has a row in docs/LIMITS.md and a test that crosses it. */
+export interface Limits {
+  /** The longest message taken in, in bytes. */
+  readonly messageBytes: number;
+  /** Bytes queued for one peer and not taken by its link; over it a server cuts the peer off, a client's `send` throws. */
+  readonly backlogBytes: number;
+  /** Bytes kept for one peer until it acknowledges them; over it `send` returns false, or the session ends while the link is down. */
+  readonly resumeBytes: number;
+  /** Sockets of one address off loopback, at one time. */
+  readonly socketsPerAddress: number;
+  /** Sockets of one server, at one time. */
+  readonly sockets: number;
+  /** Requests of one peer that wait for an answer, at one time. */
+  readonly pendingRequests: number;
+  /** Rooms that one socket is in, at one time. */
+  readonly roomsPerSocket: number;
+  /** The longest name of a room, a user or an event, in UTF-16 code units. */
+  readonly nameLength: number;
+}
+
+/** Times, in ms. */
+export interface Times {
+  /** A peer may take this long from the first byte to a valid HELLO. */
+  readonly loginWait: number;
+  /** A link on which nothing was sent or heard for this long gets a ping. */
+  readonly heartbeat: number;
+  /** A link on which nothing was heard for this long is dead. */
+  readonly readWait: number;
+  /** A link that has taken no byte of what is queued for this long is dead. */
+  readonly writeWait: number;
+  /** A broken session waits this long for its peer to come back; 0 turns resume off. */
+  readonly resumeWindow: number;
+  /** A polite close may take this long. */
+  readonly closeWait: number;
+  /** The default for `request`. */
+  readonly requestTimeout: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  messageBytes: 1 << 20,
+  backlogBytes: 1 << 20,
+  resumeBytes: 1 << 20,
+  socketsPerAddress: 100,
+  sockets: 100_000,
+  pendingRequests: 1000,
+  roomsPerSocket: 1000,
+  nameLength: 256,
+};
+
+export const DEFAULT_TIMES: Times = {
+  loginWait: 10_000,
+  heartbeat: 20_000,
+  readWait: 45_000,
+  writeWait: 30_000,
+  resumeWindow: 120_000,
+  closeWait: 5_000,
+  requestTimeout: 30_000,
+};
+
+/** Fills what is left out with the defaults. @throws HawserError ERR_OPTION for what is no number from 0, or unknown. */
+export function fillNumbers<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
+  const filled: Record<string, number> = { ...(defaults as Record<string, number>) };
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(filled, name)) throw new HawserError('ERR_OPTION', `${what}.${name} is no option`);
+    if (typeof value !== 'number' || !(value >= 0)) {
+      throw new HawserError('ERR_OPTION', `${what}.${name} must be a number from 0`);
+    }
+    filled[name] = value;
+  }
+  return filled as T;
+}
