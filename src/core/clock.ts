@@ -17,6 +17,8 @@ export interface World {
   timer(at: Instant, run: () => void): Timer;
   /** Calls `run` soon, after the input that is being handled: once per turn of the event loop. */
   soon(run: () => void): void;
+  /** Hears of errors that a callback threw where no caller could catch them; what threw has been ended by then. */
+  report?(error: unknown): void;
 }
 
 export interface Timer {
