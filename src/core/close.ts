@@ -63,6 +63,33 @@ export const CLOSE_OF_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_WRITE_TIMEOUT: CLOSE.writeTimeout,
 };
 
+const ERROR_OF_CLOSE: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  ...Object.entries(CLOSE_OF_ERROR).map(([error, code]): [number, ErrorCode] => [code, error as ErrorCode]),
+  [CLOSE.goingAway, 'ERR_SERVER_CLOSING'],
+  [CLOSE.protocolError, 'ERR_PROTOCOL'],
+  [CLOSE.unsupported, 'ERR_PROTOCOL'],
+  [CLOSE.badText, 'ERR_MESSAGE_MALFORMED'],
+  [CLOSE.policy, 'ERR_NOT_ALLOWED'],
+  [CLOSE.tooLarge, 'ERR_MESSAGE_TOO_LARGE'],
+  [CLOSE.restart, 'ERR_SERVER_CLOSING'],
+  [CLOSE.tryLater, 'ERR_SERVER_CLOSING'],
+]);
+
+/** The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. */
+export function errorOfClose(code: number): ErrorCode {
+  return ERROR_OF_CLOSE.get(code) ?? 'ERR_CLOSED';
+}
+
+const REASON_BYTES_MAX = 123;
+const encoder = new TextEncoder();
+
+/** A reason whose text is cut, between characters, to the 123 bytes that a close frame can carry (RFC 6455 5.5). */
+export function closeReason(code: number, text = ''): CloseReason {
+  if (text.length <= REASON_BYTES_MAX / 3) return { code, reason: text };
+  const { read } = encoder.encodeInto(text, new Uint8Array(REASON_BYTES_MAX));
+  return { code, reason: text.slice(0, read) };
+}
+
 /** Whether a client should dial again after a close with this code. Unknown codes of other ranges say yes. */
 export function mayComeBack(code: number): boolean {
   switch (code) {

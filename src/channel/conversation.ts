@@ -1,0 +1,264 @@
+import {
+  type DataArguments,
+  type Direction,
+  type EventsOf,
+  HawserError,
+  Listeners,
+  type Name,
+  type Outbound,
+  type RequestAnswer,
+  type RequestData,
+  type RequestsOf,
+  type WaitOptions,
+  type World,
+} from '../core/index.ts';
+import { type Codec, type FailureData, type Incoming, MESSAGE, type Meta, type RequestId } from '../wire/index.ts';
+import { PendingRequests } from './pending-requests.ts';
+
+export interface SendOptions {
+  /** May be dropped when the link is slow or down, and is never sent again. Default false. */
+  readonly volatile?: boolean;
+}
+
+/** What came with a message beside its data, set by the room layer. */
+export type MessageInfo = Meta;
+
+export type EventListener<Data> = (data: Data, info: MessageInfo) => unknown;
+export type RequestHandler<F> = (
+  data: RequestData<F>,
+  info: MessageInfo,
+) => RequestAnswer<F> | Promise<RequestAnswer<F>>;
+export type AnyListener = (name: string, data: unknown, info: MessageInfo) => unknown;
+
+/** Where a conversation's messages go, and what it needs of the world. */
+export interface Outlet {
+  readonly world: World;
+  readonly codec: Codec;
+  readonly pendingRequests: number;
+  readonly requestTimeout: number;
+  /** Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. */
+  send(message: Outbound, tag: number): boolean;
+  /** Sends now or never. */
+  sendVolatile(message: Outbound): boolean;
+  /** Hears what an application's handler threw. */
+  report(error: unknown, during: string): void;
+  /** Hears an error that the peer sent about no request in particular. */
+  refused(error: HawserError): void;
+}
+
+const NO_INFO: MessageInfo = Object.freeze({});
+
+/** What may not be the name of an event or request that an application sends: the protocol's own words. */
+export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['hello', 'welcome', 'error', 'joined', 'left']);
+
+/** Events and requests, both ways, on one channel. `In` is what the peer sends, `Out` what we send. */
+export class Conversation<In extends Direction, Out extends Direction> {
+  readonly #channel: number;
+  readonly #outlet: Outlet;
+  readonly #events: Listeners = new Listeners();
+  #handlers: Map<string, (data: never, info: MessageInfo) => unknown> | undefined;
+  #any: readonly AnyListener[] = [];
+  #pending: PendingRequests | undefined;
+  #handling = 0;
+
+  constructor(channel: number, outlet: Outlet) {
+    this.#channel = channel;
+    this.#outlet = outlet;
+  }
+
+  /** Sends an event. False when the backlog is over its mark; the event is queued all the same unless it is volatile. */
+  send<E extends Name<EventsOf<Out>>>(
+    event: E,
+    ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
+  ): boolean {
+    refuseReserved(event);
+    const { codec } = this.#outlet;
+    if (options?.volatile) return this.#outlet.sendVolatile(codec.volatile(this.#channel, event, data));
+    return this.#outlet.send(codec.event(this.#channel, event, data), 0);
+  }
+
+  /**
+   * Asks the peer and resolves with its answer.
+   * @throws HawserError ERR_TIMEOUT (default 30 s), ERR_ABORTED, ERR_TOO_MANY_REQUESTS, ERR_CLOSED, ERR_SESSION_LOST,
+   *   or the code that the peer's handler threw.
+   */
+  request<R extends Name<RequestsOf<Out>>>(
+    name: R,
+    ...[data, options]: DataArguments<RequestData<RequestsOf<Out>[R]>, WaitOptions>
+  ): Promise<RequestAnswer<RequestsOf<Out>[R]>> {
+    const outlet = this.#outlet;
+    this.#pending ??= new PendingRequests(outlet.world, outlet.pendingRequests);
+    const answer = this.#pending.open(name, { timeout: outlet.requestTimeout, ...options }, (id) => {
+      refuseReserved(name);
+      outlet.send(outlet.codec.request(this.#channel, id, name, data), id);
+    });
+    return answer as Promise<RequestAnswer<RequestsOf<Out>[R]>>;
+  }
+
+  on<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void {
+    this.#events.add(event, listener);
+  }
+
+  once<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void {
+    this.#events.once(event, listener);
+  }
+
+  off<E extends Name<EventsOf<In>>>(event: E, listener?: EventListener<EventsOf<In>[E]>): void {
+    this.#events.remove(event, listener);
+  }
+
+  /** Hears every event, after the listeners of its name. */
+  onAny(listener: AnyListener): void {
+    this.#any = [...this.#any, listener];
+  }
+
+  offAny(listener: AnyListener): void {
+    this.#any = this.#any.filter((one) => one !== listener);
+  }
+
+  /**
+   * Answers a request with what `handler` returns or resolves to. A `HawserError` that it throws reaches the asker with its code,
+   * message and data; any other error reaches it as ERR_HANDLER_FAILED without a word of what it said.
+   */
+  handle<R extends Name<RequestsOf<In>>>(name: R, handler: RequestHandler<RequestsOf<In>[R]>): void {
+    this.#handlers ??= new Map();
+    this.#handlers.set(name, handler);
+  }
+
+  /** Takes in one message of this channel. Never throws. */
+  dispatch(message: Incoming): void {
+    switch (message.kind) {
+      case MESSAGE.event:
+      case MESSAGE.volatile:
+        this.#dispatchEvent(message);
+        return;
+      case MESSAGE.request:
+        this.#dispatchRequest(message, message.id);
+        return;
+      case MESSAGE.response:
+        if (typeof message.id === 'number') this.#pending?.answer(message.id, message.data);
+        return;
+      case MESSAGE.failure:
+        this.#dispatchFailure(message);
+        return;
+      default:
+    }
+  }
+
+  /** Rejects the requests that wait, each with what `error` makes of its name and id. */
+  failPending(error: (name: string, id: number) => HawserError): void {
+    this.#pending?.failAll(error);
+  }
+
+  #dispatchEvent(message: Incoming): void {
+    const info = message.meta ?? NO_INFO;
+    const listeners = this.#events.of(message.name);
+    if (listeners === undefined && this.#handlers?.has(message.name)) {
+      this.#dispatchRequest(message, 0);
+      return;
+    }
+    if (listeners !== undefined) {
+      for (const listener of listeners) this.#call(listener, message.name, message.data, info);
+    }
+    for (const listener of this.#any) this.#callAny(listener, message.name, message.data, info);
+  }
+
+  /** Runs an application's listener; what it throws, now or later, is reported and harms nobody. */
+  #call(listener: (...args: never[]) => unknown, name: string, data: unknown, info: MessageInfo): void {
+    try {
+      const result = listener(data as never, info as never);
+      if (result instanceof Promise) this.#watch(result, name);
+    } catch (error) {
+      this.#outlet.report(error, `event '${name}'`);
+    }
+  }
+
+  #callAny(listener: AnyListener, name: string, data: unknown, info: MessageInfo): void {
+    try {
+      const result = listener(name, data, info);
+      if (result instanceof Promise) this.#watch(result, name);
+    } catch (error) {
+      this.#outlet.report(error, `event '${name}'`);
+    }
+  }
+
+  #watch(result: Promise<unknown>, name: string): void {
+    result.catch((error: unknown) => this.#outlet.report(error, `event '${name}'`));
+  }
+
+  /** With id 0 nobody waits for an answer: only a failure is told. */
+  #dispatchRequest(message: Incoming, id: RequestId): void {
+    const handler = this.#handlers?.get(message.name);
+    if (handler === undefined) {
+      this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody answers '${message.name.slice(0, 64)}' here` });
+      return;
+    }
+    if (this.#handling >= this.#outlet.pendingRequests) {
+      this.#fail(id, 'ERR_TOO_MANY_REQUESTS', {
+        message: `${this.#handling} requests of yours are already being handled`,
+      });
+      return;
+    }
+    try {
+      const result = handler(message.data as never, message.meta ?? NO_INFO);
+      if (result instanceof Promise) this.#answerLater(message.name, id, result);
+      else this.#answer(message.name, id, result);
+    } catch (error) {
+      this.#handlerFailed(message.name, id, error);
+    }
+  }
+
+  #answerLater(name: string, id: RequestId, result: Promise<unknown>): void {
+    this.#handling += 1;
+    result
+      .then(
+        (answer) => this.#answer(name, id, answer),
+        (error: unknown) => this.#handlerFailed(name, id, error),
+      )
+      .catch((error: unknown) => this.#outlet.report(error, `answer to '${name}'`))
+      .finally(() => {
+        this.#handling -= 1;
+      });
+  }
+
+  #answer(name: string, id: RequestId, answer: unknown): void {
+    if (id === 0) return;
+    let response: Outbound;
+    try {
+      response = this.#outlet.codec.response(this.#channel, id, name, answer);
+    } catch (error) {
+      this.#handlerFailed(name, id, new Error(`the answer to '${name}' can't be encoded`, { cause: error }));
+      return;
+    }
+    this.#outlet.send(response, 0);
+  }
+
+  #handlerFailed(name: string, id: RequestId, error: unknown): void {
+    if (isHawserError(error)) {
+      this.#fail(id, error.code, { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) });
+      return;
+    }
+    this.#outlet.report(error, `request '${name}'`);
+    this.#fail(id, 'ERR_HANDLER_FAILED', { message: `the handler of '${name}' failed` });
+  }
+
+  #fail(id: RequestId, code: string, failure: FailureData): void {
+    this.#outlet.send(this.#outlet.codec.failure(this.#channel, id, code, failure), 0);
+  }
+
+  #dispatchFailure(message: Incoming): void {
+    const { message: text, data } = message.data as FailureData;
+    const error = new HawserError(message.name, text, { data });
+    if (message.id === 0) this.#outlet.refused(error);
+    else if (typeof message.id === 'number') this.#pending?.fail(message.id, error);
+  }
+}
+
+/** By name, not by `instanceof`, which fails across two installed copies. */
+function isHawserError(error: unknown): error is HawserError {
+  return error instanceof Error && error.name === 'HawserError' && 'code' in error;
+}
+
+function refuseReserved(name: string): void {
+  if (RESERVED_EVENTS.has(name)) throw new HawserError('ERR_EVENT_RESERVED', `'${name}' is a word of the protocol`);
+}

@@ -1,0 +1,95 @@
+import { HawserError, type Timer, type WaitOptions, type World } from '../core/index.ts';
+
+interface Pending {
+  readonly name: string;
+  resolve(answer: unknown): void;
+  reject(error: HawserError): void;
+  /** Forgets the timer and the abort listener. */
+  settle(): void;
+}
+
+/** The requests of one conversation that wait for an answer. */
+export class PendingRequests {
+  readonly #world: World;
+  readonly #most: number;
+  #byId: Map<number, Pending> | undefined;
+  #lastId = 0;
+
+  constructor(world: World, most: number) {
+    this.#world = world;
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#byId?.size ?? 0;
+  }
+
+  /**
+   * Sends a request by `send` and waits for its answer.
+   * @throws HawserError ERR_TOO_MANY_REQUESTS, ERR_ABORTED, ERR_TIMEOUT, or what the peer or the end of the session says.
+   */
+  open(
+    name: string,
+    options: Required<Pick<WaitOptions, 'timeout'>> & WaitOptions,
+    send: (id: number) => void,
+  ): Promise<unknown> {
+    const { signal, timeout } = options;
+    if (signal?.aborted) return Promise.reject(aborted(name, signal, 'no'));
+    if (this.size >= this.#most) {
+      const error = new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests already wait`, {
+        delivered: 'no',
+      });
+      return Promise.reject(error);
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      const onAbort = (): void => this.fail(id, aborted(name, signal, 'unknown'));
+      const settle = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      this.#byId ??= new Map();
+      this.#byId.set(id, { name, resolve, reject, settle });
+      try {
+        send(id);
+      } catch (error) {
+        this.#byId.delete(id);
+        reject(error);
+        return;
+      }
+      signal?.addEventListener('abort', onAbort);
+      if (timeout > 0) timer = this.#world.timer(this.#world.now() + timeout, () => this.fail(id, late(name, timeout)));
+    });
+  }
+
+  answer(id: number, answer: unknown): void {
+    this.#take(id)?.resolve(answer);
+  }
+
+  fail(id: number, error: HawserError): void {
+    this.#take(id)?.reject(error);
+  }
+
+  /** Rejects one request, or all, with an error that says whether the peer can have seen it. */
+  failAll(error: (name: string, id: number) => HawserError): void {
+    for (const [id, pending] of [...(this.#byId ?? [])]) this.fail(id, error(pending.name, id));
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#byId?.get(id);
+    if (pending === undefined) return undefined;
+    this.#byId?.delete(id);
+    pending.settle();
+    return pending;
+  }
+}
+
+function late(name: string, timeout: number): HawserError {
+  return new HawserError('ERR_TIMEOUT', `no answer to '${name}' within ${timeout} ms`, { delivered: 'unknown' });
+}
+
+function aborted(name: string, signal: AbortSignal | undefined, delivered: 'no' | 'unknown'): HawserError {
+  return new HawserError('ERR_ABORTED', `request '${name}' was aborted`, { cause: signal?.reason, delivered });
+}

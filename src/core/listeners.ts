@@ -1,0 +1,49 @@
+type Listener = (...args: never[]) => unknown;
+
+/**
+ * Listeners by name, for on / once / off. Names are looked up in a Map, so `toString` or `__proto__` are names like any other.
+ * A listener that is added or removed during a call counts from the next call on.
+ */
+export class Listeners {
+  #byName: Map<string, readonly Listener[]> | undefined;
+
+  has(name: string): boolean {
+    return this.#byName?.has(name) ?? false;
+  }
+
+  add(name: string, listener: Listener): void {
+    this.#byName ??= new Map();
+    this.#byName.set(name, [...(this.#byName.get(name) ?? []), listener]);
+  }
+
+  /** Removes the listener that was added last, also one that `once` wrapped; all of the name when none is given. */
+  remove(name: string, listener?: Listener): void {
+    const all = this.#byName?.get(name);
+    if (all === undefined) return;
+    const at = all.findLastIndex((one) => one === listener || ONCE.get(one) === listener);
+    const rest = listener === undefined ? [] : at < 0 ? all : all.toSpliced(at, 1);
+    if (rest.length === 0) this.#byName?.delete(name);
+    else this.#byName?.set(name, rest);
+  }
+
+  once(name: string, listener: Listener): void {
+    const wrapped: Listener = (...args) => {
+      this.remove(name, wrapped);
+      return listener(...args);
+    };
+    ONCE.set(wrapped, listener);
+    this.add(name, wrapped);
+  }
+
+  /** The listeners of a name, in the order they were added. */
+  of(name: string): readonly Listener[] | undefined {
+    return this.#byName?.get(name);
+  }
+
+  clear(): void {
+    this.#byName = undefined;
+  }
+}
+
+/** The listener inside each wrapper of `once`. */
+const ONCE = new WeakMap<Listener, Listener>();

@@ -1,0 +1,63 @@
+import { RESERVED_EVENTS, type SendOptions } from '../channel/index.ts';
+import type { DataArguments, Direction, EventsOf, Name } from '../core/index.ts';
+import { HawserError } from '../core/index.ts';
+import type { Engine, Target } from '../engine/index.ts';
+import type { From, Member } from '../wire/index.ts';
+import { everybody, type Namespace } from './namespace.ts';
+
+/**
+ * Whom a message goes to, put together step by step: `server.to('lobby').except('muted').send('say', data)`. Each step makes a new
+ * one; nothing happens before `send`. A socket that several steps name is reached once.
+ */
+export class Broadcast<Out extends Direction> {
+  readonly #namespace: Namespace;
+  readonly #engine: Engine;
+  readonly #target: Target;
+  readonly #from: From | undefined;
+
+  constructor(namespace: Namespace, engine: Engine, target: Target = everybody(namespace.name), from?: From) {
+    this.#namespace = namespace;
+    this.#engine = engine;
+    this.#target = target;
+    this.#from = from;
+  }
+
+  /** And the members of these rooms. */
+  to(...rooms: string[]): Broadcast<Out> {
+    return this.#with({ rooms: [...this.#target.rooms, ...rooms] });
+  }
+
+  /** And all sockets of these users. */
+  user(...users: string[]): Broadcast<Out> {
+    return this.#with({ users: [...this.#target.users, ...users] });
+  }
+
+  /** But not the members of these rooms. */
+  except(...rooms: string[]): Broadcast<Out> {
+    return this.#with({ exceptRooms: [...this.#target.exceptRooms, ...rooms] });
+  }
+
+  /** @throws HawserError ERR_UNENCODABLE, ERR_EVENT_RESERVED; then nobody got it. */
+  send<E extends Name<EventsOf<Out>>>(
+    event: E,
+    ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
+  ): void {
+    if (RESERVED_EVENTS.has(event)) throw new HawserError('ERR_EVENT_RESERVED', `'${event}' is a word of the protocol`);
+    const meta = this.#from === undefined ? {} : { from: this.#from };
+    this.#namespace.broadcast({ target: this.#target, event, data, meta, volatile: options?.volatile ?? false });
+  }
+
+  /** Who is in the first room of this broadcast, on all nodes; at most `most` of them. */
+  members(most?: number): Promise<readonly Member[]> {
+    return this.#engine.members(this.#namespace.name, this.#target.rooms[0] ?? '', most);
+  }
+
+  /** How many are in the first room of this broadcast, on all nodes. */
+  count(): Promise<number> {
+    return this.#engine.count(this.#namespace.name, this.#target.rooms[0] ?? '');
+  }
+
+  #with(change: Partial<Target>): Broadcast<Out> {
+    return new Broadcast(this.#namespace, this.#engine, { ...this.#target, ...change }, this.#from);
+  }
+}

@@ -1,0 +1,216 @@
+import { HawserError } from '../core/index.ts';
+import type { Engine, EngineMessage, Target } from '../engine/index.ts';
+import type { Member, Meta } from '../wire/index.ts';
+import { Delivery } from './delivery.ts';
+
+/** A socket, as the room layer sees it. */
+export interface Seat {
+  readonly id: string;
+  readonly user: string | null;
+  /** Never throws for what the peer or its link did. @throws HawserError ERR_UNENCODABLE. */
+  deliver(delivery: Delivery): void;
+}
+
+export interface NamespaceOptions {
+  readonly roomsPerSocket: number;
+  readonly nameLength: number;
+  /** Whether the members of a room are told who joins and leaves, by the events `joined` and `left`. */
+  readonly presence: boolean;
+}
+
+interface Occupant {
+  member: Member;
+  readonly rooms: Set<string>;
+}
+
+const NO_NAMES: readonly string[] = [];
+
+/** The sockets of one path of a node, their rooms and their users. */
+export class Namespace {
+  readonly name: string;
+  readonly #engine: Engine;
+  readonly #options: NamespaceOptions;
+  readonly #occupants = new Map<Seat, Occupant>();
+  readonly #seats = new Map<string, Seat>();
+  readonly #rooms = new Map<string, Set<Seat>>();
+  readonly #users = new Map<string, Set<Seat>>();
+
+  constructor(name: string, engine: Engine, options: NamespaceOptions) {
+    this.name = name;
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  /** The sockets of this node. */
+  get seats(): Iterable<Seat> {
+    return this.#seats.values();
+  }
+
+  get size(): number {
+    return this.#seats.size;
+  }
+
+  /** A socket came. */
+  add(seat: Seat): void {
+    this.#seats.set(seat.id, seat);
+    this.#occupants.set(seat, { member: { id: seat.id, user: seat.user }, rooms: new Set() });
+    if (seat.user !== null) this.#addUser(seat.user, seat);
+  }
+
+  /** A socket went: it leaves its rooms. Quiet when it is not here. */
+  remove(seat: Seat): void {
+    const occupant = this.#occupants.get(seat);
+    if (occupant === undefined) return;
+    for (const room of [...occupant.rooms]) this.leave(seat, room);
+    this.#occupants.delete(seat);
+    this.#seats.delete(seat.id);
+    if (occupant.member.user !== null) this.#removeUser(occupant.member.user, seat);
+  }
+
+  /** The socket's user changed: the rooms it is in see its old name leave and the new one join. */
+  identify(seat: Seat): void {
+    const occupant = this.#occupants.get(seat);
+    if (occupant === undefined || occupant.member.user === seat.user) return;
+    const before = occupant.member;
+    if (before.user !== null) this.#removeUser(before.user, seat);
+    occupant.member = { id: seat.id, user: seat.user };
+    if (seat.user !== null) this.#addUser(seat.user, seat);
+    for (const room of occupant.rooms) {
+      this.#engine.leave(this.name, room, before);
+      this.#engine.enter(this.name, room, occupant.member);
+    }
+  }
+
+  /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT (no name, or too long), ERR_CLOSED. */
+  join(seat: Seat, room: string): void {
+    const occupant = this.#occupants.get(seat);
+    if (occupant === undefined) throw new HawserError('ERR_CLOSED', 'the socket has ended');
+    if (typeof room !== 'string' || room === '' || room.length > this.#options.nameLength) {
+      throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.#options.nameLength} characters`);
+    }
+    if (occupant.rooms.has(room)) return;
+    if (occupant.rooms.size >= this.#options.roomsPerSocket) {
+      throw new HawserError('ERR_TOO_MANY_ROOMS', `a socket may be in ${this.#options.roomsPerSocket} rooms`);
+    }
+    occupant.rooms.add(room);
+    let members = this.#rooms.get(room);
+    if (members === undefined) {
+      members = new Set();
+      this.#rooms.set(room, members);
+      this.#engine.watchRoom(this.name, room);
+    }
+    members.add(seat);
+    this.#engine.enter(this.name, room, occupant.member);
+  }
+
+  /** Quiet when the socket is not in the room. */
+  leave(seat: Seat, room: string): void {
+    const occupant = this.#occupants.get(seat);
+    if (!occupant?.rooms.delete(room)) return;
+    const members = this.#rooms.get(room);
+    members?.delete(seat);
+    if (members?.size === 0) {
+      this.#rooms.delete(room);
+      this.#engine.unwatchRoom(this.name, room);
+    }
+    this.#engine.leave(this.name, room, occupant.member);
+  }
+
+  roomsOf(seat: Seat): ReadonlySet<string> {
+    return this.#occupants.get(seat)?.rooms ?? new Set();
+  }
+
+  /** Delivers here and publishes to the other nodes. @throws HawserError ERR_UNENCODABLE; then nobody got it. */
+  broadcast(message: EngineMessage): void {
+    this.deliver(message);
+    this.#engine.publish(message);
+  }
+
+  /** Delivers to the sockets of this node that the target names, once each, with the room that reached them. */
+  deliver({ target, event, data, meta, volatile }: EngineMessage): void {
+    const left = this.#leftOut(target);
+    if (target.rooms.length === 1 && target.users.length === 0 && left === undefined) {
+      this.#deliverToRoom(target.rooms[0] ?? '', event, data, meta, volatile, target.exceptSockets);
+      return;
+    }
+    const reached = left ?? new Set<Seat>();
+    for (const id of target.exceptSockets) reached.add(this.#seats.get(id) as Seat);
+    for (const room of target.rooms) {
+      this.#deliverOnce(this.#rooms.get(room), reached, new Delivery(event, data, { ...meta, room }, volatile));
+    }
+    const direct = new Delivery(event, data, hasMeta(meta) ? meta : undefined, volatile);
+    for (const user of target.users) this.#deliverOnce(this.#users.get(user), reached, direct);
+    if (target.rooms.length + target.users.length === 0) this.#deliverOnce(this.#seats.values(), reached, direct);
+  }
+
+  /** Tells the members of a room who joined or left; the member itself is not told. */
+  announce(room: string, member: Member, change: 'joined' | 'left'): void {
+    if (!this.#options.presence) return;
+    const members = this.#rooms.get(room);
+    if (members === undefined) return;
+    const delivery = new Delivery(change, undefined, { room, member }, false);
+    for (const seat of members) if (seat.id !== member.id) seat.deliver(delivery);
+  }
+
+  /** The common case, without a set of those already reached. */
+  #deliverToRoom(
+    room: string,
+    event: string,
+    data: unknown,
+    meta: Meta,
+    volatile: boolean,
+    exceptSockets: readonly string[],
+  ): void {
+    const members = this.#rooms.get(room);
+    if (members === undefined) return;
+    const delivery = new Delivery(event, data, { ...meta, room }, volatile);
+    for (const seat of members) if (!exceptSockets.includes(seat.id)) seat.deliver(delivery);
+  }
+
+  #deliverOnce(seats: Iterable<Seat> | undefined, reached: Set<Seat>, delivery: Delivery): void {
+    for (const seat of seats ?? []) {
+      if (reached.has(seat)) continue;
+      reached.add(seat);
+      seat.deliver(delivery);
+    }
+  }
+
+  /** The members of the rooms that are left out, or undefined when none is. */
+  #leftOut(target: Target): Set<Seat> | undefined {
+    if (target.exceptRooms.length === 0) return undefined;
+    const out = new Set<Seat>();
+    for (const room of target.exceptRooms) for (const seat of this.#rooms.get(room) ?? []) out.add(seat);
+    return out;
+  }
+
+  #addUser(user: string, seat: Seat): void {
+    let seats = this.#users.get(user);
+    if (seats === undefined) {
+      seats = new Set();
+      this.#users.set(user, seats);
+      this.#engine.watchUser(this.name, user);
+    }
+    seats.add(seat);
+    this.#engine.arrive(this.name, user, seat.id);
+  }
+
+  #removeUser(user: string, seat: Seat): void {
+    const seats = this.#users.get(user);
+    seats?.delete(seat);
+    if (seats?.size === 0) {
+      this.#users.delete(user);
+      this.#engine.unwatchUser(this.name, user);
+    }
+    this.#engine.depart(this.name, user, seat.id);
+  }
+}
+
+/** Everybody in a namespace. */
+export function everybody(namespace: string): Target {
+  return { namespace, rooms: NO_NAMES, users: NO_NAMES, exceptRooms: NO_NAMES, exceptSockets: NO_NAMES };
+}
+
+function hasMeta(meta: Meta): boolean {
+  for (const _ in meta) return true;
+  return false;
+}
