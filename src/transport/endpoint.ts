@@ -46,7 +46,7 @@ export function parseEndpoint(text: string): Endpoint {
   const path = decodePath(url, addressed);
   return {
     scheme,
-    host: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
+    host: addressed ? '' : url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? undefined : Number(url.port),
     path,
     namespace: reserved.namespace ?? (addressed || path === '' ? '/' : path),

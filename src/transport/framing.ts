@@ -25,6 +25,11 @@ export interface Framing {
   encode(message: Outbound): Uint8Array;
   /** The bytes that ask for a sign of life, where the framing has any. */
   ping?(): Uint8Array;
+  /**
+   * What it means that the peer's bytes end here without a goodbye: 1006 cuts the link at once; with another code what
+   * is queued is still written. Without this method 1006.
+   */
+  ended?(): CloseReason;
   /** The bytes that say goodbye; empty where the framing has no such thing. */
   goodbye(reason: CloseReason): Uint8Array;
   /** True when the peer answers a goodbye with one of its own, so that it is worth waiting for (RFC 6455 7.1.1). */

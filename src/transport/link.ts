@@ -49,14 +49,14 @@ export interface Link extends AsyncDisposable {
   readonly queued: number;
   /** Since when `queued` has not moved; undefined while nothing waits. The write deadline is measured from it. */
   readonly stalledSince: Instant | undefined;
-  /** Stops and resumes reading: how back-pressure reaches the peer. */
+  /** Stops and resumes reading: how back-pressure reaches the peer. Messages of the chunk that was read still arrive. */
   pause(): void;
   resume(): void;
   /** Asks the peer for a sign of life below our protocol, where the transport has such a thing (RFC 6455 5.5.2). */
   ping?(): void;
   /** Sends what is queued, tells the peer why, then closes. Resolves when the link has ended; aborts after `closeWait`. */
   close(reason?: CloseReason): Promise<void>;
-  /** Drops what is queued and closes at once. `onClosed` hears code 1006 with the cause's message. */
+  /** Drops what is queued and closes at once. `onClosed` hears code 1006 with the cause's message, after the call. */
   abort(cause: Error): void;
   /** Resolves when the link has ended, however it ended. Never rejects. */
   readonly closed: Promise<CloseReason>;
