@@ -1,4 +1,8 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { SkippedReporter } from './test/support/skipped-reporter.ts';
+
+/** A file for the results as JSON, beside what is printed. */
+const report = process.env['TEST_REPORT'];
 
 /**
  * Two projects: `unit` needs nothing but Node and takes seconds; `system` opens browsers and other people's
@@ -10,6 +14,11 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: [
+      'default',
+      new SkippedReporter(),
+      ...(report === undefined ? [] : [['json', { outputFile: report }] as ['json', { outputFile: string }]]),
+    ],
     projects: [
       {
         extends: true,

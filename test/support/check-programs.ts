@@ -1,0 +1,11 @@
+import { chromium, python } from './programs.ts';
+
+/** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
+for (const locate of [chromium, python]) {
+  try {
+    locate();
+  } catch (error) {
+    console.error(`npm test: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,36 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** What the system tests need beside Node, and the Debian packages that bring it. */
+export const INSTALL = 'apt-get install chromium python3-websockets';
+
+/** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
+export function chromium(): string {
+  const path = process.env['CHROMIUM'] ?? find(['chromium', 'chromium-browser', 'google-chrome']);
+  if (path === undefined) throw new Error(`Chromium is missing: ${INSTALL}`);
+  return path;
+}
+
+/** A Python that has `websockets`: `PYTHON`, Debian's own, or the first on the path. @throws Error that says what to install. */
+export function python(): string {
+  const candidates = [process.env['PYTHON'], '/usr/bin/python3', find(['python3'])];
+  for (const path of candidates) {
+    if (path !== undefined && spawnSync(path, ['-c', 'import websockets']).status === 0) return path;
+  }
+  throw new Error(`Python with websockets is missing: ${INSTALL}`);
+}
+
+function find(names: readonly string[]): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
