@@ -1,0 +1,2 @@
+export * from './real-world.ts';
+export * from './timer-wheel.ts';

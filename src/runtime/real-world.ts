@@ -1,0 +1,115 @@
+import type { Instant, Random, Timer, World } from '../core/index.ts';
+
+/** The real clock and real chance. `report` hears of errors that nobody could catch; by default they are logged. */
+export function realWorld(report: (error: unknown) => void = logError): World {
+  return new RealWorld(report);
+}
+
+class RealWorld implements World {
+  readonly random: Random = new CryptoRandom();
+  readonly report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void) {
+    this.report = report;
+  }
+
+  now(): Instant {
+    return performance.now();
+  }
+
+  timer(at: Instant, run: () => void): Timer {
+    return new RealTimer(at, run);
+  }
+
+  soon(run: () => void): void {
+    runSoon(run);
+  }
+}
+
+/** A delay over 2^31 - 1 ms would fire at once, so that long ones are cut into several. */
+const DELAY_MAX = 2 ** 31 - 1;
+
+class RealTimer implements Timer {
+  readonly #at: Instant;
+  readonly #run: () => void;
+  #handle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(at: Instant, run: () => void) {
+    this.#at = at;
+    this.#run = run;
+    this.#arm();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  #arm(): void {
+    const delay = Math.max(0, Math.ceil(this.#at - performance.now()));
+    this.#handle = setTimeout(() => this.#fire(), Math.min(delay, DELAY_MAX));
+  }
+
+  /** Timers of the platform may come a little early by the monotonic clock; ours never do. */
+  #fire(): void {
+    if (performance.now() < this.#at) this.#arm();
+    else this.#run();
+  }
+}
+
+/** Once per turn of the event loop; a browser has no setImmediate, and there a message to oneself does the same. */
+const runSoon: (run: () => void) => void = typeof setImmediate === 'function' ? setImmediate : soonByMessage();
+
+function soonByMessage(): (run: () => void) => void {
+  const { port1, port2 } = new MessageChannel();
+  let waiting: (() => void)[] = [];
+  port1.onmessage = () => {
+    const runs = waiting;
+    waiting = [];
+    for (const run of runs) run();
+  };
+  return (run) => {
+    if (waiting.push(run) === 1) port2.postMessage(0);
+  };
+}
+
+const POOL_BYTES = 1024;
+
+/** The platform's generator; small draws are cut from a buffer, for each call to it costs more than the bytes. */
+class CryptoRandom implements Random {
+  #pool: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #at = 0;
+
+  bytes(length: number): Uint8Array {
+    if (length > POOL_BYTES / 4) return fill(new Uint8Array(length));
+    return this.#draw(length).slice();
+  }
+
+  unit(): number {
+    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = this.#draw(6);
+    return (a * 2 ** 40 + b * 2 ** 32 + c * 2 ** 24 + d * 2 ** 16 + e * 2 ** 8 + f) / 2 ** 48;
+  }
+
+  #draw(length: number): Uint8Array {
+    if (this.#at + length > this.#pool.length) {
+      this.#pool = fill(new Uint8Array(POOL_BYTES));
+      this.#at = 0;
+    }
+    const start = this.#at;
+    this.#at += length;
+    return this.#pool.subarray(start, this.#at);
+  }
+}
+
+const FILL_BYTES_MAX = 65_536;
+
+/** The platform fills at most 64 KiB at a call. */
+function fill(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  for (let at = 0; at < bytes.length; at += FILL_BYTES_MAX) {
+    crypto.getRandomValues(bytes.subarray(at, at + FILL_BYTES_MAX));
+  }
+  return bytes;
+}
+
+function logError(error: unknown): void {
+  console.error(error);
+}

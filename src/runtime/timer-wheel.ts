@@ -1,0 +1,159 @@
+import type { Instant, Timer, World } from '../core/index.ts';
+
+/** What lives by a deadline of a `TimerWheel`. */
+export interface DeadlineOwner {
+  /** Its deadline has come: no earlier than asked for, and up to a tick later. It may be scheduled again at once. */
+  onDeadline(now: Instant): void;
+}
+
+/** One moment that one owner waits for; made once, then moved about as often as needed. */
+export class Deadline {
+  readonly owner: DeadlineOwner;
+  /** When it is due; undefined while it is not scheduled. */
+  at: Instant | undefined;
+  /** @internal The neighbours in the slot's ring. */
+  next: Deadline | undefined;
+  /** @internal */
+  previous: Deadline | undefined;
+  /** @internal The slot it is in, or `UNSLOTTED`. */
+  slot: number;
+
+  constructor(owner: DeadlineOwner) {
+    this.owner = owner;
+    this.at = undefined;
+    this.next = undefined;
+    this.previous = undefined;
+    this.slot = UNSLOTTED;
+  }
+}
+
+const UNSLOTTED = -1;
+/** ms. Deadlines of peers are counted in seconds, so that a tenth of one is exact enough. */
+const TICK = 100;
+/** Slots of one turn, 51.2 s: most deadlines are met in their first turn. A power of two. */
+const SLOTS = 512;
+
+/**
+ * Deadlines of many owners on one timer: scheduling and cancelling touch two neighbours, whatever the number of
+ * deadlines. The timer sleeps until the next slot that holds any, and is off while none does.
+ */
+export class TimerWheel {
+  readonly #world: World;
+  readonly #start: Instant;
+  readonly #slots: (Deadline | undefined)[] = new Array<Deadline | undefined>(SLOTS).fill(undefined);
+  #size = 0;
+  /** The tick up to which all slots were looked through. */
+  #done = 0;
+  #timer: Timer | undefined;
+  #timerTick = Number.POSITIVE_INFINITY;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#start = world.now();
+  }
+
+  /** Deadlines that are scheduled. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Moves `deadline` to `at`; a moment that has passed comes with the next tick. */
+  schedule(deadline: Deadline, at: Instant): void {
+    this.cancel(deadline);
+    if (this.#size === 0) this.#done = this.#tickOf(this.#world.now());
+    deadline.at = at;
+    const tick = Math.max(this.#done + 1, Math.ceil((at - this.#start) / TICK));
+    this.#link(deadline, tick % SLOTS);
+    this.#arm(tick);
+  }
+
+  /** Quiet when it is not scheduled. */
+  cancel(deadline: Deadline): void {
+    if (deadline.at === undefined) return;
+    deadline.at = undefined;
+    if (deadline.slot === UNSLOTTED) return;
+    this.#unlink(deadline);
+    if (this.#size === 0) this.#disarm();
+  }
+
+  #link(deadline: Deadline, slot: number): void {
+    const head = this.#slots[slot];
+    deadline.next = head;
+    deadline.previous = undefined;
+    deadline.slot = slot;
+    if (head !== undefined) head.previous = deadline;
+    this.#slots[slot] = deadline;
+    this.#size++;
+  }
+
+  #unlink(deadline: Deadline): void {
+    const { next, previous } = deadline;
+    if (next !== undefined) next.previous = previous;
+    if (previous !== undefined) previous.next = next;
+    else this.#slots[deadline.slot] = next;
+    deadline.next = undefined;
+    deadline.previous = undefined;
+    deadline.slot = UNSLOTTED;
+    this.#size--;
+  }
+
+  #arm(tick: number): void {
+    if (tick >= this.#timerTick) return;
+    this.#timer?.cancel();
+    this.#timerTick = tick;
+    this.#timer = this.#world.timer(this.#start + tick * TICK, () => this.#run());
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerTick = Number.POSITIVE_INFINITY;
+  }
+
+  #run(): void {
+    this.#disarm();
+    const now = this.#world.now();
+    const end = this.#tickOf(now);
+    const due = this.#collect(Math.max(this.#done + 1, end - SLOTS + 1), end, now);
+    this.#done = end;
+    this.#armNext();
+    for (const deadline of due) this.#tell(deadline, now);
+  }
+
+  /** An owner told before may have cancelled or moved this one. */
+  #tell(deadline: Deadline, now: Instant): void {
+    if (deadline.at === undefined || deadline.slot !== UNSLOTTED) return;
+    deadline.at = undefined;
+    try {
+      deadline.owner.onDeadline(now);
+    } catch (error) {
+      this.#world.report?.(error);
+    }
+  }
+
+  /** Takes what is due out of its slots; what belongs to a later turn of the wheel stays. */
+  #collect(from: number, to: number, now: Instant): Deadline[] {
+    const due: Deadline[] = [];
+    for (let tick = from; tick <= to; tick++) {
+      for (let one = this.#slots[tick % SLOTS]; one !== undefined; one = one.next) {
+        if (one.at !== undefined && one.at <= now) due.push(one);
+      }
+    }
+    for (const deadline of due) this.#unlink(deadline);
+    return due;
+  }
+
+  #armNext(): void {
+    if (this.#size === 0) return;
+    for (let tick = this.#done + 1; tick <= this.#done + SLOTS; tick++) {
+      if (this.#slots[tick % SLOTS] !== undefined) {
+        this.#arm(tick);
+        return;
+      }
+    }
+  }
+
+  #tickOf(at: Instant): number {
+    return Math.floor((at - this.#start) / TICK);
+  }
+}
