@@ -1,0 +1,134 @@
+import { assert, type CloseReason, FRAME_SLOT, type Outbound, prependHeader } from '../core/index.ts';
+import { closePayload } from './close-frame.ts';
+import { FrameDecoder } from './decoder.ts';
+import { headerLength, MASKED, OPCODE, write32, writeHeader } from './frame.ts';
+import { mask } from './mask.ts';
+import type { Utf8Check } from './utf8.ts';
+
+export interface WebSocketFramingOptions {
+  /** Which side of the connection this is: a server reads masked frames and writes plain ones, a client the reverse. */
+  readonly role: 'server' | 'client';
+  /** The longest message taken in, in bytes. */
+  readonly messageBytes: number;
+  /** A fresh, unpredictable 32-bit number for each frame (RFC 6455 5.3). Required for a client, unused by a server. */
+  readonly maskKey?: (() => number) | undefined;
+  /** The most frames that a message taken in may be cut into. Default 16,384. */
+  readonly fragmentsMax?: number | undefined;
+  /** A faster check of UTF-8 than the one built in, such as Node's `buffer.isUtf8`. */
+  readonly isUtf8?: Utf8Check | undefined;
+}
+
+/** What the framing tells its driver; `FramingSink` of transport/ is the same. */
+export interface WebSocketSink {
+  onMessage(bytes: Uint8Array, text: boolean): void;
+  onReply(bytes: Uint8Array): void;
+  onPong(): void;
+  onClose(reason: CloseReason): void;
+}
+
+const FRAGMENTS_MAX = 16_384;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** One scratch header for each length there is; its bytes are copied before the next frame is made. */
+const SHORT_HEADER = new Uint8Array(2);
+const MIDDLE_HEADER = new Uint8Array(4);
+const LONG_HEADER = new Uint8Array(10);
+
+/**
+ * RFC 6455 after the handshake, as a `Framing`. Protocol errors are answered with a close frame of code 1002, 1007
+ * (text that is not UTF-8), 1008 (too many fragments) or 1009 (message too large), then told by `onClose`.
+ */
+export class WebSocketFraming {
+  readonly answersGoodbye = true;
+  readonly #decoder: FrameDecoder;
+  /** A client's source of masking keys; a server has none. */
+  readonly #maskKey: (() => number) | undefined;
+  #saidGoodbye = false;
+
+  constructor(options: WebSocketFramingOptions) {
+    const client = options.role === 'client';
+    assert(!client || options.maskKey !== undefined, 'a client needs masking keys');
+    this.#maskKey = client ? options.maskKey : undefined;
+    this.#decoder = new FrameDecoder({
+      masked: !client,
+      messageBytes: options.messageBytes,
+      fragmentsMax: options.fragmentsMax ?? FRAGMENTS_MAX,
+      isUtf8: options.isUtf8,
+    });
+  }
+
+  /**
+   * Takes in one chunk, cut anywhere; it is unmasked in place. Messages are told as they are found, then the pongs to
+   * write, then the end. After the end, chunks are ignored.
+   */
+  receive(chunk: Uint8Array, sink: WebSocketSink): void {
+    const decoder = this.#decoder;
+    if (decoder.ending !== undefined) return;
+    decoder.receive(chunk, sink);
+    if (decoder.pings !== undefined) this.#answerPings(decoder.pings, sink);
+    if (decoder.ending !== undefined) this.#end(decoder.ending, sink);
+  }
+
+  /** The frame of one message: made once for all links of a server, and masked anew for each link of a client. */
+  encode(message: Outbound): Uint8Array {
+    const opcode = message.text ? OPCODE.text : OPCODE.binary;
+    if (this.#maskKey !== undefined) return maskedFrame(opcode, message.bytes, this.#maskKey());
+    const made = message.framed[FRAME_SLOT.websocket];
+    if (made !== undefined) return made;
+    const frame = plainFrame(opcode, message);
+    message.framed[FRAME_SLOT.websocket] = frame;
+    return frame;
+  }
+
+  /** A ping without payload. */
+  ping(): Uint8Array {
+    return this.#controlFrame(OPCODE.ping, NO_PAYLOAD);
+  }
+
+  /** A close frame; a code that must not travel (such as 1005) makes it an empty one. Pings aren't answered after it. */
+  goodbye(reason: CloseReason): Uint8Array {
+    this.#saidGoodbye = true;
+    return this.#controlFrame(OPCODE.close, closePayload(reason));
+  }
+
+  #answerPings(pings: readonly Uint8Array[], sink: WebSocketSink): void {
+    this.#decoder.pings = undefined;
+    if (this.#saidGoodbye) return;
+    for (const payload of pings) sink.onReply(this.#controlFrame(OPCODE.pong, payload));
+  }
+
+  #end(ending: CloseReason, sink: WebSocketSink): void {
+    if (!this.#saidGoodbye) sink.onReply(this.goodbye(this.#decoder.failed ? ending : { ...ending, reason: '' }));
+    sink.onClose(ending);
+  }
+
+  #controlFrame(opcode: number, payload: Uint8Array): Uint8Array {
+    if (this.#maskKey !== undefined) return maskedFrame(opcode, payload, this.#maskKey());
+    const frame = new Uint8Array(2 + payload.length);
+    writeHeader(frame, opcode, payload.length, 0);
+    frame.set(payload, 2);
+    return frame;
+  }
+}
+
+function plainFrame(opcode: number, message: Outbound): Uint8Array {
+  const header = scratchHeader(message.length);
+  writeHeader(header, opcode, message.length, 0);
+  return prependHeader(message, header);
+}
+
+function maskedFrame(opcode: number, payload: Uint8Array, key: number): Uint8Array {
+  const start = headerLength(payload.length) + 4;
+  const frame = new Uint8Array(start + payload.length);
+  writeHeader(frame, opcode, payload.length, MASKED);
+  write32(frame, start - 4, key);
+  frame.set(payload, start);
+  mask(frame, start, frame.length, key);
+  return frame;
+}
+
+function scratchHeader(payloadLength: number): Uint8Array {
+  const length = headerLength(payloadLength);
+  if (length === 2) return SHORT_HEADER;
+  return length === 4 ? MIDDLE_HEADER : LONG_HEADER;
+}
