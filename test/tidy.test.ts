@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  CLOSE,
+  CLOSE_OF_ERROR,
+  DEFAULT_LIMITS,
+  DEFAULT_TIMES,
+  type ErrorCode,
+  mayComeBack,
+} from '../src/core/index.ts';
+import { filesOf, foldersOf, ROOT, tableRows, textOf } from './support/tree.ts';
+
+const NO_TEXT = /\.(?:png|jpg|gif|ico|woff2?|pem|bin|tgz)$/;
+const files = filesOf().filter((path) => !NO_TEXT.test(path));
+const sources = files.filter((path) => /^src\/.*\.ts$/.test(path));
+const pages = files.filter((path) => path.endsWith('.md'));
+
+describe('docs/ERRORS.md', () => {
+  const rows = tableRows('docs/ERRORS.md');
+  const errors = new Map(rows.filter(([code]) => code?.startsWith('`ERR_')).map((row) => [unquote(row[0]), row]));
+  const closes = new Map(rows.filter(([code]) => /^\d{4}$/.test(code ?? '')).map((row) => [Number(row[0]), row]));
+  const known = [...textOf('src/core/errors.ts').matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code = '']) => code);
+
+  test('has a row for every error code, and for no other', () => {
+    expect(known.length).toBeGreaterThan(30);
+    expect([...errors.keys()].sort()).toEqual([...known].sort());
+  });
+
+  test('says which close code an error has', () => {
+    for (const code of known) {
+      const close = CLOSE_OF_ERROR[code as ErrorCode];
+      expect(`${code} ${errors.get(code)?.[2]}`).toBe(`${code} ${close ?? '–'}`);
+    }
+  });
+
+  test('has a row for every close code, with its name and whether to come back, and for no other', () => {
+    const expected = Object.entries(CLOSE).map(([name, code]) => [code, name, mayComeBack(code) ? 'yes' : 'no']);
+    const written = [...closes].map(([code, row]) => [code, unquote(row[1]), row[3]]);
+    expect(written).toEqual(expected.sort(([a], [b]) => Number(a) - Number(b)));
+  });
+
+  test('no page names an error that does not exist', () => {
+    for (const page of pages) {
+      const named = [...textOf(page).matchAll(/\bERR_[A-Z]+(?:_[A-Z]+)*\b/g)].map(([code]) => code);
+      expect({ page, unknown: named.filter((code) => !known.includes(code)) }).toEqual({ page, unknown: [] });
+    }
+  });
+});
+
+describe('docs/LIMITS.md', () => {
+  const rows = tableRows('docs/LIMITS.md').filter(([name]) => /^`(?:limits|times)\./.test(name ?? ''));
+
+  test('has a row with the default of every limit and every time, and for no other', () => {
+    const expected = [
+      ...Object.entries(DEFAULT_LIMITS).map(([name, value]) => [`limits.${name}`, value]),
+      ...Object.entries(DEFAULT_TIMES).map(([name, value]) => [`times.${name}`, value]),
+    ];
+    const written = rows.map(([name, value = '']) => [unquote(name), Number(value.replaceAll(',', ''))]);
+    expect(written.sort()).toEqual(expected.sort());
+  });
+});
+
+describe('the folders of src/', () => {
+  const groups = ['transports', 'engines'].filter((group) => foldersOf('src').includes(group));
+  const inGroups = groups.flatMap((group) => foldersOf(`src/${group}`).map((name) => `${group}/${name}`));
+  const layers = [...foldersOf('src').filter((name) => !groups.includes(name)), ...inGroups];
+
+  test('each has its line in docs/ARCHITECTURE.md', () => {
+    const lines = new Set(
+      tableRows('docs/ARCHITECTURE.md')
+        .flatMap(([names = '']) => [...names.matchAll(/`([^`]+)`/g)])
+        .map(([, name]) => name),
+    );
+    expect(layers.filter((layer) => !lines.has(layer))).toEqual([]);
+  });
+
+  test('each has a rule that says what it may import', () => {
+    const { overrides } = JSON.parse(textOf('.oxlintrc.json')) as {
+      overrides: { files: string[]; rules: Record<string, unknown> }[];
+    };
+    const rules = overrides.filter(({ rules }) => Array.isArray(rules['no-restricted-imports']));
+    const ruled = new Set(rules.flatMap((rule) => rule.files));
+    const without = layers.filter(
+      (layer) => ![`src/${layer}/**`, `src/${dirname(layer)}/**`].some((glob) => ruled.has(glob)),
+    );
+    expect(without).toEqual([]);
+  });
+});
+
+describe('the sources', () => {
+  test('no file is longer than 500 lines', () => {
+    const long = sources.map((path) => ({ path, lines: textOf(path).split('\n').length }));
+    expect(long.filter(({ lines }) => lines > 501)).toEqual([]);
+  });
+
+  test('nothing is left for later in a comment', () => {
+    const mark = /\b(?:TO[D]O|FIX[M]E|XX[X])\b/;
+    expect(files.filter((path) => mark.test(textOf(path)))).toEqual([]);
+  });
+
+  test('nothing has the type any', () => {
+    const loose = /(?:[:<|&,(]|\bas|\bextends)\s*any\b(?!\s*[-\w'’,.])/;
+    const found = sources.flatMap((path) => {
+      const lines = withoutComments(textOf(path)).split('\n');
+      return lines.filter((line) => loose.test(line)).map((line) => `${path}: ${line.trim()}`);
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('no checker is told to look away, but where a test shows what must not compile', () => {
+    const blind = /@ts-(?:ignore|nocheck)|oxlint-disable|eslint-disable|biome-ignore/;
+    const blinder = /@ts-expect-error/;
+    const found = sources.filter((path) => {
+      const text = textOf(path);
+      return blind.test(text) || (!path.endsWith('.test.ts') && blinder.test(text));
+    });
+    expect(found).toEqual([]);
+  });
+});
+
+describe('the tree', () => {
+  test('lock files name no host to load from', () => {
+    const locks = files.filter((path) => path.endsWith('package-lock.json'));
+    expect(locks).toContain('package-lock.json');
+    for (const lock of locks) expect(textOf(lock)).not.toMatch(/"resolved":\s*"[^"]*:\/\//);
+  });
+
+  test('no file names a place of one machine', () => {
+    const place = /(?<![\w.])[/](?:work|root|home|Users)[/]\w/;
+    const found = files.flatMap((path) => {
+      const line = textOf(path)
+        .split('\n')
+        .find((text) => place.test(text));
+      return line === undefined ? [] : [`${path}: ${line.trim()}`];
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('every link from page to page leads somewhere', () => {
+    const broken = pages.flatMap((page) =>
+      [...textOf(page).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !existsSync(join(ROOT, dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('the changelog begins with the version of package.json', () => {
+    const { version } = JSON.parse(textOf('package.json')) as { version: string };
+    expect(/^## (\S+)/m.exec(textOf('CHANGELOG.md'))?.[1]).toBe(version);
+  });
+});
+
+function unquote(cell: string | undefined): string {
+  return (cell ?? '').replaceAll('`', '');
+}
+
+/** Comments and the text of strings go; lines stay. Good enough for a look at types. */
+function withoutComments(text: string): string {
+  return text
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '')
+    .replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
+}
