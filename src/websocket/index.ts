@@ -1,3 +1,16 @@
 export { mayBeSent } from './close-frame.ts';
+export * from './dial.ts';
 export * from './framing.ts';
+export type { Headers, HeadLimits } from './http-head.ts';
+export {
+  acceptKey,
+  encodeAccept,
+  encodeRefusal,
+  type HttpRefusal,
+  refuse,
+  refuseProtocols,
+  type Sha1,
+} from './respond.ts';
+export { chooseProtocol, judgeUpgrade, type UpgradeRequest, type UpgradeVerdict } from './upgrade.ts';
+export { UpgradeParser, type UpgradeResult } from './upgrade-parser.ts';
 export { isUtf8, type Utf8Check } from './utf8.ts';

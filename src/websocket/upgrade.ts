@@ -1,0 +1,120 @@
+import { type Headers, joinHeaders, listHas, listOf } from './http-head.ts';
+import { type HttpRefusal, refuse } from './respond.ts';
+
+/** A client's wish to speak WebSocket, found to be in order (RFC 6455 4.2.1). */
+export interface UpgradeRequest {
+  /** The path as it was sent, percent escapes and all, without the query; begins with `/`. */
+  readonly path: string;
+  /** What follows the `?`, as it was sent; '' when there is none. */
+  readonly query: string;
+  /** By lower-case name. */
+  readonly headers: Headers;
+  readonly host: string;
+  /** What a browser says of the page that asks; other clients may leave it out or lie. */
+  readonly origin: string | undefined;
+  /** `Sec-WebSocket-Key`: 16 bytes in base64. */
+  readonly key: string;
+  /** The subprotocols offered, best first. */
+  readonly protocols: readonly string[];
+}
+
+/** What a request turned out to be: a wish to upgrade, plain HTTP, or a wish that can't be granted. */
+export type UpgradeVerdict =
+  | { readonly kind: 'upgrade'; readonly request: UpgradeRequest }
+  | { readonly kind: 'http' }
+  | { readonly kind: 'refuse'; readonly refusal: HttpRefusal };
+
+const VERSION = '13';
+const ONCE: ReadonlySet<string> = new Set([
+  'content-length',
+  'host',
+  'origin',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'transfer-encoding',
+]);
+const HTTP: UpgradeVerdict = { kind: 'http' };
+
+/** 16 bytes in base64: 22 characters and two for padding. */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
+const TARGET = /^[\x21-\x7e]+$/;
+const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#@]+)(\/[^?#]*)?(?:\?([^#]*))?$/i;
+const ORIGIN_FORM = /^(\/[^?#]*)(?:\?([^#]*))?$/;
+const HOST = /^(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::\d*)?$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * Judges one request by its method, target, HTTP version (such as `1.1`) and `rawHeaders` as node:http gives them: so
+ * that an upgrade read by `UpgradeParser` and one read by an `http.Server` pass the same gate. A request that doesn't
+ * plainly ask for WebSocket is `http`.
+ */
+export function judgeUpgrade(
+  method: string,
+  target: string,
+  version: string,
+  rawHeaders: readonly string[],
+): UpgradeVerdict {
+  const { headers, repeated } = joinHeaders(rawHeaders, ONCE);
+  if (method !== 'GET' || version !== '1.1' || !asksForWebSocket(headers)) return HTTP;
+  const fault = faultOf(headers, repeated);
+  if (fault !== undefined) return { kind: 'refuse', refusal: fault };
+  const place = placeOf(target, headers['host'] ?? '');
+  if (place === undefined) return badRequest('the request target is not one that can be served');
+  const protocols = listOf(headers['sec-websocket-protocol']);
+  if (!areProtocols(protocols)) return badRequest('Sec-WebSocket-Protocol must list distinct names');
+  return {
+    kind: 'upgrade',
+    request: {
+      ...place,
+      headers,
+      host: headers['host'] ?? '',
+      origin: headers['origin'],
+      key: headers['sec-websocket-key'] ?? '',
+      protocols,
+    },
+  };
+}
+
+/** The first of the offered subprotocols that is known, or undefined. */
+export function chooseProtocol(offered: readonly string[], known: readonly string[]): string | undefined {
+  return offered.find((name) => known.includes(name));
+}
+
+/** Whether these are names that `Sec-WebSocket-Protocol` may list: tokens, each once (RFC 6455 4.1). */
+export function areProtocols(names: readonly string[]): boolean {
+  return new Set(names).size === names.length && names.every((name) => TOKEN.test(name));
+}
+
+function asksForWebSocket(headers: Headers): boolean {
+  return listHas(headers['upgrade'], 'websocket') && listHas(headers['connection'], 'upgrade');
+}
+
+function faultOf(headers: Headers, repeated: string | undefined): HttpRefusal | undefined {
+  if (repeated !== undefined) return refuse(400, `the header ${repeated} may come only once`);
+  if (!HOST.test(headers['host'] ?? '')) return refuse(400, 'the header host is missing or broken');
+  if (headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0') {
+    return refuse(400, 'an upgrade to WebSocket has no body');
+  }
+  if (headers['sec-websocket-version'] !== VERSION) {
+    return refuse(426, 'only version 13 of WebSocket is spoken here', {
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': VERSION,
+    });
+  }
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return refuse(400, 'Sec-WebSocket-Key must be 16 bytes in base64');
+  return undefined;
+}
+
+/** Path and query of a target. In its absolute form, what it names must be the host that `Host` names. */
+function placeOf(target: string, host: string): { readonly path: string; readonly query: string } | undefined {
+  if (!TARGET.test(target)) return undefined;
+  const plain = ORIGIN_FORM.exec(target);
+  if (plain !== null) return { path: plain[1] ?? '/', query: plain[2] ?? '' };
+  const absolute = ABSOLUTE.exec(target);
+  if (absolute === null || absolute[1]?.toLowerCase() !== host.toLowerCase()) return undefined;
+  return { path: absolute[2] ?? '/', query: absolute[3] ?? '' };
+}
+
+function badRequest(why: string): UpgradeVerdict {
+  return { kind: 'refuse', refusal: refuse(400, why) };
+}
