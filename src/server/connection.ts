@@ -1,0 +1,255 @@
+import {
+  CLOSE,
+  CLOSE_OF_ERROR,
+  type CloseReason,
+  closeReason,
+  type ErrorCode,
+  HawserError,
+  type Instant,
+  type Outbound,
+} from '../core/index.ts';
+import type { SessionPort } from '../session/index.ts';
+import type { Link, LinkHandler } from '../transport/index.ts';
+import { type Codec, type Hello, type Incoming, MESSAGE } from '../wire/index.ts';
+import type { Attendant } from './attendant.ts';
+import { credentialsOf, type Greeting } from './handshake.ts';
+import type { Credentials, Identity } from './options.ts';
+
+/** What a connection needs of the server. */
+export interface Reception {
+  readonly loginWait: number;
+  readonly writeWait: number;
+  now(): Instant;
+  soon(run: () => void): void;
+  report(error: unknown, during: string): void;
+  hasNamespace(name: string): boolean;
+  authenticate(credentials: Credentials): Identity | Promise<Identity>;
+  /** Makes a new socket, or finds the one that the ticket brings back, and answers WELCOME through the connection. */
+  seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): Attendant | undefined;
+  /** A peer that is in names itself anew. */
+  rename(attendant: Attendant, connection: Connection, identity: Identity): void;
+  gone(connection: Connection): void;
+}
+
+/** Messages that may come while authentication runs; a peer that sends more is not waiting for its welcome. */
+const HELD_MESSAGES = 64;
+const HELD_BYTES = 64 * 1024;
+
+/**
+ * A link on the server's side: it takes the peer's HELLO, has it authenticated, and from then on hands messages to the session.
+ *
+ * In the Hawser dialect HELLO comes first. In the JSON dialect it may: a peer is let in as soon as authentication is content
+ * with what its link shows (a cookie, a query, nothing at all), and a hello that comes later names it anew.
+ */
+export class Connection implements LinkHandler, SessionPort {
+  readonly link: Link;
+  readonly codec: Codec;
+  readonly #reception: Reception;
+  readonly #deadline: Instant;
+  /** True while authentication runs: what comes meanwhile is held. */
+  #busy = false;
+  #held: { bytes: Uint8Array; text: boolean }[] = [];
+  #heldBytes = 0;
+  #attendant: Attendant | undefined;
+  #over = false;
+
+  constructor(link: Link, codec: Codec, reception: Reception) {
+    this.link = link;
+    this.codec = codec;
+    this.#reception = reception;
+    this.#deadline = reception.now() + reception.loginWait;
+  }
+
+  start(): void {
+    this.link.start(this);
+    if (!this.codec.acknowledges) this.#reception.soon(() => this.#tryWithoutHello());
+  }
+
+  get attendant(): Attendant | undefined {
+    return this.#attendant;
+  }
+
+  /** Ends a link that has not said HELLO in time, or takes nothing of what is queued for it. */
+  tick(now: Instant): void {
+    if (this.#over) return;
+    const { stalledSince } = this.link;
+    if (this.#attendant === undefined && now >= this.#deadline) {
+      this.refuse('ERR_LOGIN_TIMEOUT', 'no hello came in time');
+    } else if (stalledSince !== undefined && now - stalledSince >= this.#reception.writeWait) {
+      this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer takes nothing of what is queued'));
+    }
+  }
+
+  /** Tells the peer why it is not let in, then closes. */
+  refuse(code: ErrorCode | (string & {}), message: string): void {
+    if (this.#over) return;
+    this.link.send(this.codec.failure(0, 0, code, { message }));
+    this.close(closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message));
+  }
+
+  // SessionPort
+
+  send(message: Outbound): boolean {
+    return this.link.send(message);
+  }
+
+  get queued(): number {
+    return this.link.queued;
+  }
+
+  get stalledSince(): Instant | undefined {
+    return this.link.stalledSince;
+  }
+
+  ping(): void {
+    this.link.ping?.();
+  }
+
+  close(reason: CloseReason): void {
+    this.#over = true;
+    void this.link.close(reason);
+  }
+
+  // LinkHandler
+
+  onMessage(bytes: Uint8Array, text: boolean): void {
+    if (this.#over) return;
+    if (this.#busy) this.#hold(bytes, text);
+    else if (this.#attendant !== undefined) this.#attendant.receive(this, bytes, text);
+    else this.#receiveFirst(bytes, text);
+  }
+
+  onIdle(): void {
+    this.#attendant?.session.idle(this.#reception.now());
+  }
+
+  onDrain(): void {
+    this.#attendant?.session.drained(this);
+  }
+
+  onPong(): void {
+    this.#attendant?.session.heard(this.#reception.now());
+  }
+
+  onClosed(reason: CloseReason): void {
+    this.#over = true;
+    this.#held = [];
+    this.#reception.gone(this);
+    this.#attendant?.session.detach(this, reason, this.#reception.now());
+  }
+
+  /** A peer that is in said hello once more, which only the JSON dialect lets it. */
+  helloAgain(hello: Hello): void {
+    this.#login(hello, (identity) => {
+      if (this.#attendant !== undefined) this.#reception.rename(this.#attendant, this, identity);
+    });
+  }
+
+  /** Before there is a socket: a hello, or in the JSON dialect anything else, which then says that no hello comes first. */
+  #receiveFirst(bytes: Uint8Array, text: boolean): void {
+    const message = this.codec.decode(bytes, text);
+    if (message.kind === MESSAGE.hello) {
+      const hello = message.data as Hello;
+      this.#login(hello, (identity, credentials) => this.#enter(hello, credentials, identity));
+      return;
+    }
+    if (message.kind === 0) {
+      if (this.codec.acknowledges) this.refuse(message.code, message.message);
+      else this.link.send(this.codec.failure(0, message.id, message.code, { message: message.message }));
+      return;
+    }
+    if (this.codec.acknowledges) this.refuse('ERR_PROTOCOL', 'HELLO comes first');
+    else this.#refuseJson(message);
+  }
+
+  #refuseJson(message: Incoming): void {
+    const text = 'say hello with a token first';
+    this.link.send(this.codec.failure(0, message.id, 'ERR_AUTH_REQUIRED', { message: text }));
+    this.close(closeReason(CLOSE.authRequired, text));
+  }
+
+  /** JSON: perhaps the link itself shows enough. If not, a hello is awaited. */
+  #tryWithoutHello(): void {
+    if (this.#over || this.#busy || this.#attendant !== undefined) return;
+    const greeting = { namespace: this.link.peer.path ?? '/' };
+    const enter = (identity: Identity, credentials: Credentials): void => this.#enter(undefined, credentials, identity);
+    this.#login(greeting, enter, () => this.#release());
+  }
+
+  #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
+    this.#attendant = this.#reception.seat(this, hello, credentials, identity);
+  }
+
+  /** Authenticates; `then` runs when the peer is who it says, `otherwise` (default: refuse) when it is not. */
+  #login(
+    greeting: Greeting,
+    then: (identity: Identity, credentials: Credentials) => void,
+    otherwise: (error: unknown) => void = (error) => this.#refused(error),
+  ): void {
+    if (!this.#reception.hasNamespace(greeting.namespace)) {
+      this.refuse('ERR_NO_SUCH_NAMESPACE', 'there is no such namespace here');
+      return;
+    }
+    const credentials = credentialsOf(this.link.peer, this.link.transport, greeting);
+    this.#busy = true;
+    let identity: Identity | Promise<Identity>;
+    try {
+      identity = this.#reception.authenticate(credentials);
+    } catch (error) {
+      this.#finish(() => otherwise(error));
+      return;
+    }
+    if (!(identity instanceof Promise)) {
+      const known = identity;
+      this.#finish(() => then(known, credentials));
+      return;
+    }
+    this.link.pause();
+    identity.then(
+      (known) => this.#finish(() => then(known, credentials)),
+      (error: unknown) => this.#finish(() => otherwise(error)),
+    );
+  }
+
+  #finish(run: () => void): void {
+    if (this.#over) return;
+    try {
+      run();
+    } catch (error) {
+      this.#reception.report(error, 'login');
+      this.refuse('ERR_INTERNAL', 'login failed');
+    }
+    this.#release();
+  }
+
+  /** Authentication is over: what was held goes its way, in order; a hello among it may hold the rest again. */
+  #release(): void {
+    this.#busy = false;
+    while (!this.#busy && !this.#over) {
+      const next = this.#held.shift();
+      if (next === undefined) break;
+      this.#heldBytes -= next.bytes.length;
+      this.onMessage(next.bytes, next.text);
+    }
+    if (this.#busy || this.#over) return;
+    this.onIdle();
+    this.link.resume();
+  }
+
+  #hold(bytes: Uint8Array, text: boolean): void {
+    this.#heldBytes += bytes.length;
+    if (this.#held.length >= HELD_MESSAGES || this.#heldBytes > HELD_BYTES) {
+      this.refuse('ERR_PROTOCOL', 'too much was sent before the welcome');
+      return;
+    }
+    this.#held.push({ bytes: bytes.slice(), text });
+  }
+
+  #refused(error: unknown): void {
+    if (error instanceof Error && error.name === 'HawserError') {
+      this.refuse((error as HawserError).code, error.message);
+      return;
+    }
+    this.refuse('ERR_AUTH_FAILED', 'the credentials were refused');
+  }
+}

@@ -1,0 +1,48 @@
+import type { Peer } from '../transport/index.ts';
+import type { Credentials } from './options.ts';
+
+/** What a socket keeps of how it came in; the token is not kept. */
+export interface Handshake {
+  readonly namespace: string;
+  readonly remote: string;
+  readonly local: boolean;
+  readonly transport: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Greeting {
+  readonly namespace: string;
+  readonly token?: string | undefined;
+  readonly user?: string | undefined;
+  readonly query?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Everything that a peer has shown, from its link and its HELLO together. What HELLO says wins. */
+export function credentialsOf(peer: Peer, transport: string, greeting: Greeting): Credentials {
+  return {
+    token: greeting.token,
+    user: greeting.user,
+    namespace: greeting.namespace,
+    remote: peer.address,
+    local: peer.local,
+    transport,
+    query: { ...peer.query, ...greeting.query },
+    headers: peer.headers,
+    cookies: parseCookies(peer.headers['cookie']),
+  };
+}
+
+export function handshakeOf({ namespace, remote, local, transport, query, headers }: Credentials): Handshake {
+  return { namespace, remote, local, transport, query, headers };
+}
+
+/** The pairs of a Cookie header (RFC 6265 4.2.1). Values are left as they are. */
+export function parseCookies(header: string | undefined): Readonly<Record<string, string>> {
+  const cookies = Object.create(null) as Record<string, string>;
+  for (const pair of (header ?? '').split(';')) {
+    const at = pair.indexOf('=');
+    if (at > 0) cookies[pair.slice(0, at).trim()] ??= pair.slice(at + 1).trim();
+  }
+  return cookies;
+}

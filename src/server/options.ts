@@ -1,0 +1,115 @@
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMES,
+  fillNumbers,
+  HawserError,
+  type Limits,
+  type Times,
+  type World,
+} from '../core/index.ts';
+import { type Engine, MemoryEngine } from '../engine/index.ts';
+import { realWorld } from '../runtime/index.ts';
+import type { Transport } from '../transport/index.ts';
+import { inprocTransport } from '../transports/inproc/index.ts';
+import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
+import { websocketTransport } from '../transports/websocket/index.ts';
+
+/** What a peer has shown when it asks to be let in. */
+export interface Credentials {
+  /** What HELLO carried, never logged. */
+  readonly token: string | undefined;
+  /** The name that the peer gives itself; believe it only where anybody may be anybody. */
+  readonly user: string | undefined;
+  readonly namespace: string;
+  /** The peer's IP address, or '' where the transport has none. */
+  readonly remote: string;
+  /** True when the peer can only be on this machine. */
+  readonly local: boolean;
+  /** The scheme of the link, such as `ws`. */
+  readonly transport: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** Headers of the WebSocket upgrade, lower case; empty elsewhere. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cookies: Readonly<Record<string, string>>;
+}
+
+/** What authentication found out. */
+export interface Identity {
+  /** Who the peer is; null for nobody in particular. */
+  readonly user: string | null;
+  /** Anything else, kept as `socket.claims`. */
+  readonly claims?: unknown;
+}
+
+/** Decides who a peer is. Throwing refuses it: with the code of a HawserError, otherwise with ERR_AUTH_FAILED. */
+export type Authenticate = (credentials: Credentials) => Identity | Promise<Identity>;
+
+export interface ServerOptions {
+  /** Decides who a peer is. Without it every peer is let in as nobody, which off loopback needs `insecure`. */
+  readonly authenticate?: Authenticate;
+  /** Lets anybody in from anywhere without authentication. Default false. */
+  readonly insecure?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** ms */
+  readonly times?: Partial<Times>;
+  /** Web origins that may connect besides the server's own, such as `https://app.example`; `*` for all. Default none. */
+  readonly origins?: readonly string[];
+  /** Whether the members of a room are told who joins and leaves (`joined`, `left`). Default false. */
+  readonly presence?: boolean;
+  /** What makes rooms one across nodes. Default: this node alone, in memory. */
+  readonly engine?: Engine;
+  /** Answers HTTP requests on `ws:` endpoints that are no upgrade. A node:http RequestListener. */
+  readonly onRequest?: unknown;
+  /** Hears what handlers threw. Default: one line to stderr. */
+  readonly onError?: (error: unknown, during: string) => void;
+  /** Further transports, tried before the built-in ones of the same scheme. */
+  readonly transports?: readonly Transport[];
+  /** The server's name as WELCOME tells it. Default `hawser`. */
+  readonly name?: string;
+}
+
+export interface ResolvedServerOptions {
+  readonly authenticate: Authenticate | undefined;
+  readonly insecure: boolean;
+  readonly limits: Limits;
+  readonly times: Times;
+  readonly origins: readonly string[];
+  readonly presence: boolean;
+  readonly engine: Engine;
+  readonly onRequest: unknown;
+  readonly onError: (error: unknown, during: string) => void;
+  readonly transports: readonly Transport[];
+  readonly name: string;
+  readonly world: World;
+}
+
+/** @throws HawserError ERR_OPTION for a value that can't be. */
+export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
+  for (const origin of options.origins ?? []) {
+    if (origin !== '*' && originOf(origin) !== origin) {
+      throw new HawserError('ERR_OPTION', `an origin looks like https://app.example, not like ${origin}`);
+    }
+  }
+  return {
+    authenticate: options.authenticate,
+    insecure: options.insecure ?? false,
+    limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
+    times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
+    origins: options.origins ?? [],
+    presence: options.presence ?? false,
+    engine: options.engine ?? new MemoryEngine(),
+    onRequest: options.onRequest,
+    onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
+    transports: [...(options.transports ?? []), websocketTransport, tcpTransport, ipcTransport, inprocTransport],
+    name: options.name ?? 'hawser',
+    world: realWorld(),
+  };
+}
+
+function originOf(text: string): string | undefined {
+  try {
+    return new URL(text).origin;
+  } catch {
+    return undefined;
+  }
+}

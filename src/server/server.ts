@@ -1,0 +1,350 @@
+import { type AnyApi, type ApiShape, CLOSE, type CloseReason, closeReason, HawserError, type Timer } from '../core/index.ts';
+import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import { Namespace } from '../room/index.ts';
+import { TicketBook } from '../session/index.ts';
+import { describeEndpoint, type Endpoint, type Link, type Listener, type Peer, parseEndpoint } from '../transport/index.ts';
+import { type Codec, createHawserCodec, type Hello, jsonCodec, type Member, PROTOCOL, PROTOCOL_VERSION } from '../wire/index.ts';
+import { nodeBody } from '../wire/body-node.ts';
+import { Admission } from './admission.ts';
+import { Attendant, type House } from './attendant.ts';
+import { Connection, type Reception } from './connection.ts';
+import { handshakeOf } from './handshake.ts';
+import { ServerNamespace } from './namespace.ts';
+import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
+
+const TICK = 1000;
+const TICKET_BYTES = 16;
+const ID_BYTES = 9;
+/** How often a closing server looks whether its handlers are done, ms. */
+const DRAIN_STEP = 20;
+
+/** Messages and sockets of a server since it began. */
+export interface ServerStats {
+  readonly sockets: number;
+  /** Sockets that have a link now. */
+  readonly links: number;
+  readonly received: number;
+  readonly sent: number;
+}
+
+/** Listens on endpoints, lets peers in, and holds their sockets. Made by `createServer`. */
+export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
+  readonly #options: ResolvedServerOptions;
+  readonly #admission: Admission;
+  readonly #codecs: ReadonlyMap<string, Codec>;
+  readonly #namespaces = new Map<string, { readonly rooms: Namespace; readonly face: ServerNamespace<A> }>();
+  readonly #listeners: Listener[] = [];
+  readonly #connections = new Set<Connection>();
+  readonly #attendants = new Set<Attendant>();
+  readonly #tickets = new TicketBook<Attendant>();
+  readonly #counters = { received: 0, sent: 0 };
+  readonly #house: House;
+  readonly #reception: Reception;
+  #started: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+  #ticking: Timer | undefined;
+
+  constructor(options: ResolvedServerOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options.limits, options.origins);
+    const hawserCodec = createHawserCodec(nodeBody);
+    this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
+    this.#house = this.#makeHouse();
+    this.#reception = this.#makeReception();
+    this.of('/');
+  }
+
+  /** The endpoints that are listened on, with their real ports. */
+  get endpoints(): readonly string[] {
+    return this.#listeners.map((listener) => listener.endpoint);
+  }
+
+  get stats(): ServerStats {
+    const links = [...this.#attendants].filter((attendant) => attendant.state === 'up').length;
+    return { sockets: this.#attendants.size, links, ...this.#counters };
+  }
+
+  /** The namespace of this path, made when it is new. The path begins with a slash. */
+  of(path: string): ServerNamespace<A> {
+    if (!path.startsWith('/')) throw new HawserError('ERR_ARGUMENT', `a namespace begins with a slash, unlike '${path}'`);
+    const known = this.#namespaces.get(path);
+    if (known !== undefined) return known.face;
+    const { engine, limits, presence } = this.#options;
+    const rooms = new Namespace(path, engine, { ...limits, presence });
+    const face = new ServerNamespace<A>(rooms, engine);
+    this.#namespaces.set(path, { rooms, face });
+    return face;
+  }
+
+  on: ServerNamespace<A>['on'] = (event, listener) => this.of('/').on(event, listener);
+  off: ServerNamespace<A>['off'] = (event, listener) => this.of('/').off(event, listener);
+  to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
+  user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);
+  except: ServerNamespace<A>['except'] = (...rooms) => this.of('/').except(...rooms);
+  send: ServerNamespace<A>['send'] = (event, ...rest) => this.of('/').send(event, ...rest);
+
+  /**
+   * Listens on these URLs and resolves with their endpoints, real ports filled in. When one fails, none stays open.
+   * @throws HawserError ERR_URL, ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED (no permission; or off loopback without `authenticate`
+   *   and without `insecure`), ERR_CLOSED.
+   */
+  async listen(...urls: string[]): Promise<readonly string[]> {
+    if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
+    const endpoints = urls.map((url) => parseEndpoint(url));
+    for (const endpoint of endpoints) this.#refuseAnonymous(endpoint);
+    this.#started ??= this.#options.engine.start(this.#makeEngineHost());
+    await this.#started;
+    const opened = await Promise.allSettled(endpoints.map((endpoint) => this.#listenOn(endpoint)));
+    const failed = opened.find((result) => result.status === 'rejected');
+    const listeners = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    if (failed !== undefined) {
+      await Promise.all(listeners.map((listener) => listener.close()));
+      throw failed.reason;
+    }
+    this.#listeners.push(...listeners);
+    this.#tickLater();
+    return listeners.map((listener) => listener.endpoint);
+  }
+
+  /**
+   * Stops accepting, tells every peer (GOAWAY), waits for handlers that are at work, then closes all with a code that
+   * invites clients back. After `drain` ms (default 5000) what is left is cut.
+   */
+  close({ drain = 5000 }: { readonly drain?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(drain);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(drain: number): Promise<void> {
+    const { world, engine } = this.#options;
+    const deadline = world.now() + drain;
+    const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
+    const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
+    for (const attendant of this.#attendants) attendant.session.goaway(reason, world.now());
+    while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.socket.busy)) {
+      await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));
+    }
+    for (const attendant of [...this.#attendants]) attendant.close(reason);
+    for (const connection of [...this.#connections]) connection.close(reason);
+    const left = [...this.#connections].map((connection) => connection.link.closed);
+    const late = world.timer(Math.max(deadline, world.now() + 1), () => this.#abortAll());
+    await Promise.all(left);
+    late.cancel();
+    await closing;
+    this.#ticking?.cancel();
+    await engine.close();
+  }
+
+  #abortAll(): void {
+    for (const { link } of [...this.#connections]) link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
+  }
+
+  async #listenOn(endpoint: Endpoint): Promise<Listener> {
+    const transport = this.#options.transports.find((one) => one.schemes.includes(endpoint.scheme));
+    if (transport?.listen === undefined) {
+      throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
+    }
+    const { world, limits, times, onRequest } = this.#options;
+    const loopback = isLoopback(endpoint);
+    return transport.listen(endpoint, {
+      world,
+      messageBytes: limits.messageBytes,
+      backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
+      closeWait: times.closeWait,
+      loginWait: times.loginWait,
+      protocols: [...this.#codecs.keys()],
+      admit: (peer) => this.#admit(peer, loopback),
+      onLink: (link) => this.#onLink(link),
+      onRequest,
+    });
+  }
+
+  #admit(peer: Peer, loopback: boolean): ReturnType<Admission['refuse']> {
+    if (this.#closed !== undefined) {
+      return { reason: closeReason(CLOSE.serverClosing, 'the server is closing'), status: 503 };
+    }
+    if (peer.path !== undefined && !this.#namespaces.has(peer.path)) {
+      return { reason: closeReason(CLOSE.noSuchNamespace, 'there is no such namespace here'), status: 404 };
+    }
+    return this.#admission.refuse(peer, loopback);
+  }
+
+  #onLink(link: Link): void {
+    const codec = this.#codecs.get(link.protocol);
+    if (codec === undefined || this.#closed !== undefined) {
+      link.abort(new HawserError('ERR_SERVER_CLOSING', 'the server is closing'));
+      return;
+    }
+    const connection = new Connection(link, codec, this.#reception);
+    this.#admission.enter(link.peer);
+    this.#connections.add(connection);
+    connection.start();
+  }
+
+  /** Anonymous peers from elsewhere must have been asked for by name. */
+  #refuseAnonymous(endpoint: Endpoint): void {
+    if (this.#options.authenticate !== undefined || this.#options.insecure || isLoopback(endpoint)) return;
+    throw new HawserError(
+      'ERR_NOT_ALLOWED',
+      `${describeEndpoint(endpoint)} would let anybody in: give the server an \`authenticate\`, or say \`insecure\``,
+    );
+  }
+
+  #makeHouse(): House {
+    const { limits, times } = this.#options;
+    return {
+      options: this.#options,
+      counters: this.#counters,
+      sessionSettings: { ...limits, ...times, overflow: 'end' },
+      ended: (attendant) => this.#ended(attendant),
+    };
+  }
+
+  #makeReception(): Reception {
+    const { world, times, onError, authenticate } = this.#options;
+    return {
+      loginWait: times.loginWait,
+      writeWait: times.writeWait,
+      now: () => world.now(),
+      soon: (run) => world.soon(run),
+      report: onError,
+      hasNamespace: (name) => this.#namespaces.has(name),
+      authenticate: authenticate ?? (() => ({ user: null })),
+      seat: (connection, hello, credentials, identity) => this.#seat(connection, hello, credentials, identity),
+      rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
+      gone: (connection) => this.#gone(connection),
+    };
+  }
+
+  #makeEngineHost(): EngineHost {
+    return {
+      deliver: (message: EngineMessage) => this.#namespaces.get(message.target.namespace)?.rooms.deliver(message),
+      presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left') =>
+        this.#namespaces.get(namespace)?.rooms.announce(room, member, change),
+      report: this.#options.onError,
+    };
+  }
+
+  #seat(
+    connection: Connection,
+    hello: Hello | undefined,
+    credentials: Credentials,
+    identity: Identity,
+  ): Attendant | undefined {
+    checkIdentity(identity, this.#options.limits.nameLength);
+    if (hello?.resume !== undefined) {
+      const old = this.#resume(connection, hello, credentials, identity);
+      if (old !== undefined) return old;
+    }
+    const place = this.#namespaces.get(credentials.namespace);
+    if (place === undefined || this.#closed !== undefined) {
+      connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
+      return undefined;
+    }
+    const id = base64url(this.#options.world.random.bytes(ID_BYTES));
+    const attendant = new Attendant(this.#house, id, place.rooms, connection, identity, handshakeOf(credentials));
+    this.#attendants.add(attendant);
+    place.rooms.add(attendant);
+    if (hello !== undefined) this.#sayWelcome(attendant, connection, hello.resume === undefined ? undefined : false);
+    attendant.attach(connection);
+    place.face.welcome(attendant);
+    return attendant;
+  }
+
+  /** The socket that the ticket brings back, if it is there still, is this user's, and the counts can be. */
+  #resume(
+    connection: Connection,
+    hello: Hello,
+    credentials: Credentials,
+    identity: Identity,
+  ): Attendant | undefined {
+    const { ticket, counts } = hello.resume ?? {};
+    if (ticket === undefined || counts === undefined) return undefined;
+    const attendant = this.#tickets.peek(ticket);
+    if (
+      attendant === undefined ||
+      attendant.user !== identity.user ||
+      attendant.namespace.name !== credentials.namespace ||
+      !attendant.session.canResume(counts)
+    ) {
+      return undefined;
+    }
+    this.#sayWelcome(attendant, connection, true);
+    attendant.attach(connection, counts);
+    this.#admission.leave(connection.link.peer);
+    return attendant;
+  }
+
+  #sayWelcome(attendant: Attendant, connection: Connection, recovered: boolean | undefined): void {
+    const { limits, times, world, name } = this.#options;
+    const resumes = connection.codec.acknowledges && times.resumeWindow > 0;
+    const ticket = resumes ? world.random.bytes(TICKET_BYTES) : undefined;
+    if (ticket !== undefined) this.#tickets.issue(ticket, attendant);
+    connection.send(
+      connection.codec.welcome({
+        version: PROTOCOL_VERSION,
+        id: attendant.id,
+        user: attendant.user,
+        server: name,
+        ...(recovered === undefined ? {} : { recovered }),
+        ...(ticket === undefined ? {} : { ticket }),
+        ...(recovered === true ? { counts: attendant.session.counts() } : {}),
+        heartbeat: times.heartbeat,
+        readWait: times.readWait,
+        resumeWindow: times.resumeWindow,
+        messageBytes: limits.messageBytes,
+      }),
+    );
+  }
+
+  #rename(attendant: Attendant, connection: Connection, identity: Identity): void {
+    checkIdentity(identity, this.#options.limits.nameLength);
+    attendant.identify(identity);
+    this.#sayWelcome(attendant, connection, undefined);
+  }
+
+  #gone(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (connection.attendant === undefined) this.#admission.leave(connection.link.peer);
+  }
+
+  #ended(attendant: Attendant): void {
+    this.#attendants.delete(attendant);
+    this.#tickets.forget(attendant);
+    this.#admission.leave(attendant.peer);
+  }
+
+  #tickLater(): void {
+    const { world } = this.#options;
+    this.#ticking ??= world.timer(world.now() + TICK, () => {
+      this.#ticking = undefined;
+      const now = world.now();
+      for (const connection of this.#connections) connection.tick(now);
+      for (const attendant of this.#attendants) attendant.session.tick(now);
+      if (this.#listeners.length > 0) this.#tickLater();
+    });
+  }
+}
+
+/** Whether only this machine can reach the endpoint. */
+function isLoopback({ scheme, host }: Endpoint): boolean {
+  if (scheme === 'ipc' || scheme === 'inproc' || scheme === 'worker') return true;
+  return host === '' || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** What `authenticate` returned is an application's word: a wrong shape is its bug, told as such. */
+function checkIdentity(identity: Identity, nameLength: number): void {
+  const user: unknown = identity?.user;
+  if (user === null || (typeof user === 'string' && user !== '' && user.length <= nameLength)) return;
+  throw new HawserError('ERR_AUTH_FAILED', `a user is a name of 1 to ${nameLength} characters, or null`);
+}
+
+function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+}
+
+export type { CloseReason };

@@ -1,0 +1,456 @@
+import { CLOSE, CLOSE_OF_ERROR, type CloseReason, closeReason, HawserError, type Instant, mayComeBack, type Outbound } from '../core/index.ts';
+import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
+import { type Left, Unacknowledged } from './unacknowledged.ts';
+
+export interface SessionSettings {
+  /** `server` ends at once when its peer says goodbye for good, and cuts off a peer that takes nothing. */
+  readonly role: 'server' | 'client';
+  /** A link on which nothing was heard for this long gets a ping, ms. */
+  readonly heartbeat: number;
+  /** A link on which nothing was heard for this long is dead, ms. */
+  readonly readWait: number;
+  /** How long a session waits for its peer to come back, ms; 0 turns resume off. */
+  readonly resumeWindow: number;
+  /** Bytes kept until they are acknowledged: at this many `send` returns false; while the link is down it is the end. */
+  readonly resumeBytes: number;
+  /** Bytes that may wait beyond that, or in the link, for a peer that takes nothing. */
+  readonly backlogBytes: number;
+  /** The highest channel number; 0 while only the socket itself speaks. */
+  readonly channels: number;
+}
+
+/** What a session writes to: the driver's face of a link. */
+export interface SessionPort {
+  send(message: Outbound): boolean;
+  /** Bytes that wait in the link. */
+  readonly queued: number;
+  /** Whether `ping` leads to a sign of life. */
+  readonly canPing: boolean;
+  ping(): void;
+  close(reason: CloseReason): void;
+}
+
+/** What a session tells the layer above; called synchronously. */
+export interface SessionHandler {
+  /** An event, volatile event, request, response or failure: exactly once, in order. In JSON also a hello that comes late. */
+  onMessage(message: Incoming): void;
+  /** `send` may go on after it returned false. */
+  onDrain(): void;
+  /** The link is gone; the session waits for another. */
+  onDown(reason: CloseReason): void;
+  /** Another link goes on where the last one broke. */
+  onUp(): void;
+  onGoaway(goaway: Goaway): void;
+  /** The last call. */
+  onEnd(reason: CloseReason): void;
+  /** `tick` is wanted at `at`, earlier than was said before. */
+  onDeadline(at: Instant): void;
+}
+
+/** What the peer's messages may wait for their acknowledgement: by number, by bytes, by ms. */
+const ACK_COUNT = 64;
+const ACK_BYTES = 64 * 1024;
+const ACK_DELAY = 500;
+
+export type SessionState = 'down' | 'up' | 'ended';
+
+/** What may follow what; `down` is where a session begins. docs/PROTOCOL.md draws it. */
+export const SESSION_TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
+  down: ['up', 'ended'],
+  up: ['up', 'down', 'ended'],
+  ended: [],
+};
+
+/**
+ * The conversation's guarantee: what one side sends, the other is handed once and in order, over as many links as it takes.
+ *
+ * Both sides count the messages of each channel; no message carries a number. What is sent is kept until the peer's count has passed
+ * it. When a link breaks, the counts say where to go on (docs/PROTOCOL.md, "Resume"). A dialect without acknowledgement lives and
+ * dies with its link. A pure machine: bytes, calls and the time go in, messages go to the port and to the handler. Time never goes backwards.
+ */
+export class Session {
+  readonly #handler: SessionHandler;
+  #settings: SessionSettings;
+  #codec: Codec;
+  #state: SessionState = 'down';
+  #port: SessionPort | undefined;
+  /** Channel 0, the socket itself; the other channels by number. */
+  readonly #socket = new Unacknowledged(0);
+  #others: Map<number, Unacknowledged> | undefined;
+  #kept = 0;
+  #received = 0;
+  #receivedOthers: Map<number, number> | undefined;
+  #unackedCount = 0;
+  #unackedBytes = 0;
+  #ackDue: Instant | undefined;
+  #heardAt: Instant = 0;
+  #pingedAt: Instant = 0;
+  #downAt: Instant | undefined;
+  #lastReason: CloseReason = { code: CLOSE.normal, reason: '' };
+  #armed: Instant | undefined;
+  #linkFull = false;
+  #owesDrain = false;
+  #rtt: number | undefined;
+
+  constructor(codec: Codec, settings: SessionSettings, handler: SessionHandler) {
+    this.#codec = codec;
+    this.#settings = settings;
+    this.#handler = handler;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get codec(): Codec {
+    return this.#codec;
+  }
+
+  /** Milliseconds from a ping to its pong, measured last. */
+  get rtt(): number | undefined {
+    return this.#rtt;
+  }
+
+  /** When `tick` wants to be called; undefined while nothing is waited for. */
+  get deadline(): Instant | undefined {
+    if (this.#state === 'ended') return undefined;
+    if (this.#port === undefined) return this.#downAt === undefined ? undefined : this.#downAt + this.#settings.resumeWindow;
+    const ping = Math.max(this.#heardAt, this.#pingedAt) + this.#settings.heartbeat;
+    const live = this.#mustAnswer ? Math.min(ping, this.#heardAt + this.#settings.readWait) : Number.POSITIVE_INFINITY;
+    const next = Math.min(live, this.#ackDue ?? Number.POSITIVE_INFINITY);
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Takes over times that the peer named. */
+  configure(settings: SessionSettings): void {
+    this.#settings = settings;
+  }
+
+  /** What was handed on, by channel, for HELLO and WELCOME. */
+  counts(): ChannelCount[] {
+    return [[0, this.#received], ...(this.#receivedOthers ?? [])];
+  }
+
+  /** Whether a peer that has counted so far can be gone on with: nothing that it lacks was thrown away, nothing it has was never sent. */
+  canResume(counts: readonly ChannelCount[]): boolean {
+    if (this.#state === 'ended' || !this.#codec.acknowledges) return false;
+    return counts.every(([channel, count]) => this.#sendSide(channel)?.canAcknowledge(count) ?? count === 0);
+  }
+
+  /**
+   * A link is up: the first one, or with the peer's `counts` one that goes on where the last broke. A link that is still up is closed as
+   * replaced. What the peer lacks is sent before anything new. False, and nothing changed, when the counts can't be or all is over.
+   */
+  attach(port: SessionPort, codec: Codec, now: Instant, counts?: readonly ChannelCount[]): boolean {
+    if (this.#state === 'ended' || (counts !== undefined && !this.canResume(counts))) return false;
+    const old = this.#port;
+    this.#codec = codec;
+    this.#port = port;
+    this.#state = 'up';
+    this.#downAt = undefined;
+    this.#heardAt = now;
+    this.#linkFull = false;
+    this.#ackDue = undefined;
+    this.#unackedCount = 0;
+    this.#unackedBytes = 0;
+    old?.close(closeReason(CLOSE.replaced, 'the session goes on over another link'));
+    for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
+    for (const queue of this.#queues()) this.#replay(queue, port);
+    this.#arm();
+    if (counts !== undefined) this.#handler.onUp();
+    this.#drainIfRoom();
+    return true;
+  }
+
+  /**
+   * Queues a message of the acknowledged order and keeps it until the peer has counted it. False when the backlog is over its mark:
+   * `onDrain` follows. After the end it does nothing. `tag` tells requests (their id) from everything else (0).
+   * @throws HawserError ERR_BACKLOG_FULL on a client whose peer takes nothing; a server ends the session instead.
+   */
+  send(message: Outbound, now: Instant, tag = 0, channel = 0): boolean {
+    if (this.#state === 'ended') return false;
+    const port = this.#port;
+    if (!this.#codec.acknowledges && port === undefined) return false;
+    if (this.#isOverfull(port)) return this.#overflow(now);
+    if (this.#codec.acknowledges) {
+      const queue = this.#sendSide(channel) ?? this.#newSendSide(channel);
+      queue.push(message, tag);
+      this.#kept += message.length;
+      if (port !== undefined) queue.markSent();
+    }
+    if (port !== undefined && !port.send(message)) this.#linkFull = true;
+    if (!this.#linkFull && this.#kept < this.#settings.resumeBytes) return true;
+    this.#owesDrain = true;
+    return false;
+  }
+
+  /** Sends now or never: false when the link is down or over its mark. */
+  sendVolatile(message: Outbound): boolean {
+    if (this.#port === undefined || this.#linkFull) return false;
+    if (!this.#port.send(message)) this.#linkFull = true;
+    return true;
+  }
+
+  /** Takes in one message of a link; one that has been replaced is not heard any more. Never throws for what the bytes are. */
+  receive(port: SessionPort, bytes: Uint8Array, text: boolean, now: Instant): void {
+    if (port !== this.#port) return;
+    this.#heardAt = now;
+    const message = this.#codec.decode(bytes, text);
+    switch (message.kind) {
+      case 0:
+        this.#malformed(message, now);
+        return;
+      case MESSAGE.event:
+      case MESSAGE.request:
+      case MESSAGE.response:
+      case MESSAGE.failure:
+        this.#take(message, bytes.length, now);
+        return;
+      case MESSAGE.volatile:
+        this.#handler.onMessage(message);
+        return;
+      case MESSAGE.ack:
+        this.#receiveAck(message.data as readonly ChannelCount[], now);
+        return;
+      case MESSAGE.ping:
+        if (!port.send(this.#codec.pong(message.data as number))) this.#linkFull = true;
+        return;
+      case MESSAGE.pong:
+        this.#receivePong(message.data as number, now);
+        return;
+      case MESSAGE.goaway:
+        this.#handler.onGoaway(message.data as Goaway);
+        return;
+      default:
+        if (message.kind === MESSAGE.hello && !this.#codec.acknowledges) this.#handler.onMessage(message);
+        else this.end(protocolError('out of place'), now);
+    }
+  }
+
+  /** The chunk that was read is used up: acknowledges when much has come. */
+  idle(): void {
+    if (this.#unackedCount >= ACK_COUNT || this.#unackedBytes >= ACK_BYTES) this.#sendAck();
+  }
+
+  /** The link takes messages again after it had refused. */
+  drained(port: SessionPort): void {
+    if (port !== this.#port) return;
+    this.#linkFull = false;
+    this.#drainIfRoom();
+  }
+
+  /** The transport heard a sign of life of its own. */
+  heard(now: Instant): void {
+    this.#heardAt = now;
+  }
+
+  /** Asks for a sign of life now; `rtt` tells how long the answer took. */
+  ping(now: Instant): void {
+    if (this.#port === undefined) return;
+    this.#pingedAt = now;
+    if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
+    else this.#port.ping();
+  }
+
+  /** A link is gone. One that was replaced before is no loss. */
+  detach(port: SessionPort, reason: CloseReason, now: Instant): void {
+    if (port !== this.#port) return;
+    this.#port = undefined;
+    this.#lastReason = reason;
+    this.#ackDue = undefined;
+    if (this.#isForGood(reason.code)) {
+      this.end(reason, now);
+      return;
+    }
+    this.#state = 'down';
+    this.#downAt = now;
+    this.#arm();
+    this.#handler.onDown(reason);
+    if (this.#kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull(), now);
+  }
+
+  /** Runs what is due at `now`; too early, it only says again when it wants to be called. */
+  tick(now: Instant): void {
+    this.#armed = undefined;
+    if (this.#state === 'ended') return;
+    if (this.#port === undefined) this.#tickDown(now);
+    else this.#tickUp(this.#port, now);
+    this.#arm();
+  }
+
+  goaway(goaway: Goaway): void {
+    this.#port?.send(this.#codec.goaway(goaway));
+  }
+
+  /** Ends the session: what is queued is still written, then the link closes with the reason. Quiet after the end. */
+  end(reason: CloseReason, _now: Instant): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    const port = this.#port;
+    this.#port = undefined;
+    port?.close(reason);
+    this.#handler.onEnd(reason);
+  }
+
+  /** After the session was lost: what no link has seen, and what went out without an acknowledgement. */
+  leftovers(): { readonly unsent: readonly Left[]; readonly unacknowledged: readonly Left[] } {
+    const queues = this.#queues();
+    return {
+      unsent: queues.flatMap((queue) => queue.left(queue.sent, queue.end)),
+      unacknowledged: queues.flatMap((queue) => queue.left(queue.acknowledged, queue.sent)),
+    };
+  }
+
+  /** Hands one counted message on. It counts when the handler has returned: an acknowledgement means handed over. */
+  #take(message: Incoming, bytes: number, now: Instant): void {
+    const { channel } = message;
+    if (channel > this.#settings.channels) {
+      this.end(protocolError('no such channel'), now);
+      return;
+    }
+    this.#handler.onMessage(message);
+    if (!this.#codec.acknowledges) return;
+    if (channel === 0) this.#received += 1;
+    else this.#countOther(channel);
+    this.#unackedCount += 1;
+    this.#unackedBytes += bytes;
+    if (this.#ackDue !== undefined || this.#port === undefined) return;
+    this.#ackDue = now + ACK_DELAY;
+    if (this.#armed === undefined || this.#ackDue < this.#armed) this.#arm();
+  }
+
+  #countOther(channel: number): void {
+    this.#receivedOthers ??= new Map();
+    this.#receivedOthers.set(channel, (this.#receivedOthers.get(channel) ?? 0) + 1);
+  }
+
+  #sendAck(): void {
+    this.#ackDue = undefined;
+    this.#unackedCount = 0;
+    this.#unackedBytes = 0;
+    this.#port?.send(this.#codec.ack(this.counts()));
+  }
+
+  #receiveAck(counts: readonly ChannelCount[], now: Instant): void {
+    for (const [channel, count] of counts) {
+      const queue = this.#sendSide(channel);
+      if (!(queue?.canAcknowledge(count) ?? count === 0)) {
+        this.end(protocolError('acknowledges what was not sent'), now);
+        return;
+      }
+      this.#acknowledge(channel, count);
+    }
+    this.#drainIfRoom();
+  }
+
+  #acknowledge(channel: number, count: number): void {
+    const queue = this.#sendSide(channel);
+    if (queue === undefined) return;
+    const before = queue.bytes;
+    queue.acknowledge(count);
+    this.#kept -= before - queue.bytes;
+  }
+
+  #receivePong(stamp: number, now: Instant): void {
+    if (stamp === stampOf(this.#pingedAt)) this.#rtt = now - this.#pingedAt;
+  }
+
+  /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
+  #malformed(failure: WireFailure, now: Instant): void {
+    const { code, message, id } = failure;
+    if (this.#codec.acknowledges) {
+      this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message), now);
+      return;
+    }
+    this.send(this.#codec.failure(0, id, code, { message }), now);
+  }
+
+  #tickDown(now: Instant): void {
+    if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow) this.end(this.#lastReason, now);
+  }
+
+  #tickUp(port: SessionPort, now: Instant): void {
+    if (this.#mustAnswer) {
+      if (now - this.#heardAt >= this.#settings.readWait) {
+        const reason = closeReason(CLOSE.peerSilent, 'nothing was heard for too long');
+        this.detach(port, reason, now);
+        port.close(reason);
+        return;
+      }
+      if (now - Math.max(this.#heardAt, this.#pingedAt) >= this.#settings.heartbeat) this.ping(now);
+    }
+    if (this.#ackDue !== undefined && now >= this.#ackDue) this.#sendAck();
+  }
+
+  /** Whether silence means anything: a peer on plain lines has no way to answer a ping. */
+  get #mustAnswer(): boolean {
+    return this.#codec.acknowledges || (this.#port?.canPing ?? false);
+  }
+
+  #arm(): void {
+    const at = this.deadline;
+    if (at === undefined || at === this.#armed) return;
+    this.#armed = at;
+    this.#handler.onDeadline(at);
+  }
+
+  #isOverfull(port: SessionPort | undefined): boolean {
+    const { resumeBytes, backlogBytes } = this.#settings;
+    if (port === undefined) return this.#kept >= resumeBytes;
+    return port.queued > backlogBytes || this.#kept > resumeBytes + backlogBytes;
+  }
+
+  #overflow(now: Instant): boolean {
+    if (this.#settings.role === 'client') throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
+    this.end(backlogFull(), now);
+    return false;
+  }
+
+  #drainIfRoom(): void {
+    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || this.#port === undefined) return;
+    this.#owesDrain = false;
+    this.#handler.onDrain();
+  }
+
+  /** Whether a close with this code leaves nothing to wait for. */
+  #isForGood(code: number): boolean {
+    if (!this.#codec.acknowledges || this.#settings.resumeWindow === 0 || !mayComeBack(code)) return true;
+    return code === CLOSE.goingAway && this.#settings.role === 'server';
+  }
+
+  #replay(queue: Unacknowledged, port: SessionPort): void {
+    for (let index = queue.acknowledged; index < queue.end; index++) {
+      const message = queue.at(index);
+      if (message !== undefined && !port.send(message)) this.#linkFull = true;
+    }
+    queue.markSent();
+  }
+
+  #sendSide(channel: number): Unacknowledged | undefined {
+    return channel === 0 ? this.#socket : this.#others?.get(channel);
+  }
+
+  #newSendSide(channel: number): Unacknowledged {
+    const queue = new Unacknowledged(channel);
+    this.#others ??= new Map();
+    this.#others.set(channel, queue);
+    return queue;
+  }
+
+  #queues(): Unacknowledged[] {
+    return [this.#socket, ...(this.#others?.values() ?? [])];
+  }
+}
+
+function protocolError(what: string): CloseReason {
+  return closeReason(CLOSE.protocol, what);
+}
+
+function backlogFull(): CloseReason {
+  return closeReason(CLOSE.backlogFull, 'the peer takes nothing of what is queued');
+}
+
+/** A moment as a ping carries it: whole microseconds. */
+function stampOf(at: Instant): number {
+  return Math.floor(at * 1000);
+}
