@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'hawser-pack-'));
 try {
-  run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], 'ignore');
+  run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder]);
   const [name = ''] = readdirSync(folder);
   const tarball = join(folder, name);
   run(join(ROOT, 'node_modules/.bin/publint'), ['run', tarball, '--strict']);
@@ -21,7 +21,8 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function run(command, args, stdout = 'inherit') {
-  const { status } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', stdout, 'inherit'] });
-  if (status !== 0) throw new Error(`${command} ${args[0]} ended with ${status}`);
+/** What a tool says is shown only when it fails. */
+function run(command, args) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args[0]} ended with ${status}\n${stdout}${stderr}`);
 }

@@ -7,8 +7,8 @@ export const INSTALL = 'apt-get install chromium python3-websockets';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
-  const path = process.env['CHROMIUM'] ?? find(['chromium', 'chromium-browser', 'google-chrome']);
-  if (path === undefined) throw new Error(`Chromium is missing: ${INSTALL}`);
+  const path = process.env['CHROMIUM'] || find(['chromium', 'chromium-browser', 'google-chrome']);
+  if (path === undefined || !isExecutable(path)) throw new Error(`Chromium is missing: ${INSTALL}`);
   return path;
 }
 
@@ -16,7 +16,7 @@ export function chromium(): string {
 export function python(): string {
   const candidates = [process.env['PYTHON'], '/usr/bin/python3', find(['python3'])];
   for (const path of candidates) {
-    if (path !== undefined && spawnSync(path, ['-c', 'import websockets']).status === 0) return path;
+    if (path && spawnSync(path, ['-c', 'import websockets']).status === 0) return path;
   }
   throw new Error(`Python with websockets is missing: ${INSTALL}`);
 }
