@@ -24,7 +24,7 @@ describe('docs/ERRORS.md', () => {
 
   test('has a row for every error code, and for no other', () => {
     expect(known.length).toBeGreaterThan(30);
-    expect([...errors.keys()].sort()).toEqual([...known].sort());
+    expect([...errors.keys()].toSorted()).toEqual(known.toSorted());
   });
 
   test('says which close code an error has', () => {
@@ -37,7 +37,7 @@ describe('docs/ERRORS.md', () => {
   test('has a row for every close code, with its name and whether to come back, and for no other', () => {
     const expected = Object.entries(CLOSE).map(([name, code]) => [code, name, mayComeBack(code) ? 'yes' : 'no']);
     const written = [...closes].map(([code, row]) => [code, unquote(row[1]), row[3]]);
-    expect(written).toEqual(expected.sort(([a], [b]) => Number(a) - Number(b)));
+    expect(written).toEqual(expected.toSorted(([a], [b]) => Number(a) - Number(b)));
   });
 
   test('no page names an error that does not exist', () => {
@@ -57,7 +57,7 @@ describe('docs/LIMITS.md', () => {
       ...Object.entries(DEFAULT_TIMES).map(([name, value]) => [`times.${name}`, value]),
     ];
     const written = rows.map(([name, value = '']) => [unquote(name), Number(value.replaceAll(',', ''))]);
-    expect(written.sort()).toEqual(expected.sort());
+    expect(written.toSorted(byName)).toEqual(expected.toSorted(byName));
   });
 });
 
@@ -79,7 +79,7 @@ describe('the folders of src/', () => {
     const { overrides } = JSON.parse(textOf('.oxlintrc.json')) as {
       overrides: { files: string[]; rules: Record<string, unknown> }[];
     };
-    const rules = overrides.filter(({ rules }) => Array.isArray(rules['no-restricted-imports']));
+    const rules = overrides.filter((override) => Array.isArray(override.rules['no-restricted-imports']));
     const ruled = new Set(rules.flatMap((rule) => rule.files));
     const without = layers.filter(
       (layer) => ![`src/${layer}/**`, `src/${dirname(layer)}/**`].some((glob) => ruled.has(glob)),
@@ -152,6 +152,10 @@ describe('the tree', () => {
     expect(/^## (\S+)/m.exec(textOf('CHANGELOG.md'))?.[1]).toBe(version);
   });
 });
+
+function byName([a]: (string | number)[], [b]: (string | number)[]): number {
+  return String(a).localeCompare(String(b));
+}
 
 function unquote(cell: string | undefined): string {
   return (cell ?? '').replaceAll('`', '');
