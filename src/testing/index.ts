@@ -1,1 +1,2 @@
+export * from './link-suite.ts';
 export * from './world.ts';

@@ -1,0 +1,2 @@
+export { ipcTransport } from './ipc.ts';
+export { tcpTransport } from './tcp.ts';

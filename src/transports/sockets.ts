@@ -1,0 +1,109 @@
+import type { AddressInfo, ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
+import { HawserError } from '../core/index.ts';
+import type { PortUser } from '../runtime/index.ts';
+import type { Peer } from '../transport/index.ts';
+
+const USER = Symbol('port user');
+
+interface UsedSocket extends Socket {
+  [USER]?: PortUser;
+}
+
+/** From now on `user` alone hears of the socket. The listeners are the same functions for all sockets. */
+export function attach(socket: Socket, user: PortUser): void {
+  const used: UsedSocket = socket;
+  const first = used[USER] === undefined;
+  used[USER] = user;
+  if (!first) return;
+  socket.on('data', onData);
+  socket.on('drain', onDrain);
+  socket.on('end', onEnd);
+  socket.on('error', onError);
+  socket.on('close', onClose);
+}
+
+/** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. */
+export function detach(socket: Socket): void {
+  socket.off('data', onData);
+  socket.off('drain', onDrain);
+  socket.off('end', onEnd);
+  socket.off('close', onClose);
+  delete (socket as UsedSocket)[USER];
+}
+
+function onData(this: UsedSocket, chunk: Uint8Array): void {
+  this[USER]?.receive(chunk);
+}
+
+function onDrain(this: UsedSocket): void {
+  this[USER]?.writable();
+}
+
+function onEnd(this: UsedSocket): void {
+  this[USER]?.ended();
+}
+
+/** 'close' follows and finds the error on the socket; without a listener it would end the process. */
+function onError(this: UsedSocket): void {}
+
+function onClose(this: UsedSocket): void {
+  this[USER]?.gone(this.errored ?? undefined);
+}
+
+const NOTHING: Readonly<Record<string, string>> = Object.freeze({});
+const MAPPED = '::ffff:';
+
+/** Who is at the other end of a connected socket. Addresses of IPv4 are written as such, also on a dual-stack socket. */
+export function peerOf(socket: Socket, asked?: Pick<Peer, 'path' | 'query' | 'headers'>): Peer {
+  const full = socket.remoteAddress ?? '';
+  const address = full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
+  return {
+    address,
+    port: socket.remotePort ?? 0,
+    local: address === '' || address === '::1' || address.startsWith('127.'),
+    path: asked?.path,
+    query: asked?.query ?? NOTHING,
+    headers: asked?.headers ?? NOTHING,
+  };
+}
+
+/**
+ * Starts to listen.
+ * @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_URL (an address that this machine doesn't have).
+ */
+export function startListening(server: Server, where: NetListenOptions, endpoint: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => reject(listenError(error, endpoint));
+    server.once('error', failed);
+    server.listen(where, () => {
+      server.off('error', failed);
+      server.on('error', ignore);
+      resolve();
+    });
+  });
+}
+
+function ignore(): void {}
+
+export function listenError(error: NodeJS.ErrnoException, endpoint: string): HawserError {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new HawserError('ERR_ADDRESS_IN_USE', `${endpoint} is in use`, { cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return new HawserError('ERR_NOT_ALLOWED', `no permission to listen on ${endpoint}`, { cause: error });
+    default:
+      return new HawserError('ERR_URL', `cannot listen on ${endpoint}: ${error.message}`, { cause: error });
+  }
+}
+
+/** The endpoint that a server really listens on. */
+export function boundEndpoint(server: Server, scheme: string, path = ''): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}${path}`;
+}
+
+/** Stops accepting at once; does not wait for the connections that are up. */
+export function stopListening(server: Server): void {
+  if (server.listening) server.close();
+}
