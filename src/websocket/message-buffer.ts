@@ -11,6 +11,11 @@ export class MessageBuffer {
   length = 0;
   #bytes: Uint8Array = EMPTY;
 
+  /** Bytes of memory taken. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /**
    * Puts in `bytes` from `start` to `end`. `ceiling` is what the message can still grow to; memory is taken in steps
    * towards it, so that announcing a long message costs nobody anything until it is sent.

@@ -23,8 +23,8 @@ export function frame({ fin = true, rsv = 0, opcode, payload = '', key, lengthBy
   if (size === 8) length.writeBigUInt64BE(BigInt(body.length));
   const short = size === 0 ? body.length : size === 2 ? 126 : 127;
   const first = (fin ? 0x80 : 0) | (rsv << 4) | opcode;
-  const masked = key === undefined ? body : body.map((byte, at) => byte ^ (key[at % 4] ?? 0));
-  return concat([Uint8Array.of(first, (key ? 0x80 : 0) | short), length, Uint8Array.from(key ?? []), masked]);
+  const covered = key === undefined ? body : body.map((byte, at) => byte ^ (key[at % 4] ?? 0));
+  return concat([Uint8Array.of(first, (key ? 0x80 : 0) | short), length, Uint8Array.from(key ?? []), covered]);
 }
 
 /** A frame as a client sends it. */
@@ -97,7 +97,7 @@ export function chop(bytes: Uint8Array, size: number): Uint8Array[] {
 
 /** `bytes` cut at these offsets, in whatever order they are given. */
 export function cutAt(bytes: Uint8Array, offsets: readonly number[]): Uint8Array[] {
-  const places = [0, ...[...offsets].sort((a, b) => a - b), bytes.length];
+  const places = [0, ...offsets.toSorted((a, b) => a - b), bytes.length];
   return places.slice(1).map((end, at) => bytes.slice(places[at], end));
 }
 
