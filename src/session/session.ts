@@ -1,4 +1,13 @@
-import { CLOSE, CLOSE_OF_ERROR, type CloseReason, closeReason, HawserError, type Instant, mayComeBack, type Outbound } from '../core/index.ts';
+import {
+  CLOSE,
+  CLOSE_OF_ERROR,
+  type CloseReason,
+  closeReason,
+  HawserError,
+  type Instant,
+  mayComeBack,
+  type Outbound,
+} from '../core/index.ts';
 import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
 import { type Left, Unacknowledged } from './unacknowledged.ts';
 
@@ -40,6 +49,8 @@ export interface SessionHandler {
   onDown(reason: CloseReason): void;
   /** Another link goes on where the last one broke. */
   onUp(): void;
+  /** The first word over a resumed link: the peer has had its WELCOME, and the ticket before the one in it may go. */
+  onConfirmed?(): void;
   onGoaway(goaway: Goaway): void;
   /** The last call. */
   onEnd(reason: CloseReason): void;
@@ -85,6 +96,12 @@ export class Session {
   #ackDue: Instant | undefined;
   #heardAt: Instant = 0;
   #pingedAt: Instant = 0;
+  /** A ping went out on this link that has had no answer. */
+  #pingOpen = false;
+  /** The link is a resumed one on which nothing was heard yet. */
+  #unconfirmed = false;
+  /** What a resume sent again is still on its way into the link: its bytes are no sign of a peer that takes nothing. */
+  #replaying = false;
   #downAt: Instant | undefined;
   #lastReason: CloseReason = { code: CLOSE.normal, reason: '' };
   #armed: Instant | undefined;
@@ -114,10 +131,7 @@ export class Session {
   /** When `tick` wants to be called; undefined while nothing is waited for. */
   get deadline(): Instant | undefined {
     if (this.#state === 'ended') return undefined;
-    if (this.#port === undefined) return this.#downAt === undefined ? undefined : this.#downAt + this.#settings.resumeWindow;
-    const ping = Math.max(this.#heardAt, this.#pingedAt) + this.#settings.heartbeat;
-    const live = this.#mustAnswer ? Math.min(ping, this.#heardAt + this.#settings.readWait) : Number.POSITIVE_INFINITY;
-    const next = Math.min(live, this.#ackDue ?? Number.POSITIVE_INFINITY);
+    const next = this.#port === undefined ? this.#downDeadline : this.#upDeadline;
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
@@ -126,7 +140,10 @@ export class Session {
     this.#settings = settings;
   }
 
-  /** What was handed on, by channel, for HELLO and WELCOME. */
+  /**
+   * What was handed on, by channel, for HELLO and WELCOME. A client asks only while it is down: what a link that is still up brings
+   * later would be counted by nobody. A server asks in the call in which it attaches.
+   */
   counts(): ChannelCount[] {
     return [[0, this.#received], ...(this.#receivedOthers ?? [])];
   }
@@ -134,28 +151,38 @@ export class Session {
   /** Whether a peer that has counted so far can be gone on with: nothing that it lacks was thrown away, nothing it has was never sent. */
   canResume(counts: readonly ChannelCount[]): boolean {
     if (this.#state === 'ended' || !this.#codec.acknowledges) return false;
-    return counts.every(([channel, count]) => this.#sendSide(channel)?.canAcknowledge(count) ?? count === 0);
+    const byChannel = new Map(counts);
+    if (byChannel.size < counts.length) return false;
+    for (const [channel, count] of byChannel) if (count !== 0 && this.#sendSide(channel) === undefined) return false;
+    return this.#queues().every((queue) => queue.canAcknowledge(byChannel.get(queue.channel) ?? 0));
   }
 
   /**
    * A link is up: the first one, or with the peer's `counts` one that goes on where the last broke. A link that is still up is closed as
-   * replaced. What the peer lacks is sent before anything new. False, and nothing changed, when the counts can't be or all is over.
+   * replaced. What the peer lacks is sent before anything new. False, and nothing changed, when the counts can't be, when there was a
+   * link before and no counts tell where to go on, when the dialect is another, or all is over.
    */
   attach(port: SessionPort, codec: Codec, now: Instant, counts?: readonly ChannelCount[]): boolean {
-    if (this.#state === 'ended' || (counts !== undefined && !this.canResume(counts))) return false;
+    if (this.#state === 'ended' || codec.protocol !== this.#codec.protocol) return false;
+    if (counts === undefined ? this.#hasBegun : !this.canResume(counts)) return false;
     const old = this.#port;
     this.#codec = codec;
     this.#port = port;
     this.#state = 'up';
     this.#downAt = undefined;
     this.#heardAt = now;
+    this.#pingOpen = false;
     this.#linkFull = false;
+    this.#unconfirmed = counts !== undefined;
     this.#ackDue = undefined;
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
     old?.close(closeReason(CLOSE.replaced, 'the session goes on over another link'));
     for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
     for (const queue of this.#queues()) this.#replay(queue, port);
+    this.#replaying = this.#linkFull;
+    // The first word of a client that resumes, so that the server need not keep the ticket of before any longer.
+    if (counts !== undefined && this.#settings.role === 'client') this.ping(now);
     this.#arm();
     if (counts !== undefined) this.#handler.onUp();
     this.#drainIfRoom();
@@ -195,6 +222,7 @@ export class Session {
   receive(port: SessionPort, bytes: Uint8Array, text: boolean, now: Instant): void {
     if (port !== this.#port) return;
     this.#heardAt = now;
+    if (this.#unconfirmed) this.#confirm();
     const message = this.#codec.decode(bytes, text);
     switch (message.kind) {
       case 0:
@@ -213,7 +241,7 @@ export class Session {
         this.#receiveAck(message.data as readonly ChannelCount[], now);
         return;
       case MESSAGE.ping:
-        if (!port.send(this.#codec.pong(message.data as number))) this.#linkFull = true;
+        this.#reply(this.#codec.pong(message.data as number));
         return;
       case MESSAGE.pong:
         this.#receivePong(message.data as number, now);
@@ -236,18 +264,22 @@ export class Session {
   drained(port: SessionPort): void {
     if (port !== this.#port) return;
     this.#linkFull = false;
+    this.#replaying = false;
     this.#drainIfRoom();
   }
 
   /** The transport heard a sign of life of its own. */
   heard(now: Instant): void {
+    if (this.#port === undefined) return;
     this.#heardAt = now;
+    if (!this.#codec.acknowledges) this.#measure(now);
   }
 
   /** Asks for a sign of life now; `rtt` tells how long the answer took. */
   ping(now: Instant): void {
     if (this.#port === undefined) return;
     this.#pingedAt = now;
+    this.#pingOpen = true;
     if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
     else this.#port.ping();
   }
@@ -258,6 +290,7 @@ export class Session {
     this.#port = undefined;
     this.#lastReason = reason;
     this.#ackDue = undefined;
+    this.#linkFull = false;
     if (this.#isForGood(reason.code)) {
       this.end(reason, now);
       return;
@@ -352,7 +385,23 @@ export class Session {
   }
 
   #receivePong(stamp: number, now: Instant): void {
-    if (stamp === stampOf(this.#pingedAt)) this.#rtt = now - this.#pingedAt;
+    if (stamp === stampOf(this.#pingedAt)) this.#measure(now);
+  }
+
+  #measure(now: Instant): void {
+    if (this.#pingOpen) this.#rtt = now - this.#pingedAt;
+    this.#pingOpen = false;
+  }
+
+  #confirm(): void {
+    this.#unconfirmed = false;
+    this.#handler.onConfirmed?.();
+  }
+
+  /** Answers the peer outside the counted order; not while the link is full, so that a peer that only asks can't fill memory. */
+  #reply(message: Outbound): void {
+    if (this.#linkFull || this.#port === undefined) return;
+    if (!this.#port.send(message)) this.#linkFull = true;
   }
 
   /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
@@ -362,11 +411,12 @@ export class Session {
       this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message), now);
       return;
     }
-    this.send(this.#codec.failure(0, id, code, { message }), now);
+    this.#reply(this.#codec.failure(0, id, code, { message }));
   }
 
   #tickDown(now: Instant): void {
-    if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow) this.end(this.#lastReason, now);
+    if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow)
+      this.end(this.#lastReason, now);
   }
 
   #tickUp(port: SessionPort, now: Instant): void {
@@ -380,6 +430,22 @@ export class Session {
       if (now - Math.max(this.#heardAt, this.#pingedAt) >= this.#settings.heartbeat) this.ping(now);
     }
     if (this.#ackDue !== undefined && now >= this.#ackDue) this.#sendAck();
+  }
+
+  get #downDeadline(): Instant {
+    return this.#downAt === undefined ? Number.POSITIVE_INFINITY : this.#downAt + this.#settings.resumeWindow;
+  }
+
+  get #upDeadline(): Instant {
+    const ack = this.#ackDue ?? Number.POSITIVE_INFINITY;
+    if (!this.#mustAnswer) return ack;
+    const { heartbeat, readWait } = this.#settings;
+    return Math.min(ack, Math.max(this.#heardAt, this.#pingedAt) + heartbeat, this.#heardAt + readWait);
+  }
+
+  /** Whether there has been a link. */
+  get #hasBegun(): boolean {
+    return this.#port !== undefined || this.#downAt !== undefined;
   }
 
   /** Whether silence means anything: a peer on plain lines has no way to answer a ping. */
@@ -397,17 +463,19 @@ export class Session {
   #isOverfull(port: SessionPort | undefined): boolean {
     const { resumeBytes, backlogBytes } = this.#settings;
     if (port === undefined) return this.#kept >= resumeBytes;
-    return port.queued > backlogBytes || this.#kept > resumeBytes + backlogBytes;
+    return (port.queued > backlogBytes && !this.#replaying) || this.#kept > resumeBytes + backlogBytes;
   }
 
   #overflow(now: Instant): boolean {
-    if (this.#settings.role === 'client') throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
+    if (this.#settings.role === 'client')
+      throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
     this.end(backlogFull(), now);
     return false;
   }
 
   #drainIfRoom(): void {
-    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || this.#port === undefined) return;
+    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || this.#port === undefined)
+      return;
     this.#owesDrain = false;
     this.#handler.onDrain();
   }

@@ -17,7 +17,8 @@ const FIRST_SIZE = 8;
 export class Unacknowledged {
   readonly channel: number;
   #ring: (Outbound | undefined)[] = [];
-  #tags: number[] = [];
+  /** The tags by place in the ring; there are none until a request is sent. */
+  #tags: number[] | undefined;
   #head = 0;
   #length = 0;
   #acknowledged = 0;
@@ -41,16 +42,12 @@ export class Unacknowledged {
     return this.#sent;
   }
 
-  /** Whether there are messages that no link has seen. */
-  get hasUnsent(): boolean {
-    return this.#sent < this.#acknowledged + this.#length;
-  }
-
   push(message: Outbound, tag: number): void {
     if (this.#length === this.#ring.length) this.#grow();
     const at = (this.#head + this.#length) & (this.#ring.length - 1);
     this.#ring[at] = message;
-    this.#tags[at] = tag;
+    if (tag !== 0) this.#tags ??= new Array<number>(this.#ring.length).fill(0);
+    if (this.#tags !== undefined) this.#tags[at] = tag;
     this.#length += 1;
     this.#bytes += message.length;
   }
@@ -87,7 +84,8 @@ export class Unacknowledged {
     const all: Left[] = [];
     for (let index = from; index < to; index++) {
       const message = this.at(index);
-      if (message !== undefined) all.push({ message, channel: this.channel, tag: this.#tags[this.#slot(index)] ?? 0 });
+      if (message !== undefined)
+        all.push({ message, channel: this.channel, tag: this.#tags?.[this.#slot(index)] ?? 0 });
     }
     return all;
   }
@@ -104,11 +102,11 @@ export class Unacknowledged {
   #grow(): void {
     const size = Math.max(FIRST_SIZE, this.#ring.length * 2);
     const ring = new Array<Outbound | undefined>(size).fill(undefined);
-    const tags = new Array<number>(size).fill(0);
+    const tags = this.#tags === undefined ? undefined : new Array<number>(size).fill(0);
     for (let i = 0; i < this.#length; i++) {
       const at = (this.#head + i) & (this.#ring.length - 1);
       ring[i] = this.#ring[at];
-      tags[i] = this.#tags[at] ?? 0;
+      if (tags !== undefined) tags[i] = this.#tags?.[at] ?? 0;
     }
     this.#ring = ring;
     this.#tags = tags;
@@ -118,7 +116,7 @@ export class Unacknowledged {
   /** An idle session keeps no ring. */
   #release(): void {
     this.#ring = [];
-    this.#tags = [];
+    this.#tags = undefined;
     this.#head = 0;
   }
 }
