@@ -126,6 +126,15 @@ describe('the tree', () => {
     for (const lock of locks) expect(textOf(lock)).not.toMatch(/"resolved":\s*"[^"]*:\/\//);
   });
 
+  test('the lock file has the native parts of every platform, or npm ci refuses it', () => {
+    const { packages } = JSON.parse(textOf('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const locked = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 13)));
+    const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+    expect(wanted.filter((name) => !locked.has(name))).toEqual([]);
+  });
+
   test('no file names a place of one machine', () => {
     const place = /(?<![\w.])[/](?:work|root|home|Users)[/]\w/;
     const found = files.flatMap((path) => {
