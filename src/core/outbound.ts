@@ -11,8 +11,11 @@ export class Outbound {
   readonly text: boolean;
   /** Bytes before `bytes` in its ArrayBuffer that belong to this message alone: room for the first framing's header. */
   headroom: number;
-  /** The frame by `FrameSlot`; filled by framings whose output doesn't depend on the link. */
-  readonly framed: (Uint8Array | undefined)[] = [];
+  /**
+   * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
+   * start: an array that grows costs more time and memory than the frame.
+   */
+  readonly framed: (Uint8Array | undefined)[] = [undefined, undefined, undefined];
 
   constructor(bytes: Uint8Array, text: boolean, headroom = 0) {
     this.bytes = bytes;

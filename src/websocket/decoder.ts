@@ -239,7 +239,6 @@ export class FrameDecoder {
   #beginMessage(): void {
     this.#message = this.#first & 0x0f;
     this.#fragments = 1;
-    this.#utf8 = UTF8_START;
   }
 
   #endDataFrame(sink: DecoderSink): void {

@@ -3,6 +3,7 @@ import { closePayload } from './close-frame.ts';
 import { FrameDecoder } from './decoder.ts';
 import { headerLength, MASKED, OPCODE, write32, writeHeader } from './frame.ts';
 import { mask } from './mask.ts';
+import { frameMemory } from './slab.ts';
 import type { Utf8Check } from './utf8.ts';
 
 export interface WebSocketFramingOptions {
@@ -37,6 +38,9 @@ const LONG_HEADER = new Uint8Array(10);
 /**
  * RFC 6455 after the handshake, as a `Framing`. Protocol errors are answered with a close frame of code 1002, 1007
  * (text that is not UTF-8), 1008 (too many fragments) or 1009 (message too large), then told by `onClose`.
+ *
+ * A length written in more bytes than it needs is refused with 1002: RFC 6455 5.2 forbids sending one, and leaves open
+ * what a receiver does (`ws` takes it).
  */
 export class WebSocketFraming {
   readonly answersGoodbye = true;
@@ -104,7 +108,7 @@ export class WebSocketFraming {
 
   #controlFrame(opcode: number, payload: Uint8Array): Uint8Array {
     if (this.#maskKey !== undefined) return maskedFrame(opcode, payload, this.#maskKey());
-    const frame = new Uint8Array(2 + payload.length);
+    const frame = frameMemory(2 + payload.length);
     writeHeader(frame, opcode, payload.length, 0);
     frame.set(payload, 2);
     return frame;
@@ -119,7 +123,7 @@ function plainFrame(opcode: number, message: Outbound): Uint8Array {
 
 function maskedFrame(opcode: number, payload: Uint8Array, key: number): Uint8Array {
   const start = headerLength(payload.length) + 4;
-  const frame = new Uint8Array(start + payload.length);
+  const frame = frameMemory(start + payload.length);
   writeHeader(frame, opcode, payload.length, MASKED);
   write32(frame, start - 4, key);
   frame.set(payload, start);
