@@ -42,6 +42,8 @@ export interface Outlet {
   sendVolatile(message: Outbound): boolean;
   /** Hears what an application's handler threw. */
   report(error: unknown, during: string): void;
+  /** Whether what a message says beside its data can be believed: a server's word, not a client's. */
+  readonly trustsInfo: boolean;
   /** Hears an error that the peer sent about no request in particular. */
   refused(error: HawserError): void;
 }
@@ -145,16 +147,25 @@ export class Conversation<In extends Direction, Out extends Direction> {
     }
   }
 
+  /** Whether handlers of the peer's requests are at work. */
+  get busy(): boolean {
+    return this.#handling > 0;
+  }
+
   /** Rejects the requests that wait, each with what `error` makes of its name and id. */
   failPending(error: (name: string, id: number) => HawserError): void {
     this.#pending?.failAll(error);
   }
 
   #dispatchEvent(message: Incoming): void {
-    const info = message.meta ?? NO_INFO;
+    if (!this.#outlet.trustsInfo && RESERVED_EVENTS.has(message.name)) {
+      this.#fail(undefined, 'ERR_EVENT_RESERVED', { message: `'${message.name}' is a word of the protocol` });
+      return;
+    }
+    const info = (this.#outlet.trustsInfo && message.meta) || NO_INFO;
     const listeners = this.#events.of(message.name);
     if (listeners === undefined && this.#handlers?.has(message.name)) {
-      this.#dispatchRequest(message, 0);
+      this.#dispatchRequest(message, undefined);
       return;
     }
     if (listeners !== undefined) {
@@ -186,8 +197,8 @@ export class Conversation<In extends Direction, Out extends Direction> {
     result.catch((error: unknown) => this.#outlet.report(error, `event '${name}'`));
   }
 
-  /** With id 0 nobody waits for an answer: only a failure is told. */
-  #dispatchRequest(message: Incoming, id: RequestId): void {
+  /** Without an id nobody waits for an answer: only a failure is told. */
+  #dispatchRequest(message: Incoming, id: RequestId | undefined): void {
     const handler = this.#handlers?.get(message.name);
     if (handler === undefined) {
       this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody answers '${message.name.slice(0, 64)}' here` });
@@ -200,7 +211,7 @@ export class Conversation<In extends Direction, Out extends Direction> {
       return;
     }
     try {
-      const result = handler(message.data as never, message.meta ?? NO_INFO);
+      const result = handler(message.data as never, NO_INFO);
       if (result instanceof Promise) this.#answerLater(message.name, id, result);
       else this.#answer(message.name, id, result);
     } catch (error) {
@@ -208,7 +219,7 @@ export class Conversation<In extends Direction, Out extends Direction> {
     }
   }
 
-  #answerLater(name: string, id: RequestId, result: Promise<unknown>): void {
+  #answerLater(name: string, id: RequestId | undefined, result: Promise<unknown>): void {
     this.#handling += 1;
     result
       .then(
@@ -221,8 +232,8 @@ export class Conversation<In extends Direction, Out extends Direction> {
       });
   }
 
-  #answer(name: string, id: RequestId, answer: unknown): void {
-    if (id === 0) return;
+  #answer(name: string, id: RequestId | undefined, answer: unknown): void {
+    if (id === undefined) return;
     let response: Outbound;
     try {
       response = this.#outlet.codec.response(this.#channel, id, name, answer);
@@ -233,7 +244,7 @@ export class Conversation<In extends Direction, Out extends Direction> {
     this.#outlet.send(response, 0);
   }
 
-  #handlerFailed(name: string, id: RequestId, error: unknown): void {
+  #handlerFailed(name: string, id: RequestId | undefined, error: unknown): void {
     if (isHawserError(error)) {
       this.#fail(id, error.code, { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) });
       return;
@@ -242,7 +253,7 @@ export class Conversation<In extends Direction, Out extends Direction> {
     this.#fail(id, 'ERR_HANDLER_FAILED', { message: `the handler of '${name}' failed` });
   }
 
-  #fail(id: RequestId, code: string, failure: FailureData): void {
+  #fail(id: RequestId | undefined, code: string, failure: FailureData): void {
     this.#outlet.send(this.#outlet.codec.failure(this.#channel, id, code, failure), 0);
   }
 

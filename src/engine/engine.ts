@@ -62,5 +62,7 @@ export interface Engine extends AsyncDisposable {
   depart(namespace: string, user: string, socket: string): void;
   /** The users who have a socket, and how many each, on all nodes. */
   users(namespace: string, most?: number): Promise<ReadonlyMap<string, number>>;
+  /** How many sockets a user has, on all nodes. */
+  countUser(namespace: string, user: string): Promise<number>;
   close(): Promise<void>;
 }

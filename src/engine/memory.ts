@@ -70,6 +70,10 @@ export class MemoryEngine implements Engine {
     return sizes(this.#places.get(namespace)?.users, most);
   }
 
+  async countUser(namespace: string, user: string): Promise<number> {
+    return this.#places.get(namespace)?.users.get(user)?.size ?? 0;
+  }
+
   async close(): Promise<void> {
     this.#places.clear();
   }

@@ -52,9 +52,15 @@ export class Broadcast<Out extends Direction> {
     return this.#engine.members(this.#namespace.name, this.#target.rooms[0] ?? '', most);
   }
 
-  /** How many are in the first room of this broadcast, on all nodes. */
-  count(): Promise<number> {
-    return this.#engine.count(this.#namespace.name, this.#target.rooms[0] ?? '');
+  /** How many sockets the rooms and users of this broadcast have, on all nodes; one that several name counts several times. */
+  async count(): Promise<number> {
+    const { rooms, users } = this.#target;
+    const { name } = this.#namespace;
+    const counts = await Promise.all([
+      ...rooms.map((room) => this.#engine.count(name, room)),
+      ...users.map((user) => this.#engine.countUser(name, user)),
+    ]);
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   #with(change: Partial<Target>): Broadcast<Out> {

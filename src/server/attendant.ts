@@ -1,9 +1,20 @@
 import type { Outlet } from '../channel/index.ts';
-import type { CloseReason, HawserError, Instant, Outbound, World } from '../core/index.ts';
+import {
+  CLOSE,
+  type CloseReason,
+  closeReason,
+  type HawserError,
+  type Instant,
+  type Outbound,
+  type World,
+} from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
 import type { Delivery, Namespace, Seat } from '../room/index.ts';
-import { Session, type SessionHandler, type SessionPort } from '../session/index.ts';
-import type { ChannelCount, Codec, Goaway, Incoming } from '../wire/index.ts';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
+import { Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
+import type { Peer } from '../transport/index.ts';
+import { type ChannelCount, type Codec, type Goaway, type Hello, type Incoming, MESSAGE } from '../wire/index.ts';
+import type { Connection } from './connection.ts';
 import type { Handshake } from './handshake.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
 import { ServerSocket } from './socket.ts';
@@ -11,34 +22,48 @@ import { ServerSocket } from './socket.ts';
 /** What an attendant needs of the server. */
 export interface House {
   readonly options: ResolvedServerOptions;
+  readonly sessionSettings: SessionSettings;
+  readonly wheel: TimerWheel;
+  readonly counters: { received: number; sent: number };
   /** The socket has ended: take it off the books. */
-  ended(attendant: Attendant, reason: CloseReason): void;
+  ended(attendant: Attendant): void;
 }
 
 /**
  * One socket on the server's side: it joins the session below, the socket that the application holds, and the seat that rooms
  * deliver to.
  */
-export class Attendant implements Outlet, SessionHandler, Seat {
+export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
   readonly id: string;
   readonly handshake: Handshake;
   readonly namespace: Namespace;
+  /** Whose place in the count of sockets per address this one takes. */
+  readonly peer: Peer;
+  readonly session: Session;
   readonly socket: ServerSocket<never>;
+  readonly trustsInfo = false;
   readonly #house: House;
-  readonly #session: Session;
-  #codec: Codec;
+  readonly #deadline: Deadline;
+  #connection: Connection;
   #identity: Identity;
-  #ended = false;
 
-  constructor(house: House, id: string, namespace: Namespace, codec: Codec, identity: Identity, handshake: Handshake) {
-    const { limits, times } = house.options;
+  constructor(
+    house: House,
+    id: string,
+    namespace: Namespace,
+    connection: Connection,
+    identity: Identity,
+    handshake: Handshake,
+  ) {
     this.#house = house;
     this.id = id;
     this.namespace = namespace;
-    this.#codec = codec;
+    this.#connection = connection;
+    this.peer = connection.link.peer;
     this.#identity = identity;
     this.handshake = handshake;
-    this.#session = new Session(codec, { ...limits, ...times, overflow: 'end' }, this);
+    this.#deadline = new Deadline(this);
+    this.session = new Session(connection.codec, house.sessionSettings, this);
     this.socket = new ServerSocket(this);
   }
 
@@ -50,8 +75,13 @@ export class Attendant implements Outlet, SessionHandler, Seat {
     return this.#identity.claims;
   }
 
+  /** The scheme of the link, or of the last one. */
+  get transport(): string {
+    return this.#connection.link.transport;
+  }
+
   get codec(): Codec {
-    return this.#codec;
+    return this.session.codec;
   }
 
   get engine(): Engine {
@@ -70,55 +100,45 @@ export class Attendant implements Outlet, SessionHandler, Seat {
     return this.#house.options.times.requestTimeout;
   }
 
-  get state(): 'up' | 'down' | 'ended' {
-    return this.#session.state;
-  }
-
-  get rtt(): number | undefined {
-    return this.#session.rtt;
-  }
-
-  get session(): Session {
-    return this.#session;
-  }
-
   /** The peer named itself anew: rooms see the change. */
   identify(identity: Identity): void {
     this.#identity = identity;
     this.namespace.identify(this);
   }
 
-  /** A link is up, the first or a later one. False when the peer's counts can't be. */
-  attach(port: SessionPort, codec: Codec, counts?: readonly ChannelCount[]): boolean {
-    const attached = this.#session.attach(port, codec, this.world.now(), counts);
-    if (attached) this.#codec = codec;
-    return attached;
+  /** A link is up: the first one, or with the peer's counts one that goes on. */
+  attach(connection: Connection, counts?: readonly ChannelCount[]): void {
+    this.#connection = connection;
+    this.session.attach(connection, connection.codec, this.world.now(), counts);
   }
 
   close(reason: CloseReason): void {
-    this.#session.end(reason, this.world.now());
+    this.session.end(reason);
   }
 
-  tick(now: Instant): void {
-    this.#session.tick(now);
+  /** The wheel: a moment that the session asked for has come. */
+  onDeadline(now: Instant): void {
+    this.session.tick(now);
   }
 
   // Seat
 
   deliver(delivery: Delivery): void {
-    const message = delivery.encodedBy(this.#codec);
-    if (delivery.volatile) this.#session.sendVolatile(message);
-    else this.#session.send(message, this.world.now());
+    const message = delivery.encodedBy(this.codec);
+    if (delivery.volatile) this.sendVolatile(message);
+    else this.send(message, 0);
   }
 
   // Outlet
 
   send(message: Outbound, tag: number): boolean {
-    return this.#session.send(message, this.world.now(), tag);
+    this.#house.counters.sent += 1;
+    return this.session.send(message, this.world.now(), tag);
   }
 
   sendVolatile(message: Outbound): boolean {
-    return this.#session.sendVolatile(message) === 'sent';
+    this.#house.counters.sent += 1;
+    return this.session.sendVolatile(message);
   }
 
   report(error: unknown, during: string): void {
@@ -132,7 +152,13 @@ export class Attendant implements Outlet, SessionHandler, Seat {
   // SessionHandler
 
   onMessage(message: Incoming): void {
-    this.socket.dispatch(message);
+    this.#house.counters.received += 1;
+    if (message.kind === MESSAGE.hello) this.#connection.helloAgain(message.data as Hello);
+    else this.socket.dispatch(message);
+  }
+
+  wakeAt(at: Instant): void {
+    this.#house.wheel.schedule(this.#deadline, at);
   }
 
   onDrain(): void {
@@ -147,13 +173,14 @@ export class Attendant implements Outlet, SessionHandler, Seat {
     this.socket.tell('up');
   }
 
-  onGoaway(_goaway: Goaway): void {}
+  onGoaway(_goaway: Goaway): void {
+    this.close(closeReason(CLOSE.protocol, 'only a server goes away'));
+  }
 
   onEnd(reason: CloseReason): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    this.#house.wheel.cancel(this.#deadline);
     this.namespace.remove(this);
-    this.#house.ended(this, reason);
+    this.#house.ended(this);
     this.socket.tell('close', reason);
   }
 }

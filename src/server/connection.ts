@@ -8,6 +8,7 @@ import {
   type Instant,
   type Outbound,
 } from '../core/index.ts';
+import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
 import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type Hello, type Incoming, MESSAGE } from '../wire/index.ts';
@@ -17,6 +18,7 @@ import type { Credentials, Identity } from './options.ts';
 
 /** What a connection needs of the server. */
 export interface Reception {
+  readonly wheel: TimerWheel;
   readonly loginWait: number;
   readonly writeWait: number;
   now(): Instant;
@@ -25,7 +27,12 @@ export interface Reception {
   hasNamespace(name: string): boolean;
   authenticate(credentials: Credentials): Identity | Promise<Identity>;
   /** Makes a new socket, or finds the one that the ticket brings back, and answers WELCOME through the connection. */
-  seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): Attendant | undefined;
+  seat(
+    connection: Connection,
+    hello: Hello | undefined,
+    credentials: Credentials,
+    identity: Identity,
+  ): Attendant | undefined;
   /** A peer that is in names itself anew. */
   rename(attendant: Attendant, connection: Connection, identity: Identity): void;
   gone(connection: Connection): void;
@@ -41,11 +48,12 @@ const HELD_BYTES = 64 * 1024;
  * In the Hawser dialect HELLO comes first. In the JSON dialect it may: a peer is let in as soon as authentication is content
  * with what its link shows (a cookie, a query, nothing at all), and a hello that comes later names it anew.
  */
-export class Connection implements LinkHandler, SessionPort {
+export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   readonly link: Link;
   readonly codec: Codec;
   readonly #reception: Reception;
-  readonly #deadline: Instant;
+  readonly #loginBy: Instant;
+  readonly #deadline: Deadline;
   /** True while authentication runs: what comes meanwhile is held. */
   #busy = false;
   #held: { bytes: Uint8Array; text: boolean }[] = [];
@@ -57,10 +65,12 @@ export class Connection implements LinkHandler, SessionPort {
     this.link = link;
     this.codec = codec;
     this.#reception = reception;
-    this.#deadline = reception.now() + reception.loginWait;
+    this.#loginBy = reception.now() + reception.loginWait;
+    this.#deadline = new Deadline(this);
   }
 
   start(): void {
+    this.#reception.wheel.schedule(this.#deadline, this.#loginBy);
     this.link.start(this);
     if (!this.codec.acknowledges) this.#reception.soon(() => this.#tryWithoutHello());
   }
@@ -70,13 +80,17 @@ export class Connection implements LinkHandler, SessionPort {
   }
 
   /** Ends a link that has not said HELLO in time, or takes nothing of what is queued for it. */
-  tick(now: Instant): void {
+  onDeadline(now: Instant): void {
     if (this.#over) return;
     const { stalledSince } = this.link;
-    if (this.#attendant === undefined && now >= this.#deadline) {
+    const { wheel, writeWait } = this.#reception;
+    if (this.#attendant === undefined && now >= this.#loginBy) {
       this.refuse('ERR_LOGIN_TIMEOUT', 'no hello came in time');
-    } else if (stalledSince !== undefined && now - stalledSince >= this.#reception.writeWait) {
+    } else if (stalledSince !== undefined && now - stalledSince >= writeWait) {
       this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer takes nothing of what is queued'));
+    } else {
+      const next = (stalledSince ?? now) + writeWait;
+      wheel.schedule(this.#deadline, this.#attendant === undefined ? Math.min(next, this.#loginBy) : next);
     }
   }
 
@@ -93,12 +107,12 @@ export class Connection implements LinkHandler, SessionPort {
     return this.link.send(message);
   }
 
-  get queued(): number {
-    return this.link.queued;
+  get canPing(): boolean {
+    return this.link.ping !== undefined;
   }
 
-  get stalledSince(): Instant | undefined {
-    return this.link.stalledSince;
+  get queued(): number {
+    return this.link.queued;
   }
 
   ping(): void {
@@ -115,12 +129,12 @@ export class Connection implements LinkHandler, SessionPort {
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#over) return;
     if (this.#busy) this.#hold(bytes, text);
-    else if (this.#attendant !== undefined) this.#attendant.receive(this, bytes, text);
+    else if (this.#attendant !== undefined) this.#attendant.session.receive(this, bytes, text, this.#reception.now());
     else this.#receiveFirst(bytes, text);
   }
 
   onIdle(): void {
-    this.#attendant?.session.idle(this.#reception.now());
+    this.#attendant?.session.idle();
   }
 
   onDrain(): void {
@@ -133,6 +147,7 @@ export class Connection implements LinkHandler, SessionPort {
 
   onClosed(reason: CloseReason): void {
     this.#over = true;
+    this.#reception.wheel.cancel(this.#deadline);
     this.#held = [];
     this.#reception.gone(this);
     this.#attendant?.session.detach(this, reason, this.#reception.now());
@@ -171,9 +186,8 @@ export class Connection implements LinkHandler, SessionPort {
   /** JSON: perhaps the link itself shows enough. If not, a hello is awaited. */
   #tryWithoutHello(): void {
     if (this.#over || this.#busy || this.#attendant !== undefined) return;
-    const greeting = { namespace: this.link.peer.path ?? '/' };
     const enter = (identity: Identity, credentials: Credentials): void => this.#enter(undefined, credentials, identity);
-    this.#login(greeting, enter, () => this.#release());
+    this.#login({}, enter, () => this.#release());
   }
 
   #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
@@ -186,11 +200,11 @@ export class Connection implements LinkHandler, SessionPort {
     then: (identity: Identity, credentials: Credentials) => void,
     otherwise: (error: unknown) => void = (error) => this.#refused(error),
   ): void {
-    if (!this.#reception.hasNamespace(greeting.namespace)) {
+    const credentials = credentialsOf(this.link.peer, this.link.transport, greeting);
+    if (!this.#reception.hasNamespace(credentials.namespace)) {
       this.refuse('ERR_NO_SUCH_NAMESPACE', 'there is no such namespace here');
       return;
     }
-    const credentials = credentialsOf(this.link.peer, this.link.transport, greeting);
     this.#busy = true;
     let identity: Identity | Promise<Identity>;
     try {

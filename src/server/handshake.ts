@@ -12,7 +12,7 @@ export interface Handshake {
 }
 
 export interface Greeting {
-  readonly namespace: string;
+  readonly namespace?: string | undefined;
   readonly token?: string | undefined;
   readonly user?: string | undefined;
   readonly query?: Readonly<Record<string, string>> | undefined;
@@ -23,7 +23,7 @@ export function credentialsOf(peer: Peer, transport: string, greeting: Greeting)
   return {
     token: greeting.token,
     user: greeting.user,
-    namespace: greeting.namespace,
+    namespace: namespaceOf(peer, greeting),
     remote: peer.address,
     local: peer.local,
     transport,
@@ -31,6 +31,11 @@ export function credentialsOf(peer: Peer, transport: string, greeting: Greeting)
     headers: peer.headers,
     cookies: parseCookies(peer.headers['cookie']),
   };
+}
+
+/** HELLO names it, else the path of the upgrade does. */
+export function namespaceOf(peer: Peer, greeting: Greeting): string {
+  return greeting.namespace ?? peer.path ?? '/';
 }
 
 export function handshakeOf({ namespace, remote, local, transport, query, headers }: Credentials): Handshake {

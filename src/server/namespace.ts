@@ -86,7 +86,8 @@ export class ServerNamespace<A extends ApiShape = AnyApi> {
     for (const listener of this.#listeners.of('connection') ?? []) {
       try {
         const result = listener(attendant.socket as never);
-        if (result instanceof Promise) result.catch((error: unknown) => attendant.report(error, "listener of 'connection'"));
+        if (result instanceof Promise)
+          result.catch((error: unknown) => attendant.report(error, "listener of 'connection'"));
       } catch (error) {
         attendant.report(error, "listener of 'connection'");
       }

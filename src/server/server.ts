@@ -1,10 +1,34 @@
-import { type AnyApi, type ApiShape, CLOSE, type CloseReason, closeReason, HawserError, type Timer } from '../core/index.ts';
+import {
+  type AnyApi,
+  type ApiShape,
+  CLOSE,
+  type CloseReason,
+  closeReason,
+  HawserError,
+  type Timer,
+} from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
 import { Namespace } from '../room/index.ts';
+import { TimerWheel } from '../runtime/index.ts';
 import { TicketBook } from '../session/index.ts';
-import { describeEndpoint, type Endpoint, type Link, type Listener, type Peer, parseEndpoint } from '../transport/index.ts';
-import { type Codec, createHawserCodec, type Hello, jsonCodec, type Member, PROTOCOL, PROTOCOL_VERSION } from '../wire/index.ts';
+import {
+  describeEndpoint,
+  type Endpoint,
+  type Link,
+  type Listener,
+  type Peer,
+  parseEndpoint,
+} from '../transport/index.ts';
 import { nodeBody } from '../wire/body-node.ts';
+import {
+  type Codec,
+  createHawserCodec,
+  type Hello,
+  jsonCodec,
+  type Member,
+  PROTOCOL,
+  PROTOCOL_VERSION,
+} from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
@@ -12,7 +36,6 @@ import { handshakeOf } from './handshake.ts';
 import { ServerNamespace } from './namespace.ts';
 import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
 
-const TICK = 1000;
 const TICKET_BYTES = 16;
 const ID_BYTES = 9;
 /** How often a closing server looks whether its handlers are done, ms. */
@@ -37,15 +60,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   readonly #attendants = new Set<Attendant>();
   readonly #tickets = new TicketBook<Attendant>();
-  readonly #counters = { received: 0, sent: 0 };
+  readonly #counters: { received: number; sent: number } = { received: 0, sent: 0 };
+  readonly #wheel: TimerWheel;
   readonly #house: House;
   readonly #reception: Reception;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
-  #ticking: Timer | undefined;
 
   constructor(options: ResolvedServerOptions) {
     this.#options = options;
+    this.#wheel = new TimerWheel(options.world);
     this.#admission = new Admission(options.limits, options.origins);
     const hawserCodec = createHawserCodec(nodeBody);
     this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
@@ -60,13 +84,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   get stats(): ServerStats {
-    const links = [...this.#attendants].filter((attendant) => attendant.state === 'up').length;
+    const links = [...this.#attendants].filter((attendant) => attendant.session.state === 'up').length;
     return { sockets: this.#attendants.size, links, ...this.#counters };
   }
 
   /** The namespace of this path, made when it is new. The path begins with a slash. */
   of(path: string): ServerNamespace<A> {
-    if (!path.startsWith('/')) throw new HawserError('ERR_ARGUMENT', `a namespace begins with a slash, unlike '${path}'`);
+    if (!path.startsWith('/'))
+      throw new HawserError('ERR_ARGUMENT', `a namespace begins with a slash, unlike '${path}'`);
     const known = this.#namespaces.get(path);
     if (known !== undefined) return known.face;
     const { engine, limits, presence } = this.#options;
@@ -81,6 +106,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
   user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);
   except: ServerNamespace<A>['except'] = (...rooms) => this.of('/').except(...rooms);
+  rooms: ServerNamespace<A>['rooms'] = (most) => this.of('/').rooms(most);
+  users: ServerNamespace<A>['users'] = (most) => this.of('/').users(most);
   send: ServerNamespace<A>['send'] = (event, ...rest) => this.of('/').send(event, ...rest);
 
   /**
@@ -102,7 +129,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       throw failed.reason;
     }
     this.#listeners.push(...listeners);
-    this.#tickLater();
     return listeners.map((listener) => listener.endpoint);
   }
 
@@ -124,7 +150,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
-    for (const attendant of this.#attendants) attendant.session.goaway(reason, world.now());
+    for (const attendant of this.#attendants) attendant.session.goaway(reason);
     while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.socket.busy)) {
       await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));
     }
@@ -135,12 +161,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await Promise.all(left);
     late.cancel();
     await closing;
-    this.#ticking?.cancel();
     await engine.close();
   }
 
   #abortAll(): void {
-    for (const { link } of [...this.#connections]) link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
+    for (const { link } of [...this.#connections])
+      link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
   }
 
   async #listenOn(endpoint: Endpoint): Promise<Listener> {
@@ -199,7 +225,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return {
       options: this.#options,
       counters: this.#counters,
-      sessionSettings: { ...limits, ...times, overflow: 'end' },
+      wheel: this.#wheel,
+      sessionSettings: { ...limits, ...times, role: 'server', channels: 0 },
       ended: (attendant) => this.#ended(attendant),
     };
   }
@@ -209,6 +236,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return {
       loginWait: times.loginWait,
       writeWait: times.writeWait,
+      wheel: this.#wheel,
       now: () => world.now(),
       soon: (run) => world.soon(run),
       report: onError,
@@ -256,15 +284,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   /** The socket that the ticket brings back, if it is there still, is this user's, and the counts can be. */
-  #resume(
-    connection: Connection,
-    hello: Hello,
-    credentials: Credentials,
-    identity: Identity,
-  ): Attendant | undefined {
+  #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): Attendant | undefined {
     const { ticket, counts } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return undefined;
-    const attendant = this.#tickets.peek(ticket);
+    const attendant = this.#tickets.find(ticket);
     if (
       attendant === undefined ||
       attendant.user !== identity.user ||
@@ -317,17 +340,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#tickets.forget(attendant);
     this.#admission.leave(attendant.peer);
   }
-
-  #tickLater(): void {
-    const { world } = this.#options;
-    this.#ticking ??= world.timer(world.now() + TICK, () => {
-      this.#ticking = undefined;
-      const now = world.now();
-      for (const connection of this.#connections) connection.tick(now);
-      for (const attendant of this.#attendants) attendant.session.tick(now);
-      if (this.#listeners.length > 0) this.#tickLater();
-    });
-  }
 }
 
 /** Whether only this machine can reach the endpoint. */
@@ -344,7 +356,7 @@ function checkIdentity(identity: Identity, nameLength: number): void {
 }
 
 function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
 }
-
-export type { CloseReason };

@@ -64,7 +64,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<ToSe
 
   /** `up` while there is a link, `down` while the session waits for one, `ended` after the end. */
   get state(): 'up' | 'down' | 'ended' {
-    return this.#attendant.state;
+    return this.#attendant.session.state;
   }
 
   /** The rooms that the socket is in. */
@@ -74,7 +74,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<ToSe
 
   /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
   get rtt(): number | undefined {
-    return this.#attendant.rtt;
+    return this.#attendant.session.rtt;
   }
 
   /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT, ERR_CLOSED. */
@@ -139,10 +139,13 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<ToSe
     }
     if (event === 'close') {
       const reason = args[0] as CloseReason;
-      this.failPending((name) => new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, {
-        cause: reason,
-        delivered: 'unknown',
-      }));
+      this.failPending(
+        (name) =>
+          new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, {
+            cause: reason,
+            delivered: 'unknown',
+          }),
+      );
     }
   }
 

@@ -1,0 +1,18 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { realWorld } from '../runtime/index.ts';
+import { browserWebSocketTransport } from '../transports/websocket/browser.ts';
+import { browserBody } from '../wire/body-browser.ts';
+import { createHawserCodec } from '../wire/index.ts';
+import { type Connect, createConnect } from './connect.ts';
+
+/** Connects to a server over WebSocket. The same as in Node, as far as a browser can. */
+export const connect: Connect = createConnect({
+  world: realWorld(),
+  codec: createHawserCodec(browserBody),
+  transports: [browserWebSocketTransport],
+});
+
+export { HawserError } from '../core/index.ts';
+export type { Connect } from './connect.ts';
+export type { ConnectOptions, ReconnectOptions } from './options.ts';
+export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

@@ -1,0 +1,124 @@
+import {
+  CLOSE,
+  type CloseReason,
+  closeReason,
+  HawserError,
+  type Instant,
+  type Outbound,
+  type World,
+} from '../core/index.ts';
+import type { Session, SessionPort } from '../session/index.ts';
+import type { Link, LinkHandler } from '../transport/index.ts';
+import { type Codec, type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
+
+/** A link on the client's side: it says HELLO, waits for WELCOME, and from then on hands messages to the session. */
+export class ClientLink implements LinkHandler, SessionPort {
+  readonly link: Link;
+  readonly #world: World;
+  readonly #codec: Codec;
+  #session: Session | undefined;
+  #welcomed: ((welcome: Welcome) => Session) | undefined;
+  #refused: ((error: HawserError) => void) | undefined;
+
+  constructor(link: Link, codec: Codec, world: World) {
+    this.link = link;
+    this.#codec = codec;
+    this.#world = world;
+  }
+
+  /**
+   * Says HELLO. `onWelcome` runs while the WELCOME is being read, before any message that follows it in the same chunk, and returns
+   * the session that takes them.
+   * @throws HawserError with the code that the server refused with, ERR_LOGIN_TIMEOUT, ERR_DISCONNECTED, ERR_PROTOCOL.
+   */
+  login(hello: Hello, loginWait: number, onWelcome: (welcome: Welcome) => Session): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#world.timer(this.#world.now() + loginWait, () =>
+        this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome within ${loginWait} ms`)),
+      );
+      this.#refused = (error) => {
+        timer.cancel();
+        reject(error);
+      };
+      this.#welcomed = (welcome) => {
+        timer.cancel();
+        const session = onWelcome(welcome);
+        resolve();
+        return session;
+      };
+      this.link.start(this);
+      this.link.send(this.#codec.hello(hello));
+    });
+  }
+
+  // SessionPort
+
+  send(message: Outbound): boolean {
+    return this.link.send(message);
+  }
+
+  get queued(): number {
+    return this.link.queued;
+  }
+
+  get stalledSince(): Instant | undefined {
+    return this.link.stalledSince;
+  }
+
+  get canPing(): boolean {
+    return this.link.ping !== undefined;
+  }
+
+  ping(): void {
+    this.link.ping?.();
+  }
+
+  close(reason: CloseReason): void {
+    void this.link.close(reason);
+  }
+
+  // LinkHandler
+
+  onMessage(bytes: Uint8Array, text: boolean): void {
+    if (this.#session === undefined) this.#receiveFirst(bytes, text);
+    else this.#session.receive(this, bytes, text, this.#world.now());
+  }
+
+  onIdle(): void {
+    this.#session?.idle();
+  }
+
+  onDrain(): void {
+    this.#session?.drained(this);
+  }
+
+  onPong(): void {
+    this.#session?.heard(this.#world.now());
+  }
+
+  onClosed(reason: CloseReason): void {
+    this.#refused?.(
+      new HawserError('ERR_DISCONNECTED', `the link closed before the welcome: ${reason.reason}`, { cause: reason }),
+    );
+    this.#session?.detach(this, reason, this.#world.now());
+  }
+
+  #receiveFirst(bytes: Uint8Array, text: boolean): void {
+    const message = this.#codec.decode(bytes, text);
+    if (message.kind === MESSAGE.welcome && this.#welcomed !== undefined) {
+      this.#session = this.#welcomed(message.data as Welcome);
+      this.#refused = undefined;
+    } else if (message.kind === MESSAGE.failure) {
+      this.#refuse(new HawserError(message.name, (message.data as FailureData).message));
+    } else {
+      this.#refuse(new HawserError('ERR_PROTOCOL', 'the server did not begin with a welcome'));
+    }
+  }
+
+  #refuse(error: HawserError): void {
+    this.#refused?.(error);
+    this.#refused = undefined;
+    this.#welcomed = undefined;
+    this.close(closeReason(CLOSE.normal));
+  }
+}

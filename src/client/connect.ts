@@ -1,0 +1,19 @@
+import type { AnyApi, ApiShape } from '../core/index.ts';
+import { type ConnectOptions, type Platform, resolveConnectOptions, resolveRoutes } from './options.ts';
+import { ClientCore, ClientSocket } from './socket.ts';
+
+export type Connect = <A extends ApiShape = AnyApi>(
+  urls: string | readonly string[],
+  options?: ConnectOptions,
+) => Promise<ClientSocket<A>>;
+
+/** `connect` for one platform. */
+export function createConnect(platform: Platform): Connect {
+  return async <A extends ApiShape = AnyApi>(urls: string | readonly string[], options: ConnectOptions = {}) => {
+    const routes = resolveRoutes(urls, [...(options.transports ?? []), ...platform.transports]);
+    const core = new ClientCore(platform, routes, resolveConnectOptions(options));
+    const socket = new ClientSocket<A>(core);
+    await core.open();
+    return socket;
+  };
+}

@@ -1,0 +1,24 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { realWorld } from '../runtime/index.ts';
+import { inprocTransport } from '../transports/inproc/index.ts';
+import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
+import { websocketTransport } from '../transports/websocket/index.ts';
+import { nodeBody } from '../wire/body-node.ts';
+import { createHawserCodec } from '../wire/index.ts';
+import { type Connect, createConnect } from './connect.ts';
+
+/**
+ * Connects to a server: `await connect(['udpack://h:8444', 'wss://h:8443'], { token })`. Several URLs race, the first good link wins; later
+ * links of the same socket may use another.
+ * @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED and whatever else the server refuses with, ERR_TIMEOUT, ERR_ABORTED, ERR_URL.
+ */
+export const connect: Connect = createConnect({
+  world: realWorld(),
+  codec: createHawserCodec(nodeBody),
+  transports: [websocketTransport, tcpTransport, ipcTransport, inprocTransport],
+});
+
+export { HawserError } from '../core/index.ts';
+export type { Connect } from './connect.ts';
+export type { ConnectOptions, ReconnectOptions } from './options.ts';
+export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

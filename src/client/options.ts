@@ -1,0 +1,102 @@
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMES,
+  fillNumbers,
+  HawserError,
+  type Limits,
+  type Times,
+  type World,
+} from '../core/index.ts';
+import { type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
+import type { Codec } from '../wire/index.ts';
+
+/** Waits between attempts: a random one between 0 and a bound that doubles from `first` to `most` (full jitter). */
+export interface ReconnectOptions {
+  /** ms, default 500 */
+  readonly first?: number;
+  /** ms, default 10,000 */
+  readonly most?: number;
+  /** Attempts in a row before the socket gives up; default: no bound. */
+  readonly attempts?: number;
+}
+
+export interface ConnectOptions {
+  /** Proves who this peer is; a function is asked anew for each attempt. Never logged, never in a URL. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** A name for oneself, where the server lets peers choose. */
+  readonly user?: string;
+  /** Gives up connecting, and ends the socket later. */
+  readonly signal?: AbortSignal;
+  /** For the first connection, ms; default 20,000, 0 for no bound. */
+  readonly timeout?: number;
+  /** Whether to go on trying when the first attempt fails. Default false. */
+  readonly persistent?: boolean;
+  /** `false` ends the socket with its first link. */
+  readonly reconnect?: ReconnectOptions | false;
+  readonly limits?: Partial<Limits>;
+  /** ms */
+  readonly times?: Partial<Times>;
+  /** Headers of the WebSocket upgrade; only where the platform allows it (Node). */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Hears what listeners threw. Default: console.error. */
+  readonly onError?: (error: unknown, during: string) => void;
+  /** Further transports, tried before the built-in ones of the same scheme. */
+  readonly transports?: readonly Transport[];
+}
+
+/** What differs between Node and a browser. */
+export interface Platform {
+  readonly world: World;
+  readonly codec: Codec;
+  readonly transports: readonly Transport[];
+}
+
+export interface ResolvedConnectOptions {
+  readonly token: () => string | undefined | Promise<string>;
+  readonly user: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number;
+  readonly persistent: boolean;
+  readonly reconnect: Required<ReconnectOptions>;
+  readonly limits: Limits;
+  readonly times: Times;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly onError: (error: unknown, during: string) => void;
+}
+
+/** @throws HawserError ERR_OPTION for a value that can't be. */
+export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
+  const { token, reconnect } = options;
+  const off = reconnect === false;
+  return {
+    token: typeof token === 'function' ? token : () => token,
+    user: options.user,
+    signal: options.signal,
+    timeout: options.timeout ?? 20_000,
+    persistent: options.persistent ?? false,
+    reconnect: { first: 500, most: 10_000, attempts: off ? 0 : Number.POSITIVE_INFINITY, ...(off ? {} : reconnect) },
+    limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
+    times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
+    headers: options.headers ?? {},
+    onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
+  };
+}
+
+/** A URL that can be dialled here, with the transport that does it. */
+export interface Route {
+  readonly url: string;
+  readonly endpoint: Endpoint;
+  readonly transport: Transport;
+}
+
+/** @throws HawserError ERR_URL for no URL at all, or one that no transport speaks. */
+export function resolveRoutes(urls: string | readonly string[], transports: readonly Transport[]): readonly Route[] {
+  const routes = [urls].flat().map((url) => {
+    const endpoint = parseEndpoint(url);
+    const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
+    if (transport === undefined) throw new HawserError('ERR_URL', `no transport dials '${endpoint.scheme}:' here`);
+    return { url, endpoint, transport };
+  });
+  if (routes.length === 0) throw new HawserError('ERR_URL', 'there is no URL to connect to');
+  return routes;
+}

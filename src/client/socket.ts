@@ -1,0 +1,494 @@
+import { Conversation, type EventListener, type Outlet } from '../channel/index.ts';
+import {
+  type AnyApi,
+  type ApiShape,
+  CLOSE,
+  type CloseReason,
+  closeReason,
+  type EventsOf,
+  HawserError,
+  type Instant,
+  Listeners,
+  mayComeBack,
+  type Name,
+  type Outbound,
+  type Timer,
+  type ToClient,
+  type ToServer,
+  type World,
+} from '../core/index.ts';
+import { type Left, Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
+import type { Link } from '../transport/index.ts';
+import {
+  type Codec,
+  type Goaway,
+  type Hello,
+  type Incoming,
+  MESSAGE,
+  PROTOCOL_VERSION,
+  type Welcome,
+} from '../wire/index.ts';
+import { ClientLink } from './client-link.ts';
+import type { Platform, ResolvedConnectOptions, Route } from './options.ts';
+import { race } from './race.ts';
+
+/** An event that went out and was never acknowledged: the server may have seen it, or not. */
+export interface UnacknowledgedEvent {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+export interface Up {
+  /** The scheme of the link, such as `ws`. */
+  readonly transport: string;
+  /** True when the session went on where it broke; false when it was lost and a new one began; undefined at the first connection. */
+  readonly recovered: boolean | undefined;
+  /** After a lost session: events that are not sent again, since they may have arrived. */
+  readonly unacknowledged: readonly UnacknowledgedEvent[];
+}
+
+/** What a socket tells of itself, under names that no peer can send. */
+export interface ClientSocketEvents {
+  /** There is a link, and everything that waited has been sent. */
+  up: (up: Up) => unknown;
+  /** The link broke; the socket reconnects by itself. */
+  down: (reason: CloseReason) => unknown;
+  /** The next attempt starts in `delay` ms. */
+  reconnecting: (info: {
+    readonly attempt: number;
+    readonly delay: number;
+    readonly error: HawserError | undefined;
+  }) => unknown;
+  /** The server will go away soon. */
+  goaway: (goaway: Goaway) => unknown;
+  /** `send` may go on after it returned false. */
+  drain: () => unknown;
+  /** The server told of an error that belongs to no request. */
+  error: (error: HawserError) => unknown;
+  /** The socket has ended and will not come back; `error` says why when it was not asked to. */
+  close: (reason: CloseReason, error: HawserError | undefined) => unknown;
+}
+
+const OWN_EVENTS: ReadonlySet<string> = new Set(['up', 'down', 'reconnecting', 'goaway', 'drain', 'error', 'close']);
+
+/** Refusals that may be over when the client comes back. */
+const PASSING: ReadonlySet<string> = new Set([
+  'ERR_CONNECT_FAILED',
+  'ERR_LOGIN_TIMEOUT',
+  'ERR_SERVER_CLOSING',
+  'ERR_TOO_MANY_SOCKETS',
+  'ERR_RATE_LIMITED',
+  'ERR_TIMEOUT',
+  'ERR_INTERNAL',
+]);
+
+/** The conversation with a server. It outlives a broken link: it reconnects, and resumes where it was cut. */
+export class ClientSocket<A extends ApiShape = AnyApi>
+  extends Conversation<ToClient<A>, ToServer<A>>
+  implements AsyncDisposable
+{
+  readonly #core: ClientCore;
+
+  constructor(core: ClientCore) {
+    super(0, core);
+    this.#core = core;
+    core.socket = this as unknown as ClientSocket;
+  }
+
+  /** The id that the server gave; it changes when a session is lost. */
+  get id(): string {
+    return this.#core.id;
+  }
+
+  /** Who the server says this peer is. */
+  get user(): string | null {
+    return this.#core.user;
+  }
+
+  get state(): 'up' | 'down' | 'ended' {
+    return this.#core.state;
+  }
+
+  /** The scheme of the link, such as `ws`; of the last one while there is none. */
+  get transport(): string {
+    return this.#core.transport;
+  }
+
+  /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
+  get rtt(): number | undefined {
+    return this.#core.rtt;
+  }
+
+  /** Measures `rtt` anew. */
+  ping(): void {
+    this.#core.ping();
+  }
+
+  /** Resolves with the reason when the socket has ended. Never rejects. */
+  get closed(): Promise<CloseReason> {
+    return this.#core.closed;
+  }
+
+  /** Sends what is queued, says goodbye and ends. Resolves when the link is gone. Quiet the second time. */
+  async close(reason = ''): Promise<void> {
+    await this.#core.close(closeReason(CLOSE.normal, reason));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  override on<E extends keyof ClientSocketEvents>(event: E, listener: ClientSocketEvents[E]): void;
+  override on<E extends Name<EventsOf<ToClient<A>>>>(event: E, listener: EventListener<EventsOf<ToClient<A>>[E]>): void;
+  override on(event: string, listener: (...args: never[]) => unknown): void {
+    if (OWN_EVENTS.has(event)) this.#core.own.add(event, listener);
+    else super.on(event as never, listener as never);
+  }
+
+  override once<E extends keyof ClientSocketEvents>(event: E, listener: ClientSocketEvents[E]): void;
+  override once<E extends Name<EventsOf<ToClient<A>>>>(
+    event: E,
+    listener: EventListener<EventsOf<ToClient<A>>[E]>,
+  ): void;
+  override once(event: string, listener: (...args: never[]) => unknown): void {
+    if (OWN_EVENTS.has(event)) this.#core.own.once(event, listener);
+    else super.once(event as never, listener as never);
+  }
+
+  override off<E extends keyof ClientSocketEvents>(event: E, listener?: ClientSocketEvents[E]): void;
+  override off<E extends Name<EventsOf<ToClient<A>>>>(
+    event: E,
+    listener?: EventListener<EventsOf<ToClient<A>>[E]>,
+  ): void;
+  override off(event: string, listener?: (...args: never[]) => unknown): void {
+    if (OWN_EVENTS.has(event)) this.#core.own.remove(event, listener);
+    else super.off(event as never, listener as never);
+  }
+}
+
+/** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
+export class ClientCore implements Outlet, SessionHandler {
+  readonly world: World;
+  readonly codec: Codec;
+  readonly trustsInfo = true;
+  readonly own: Listeners = new Listeners();
+  readonly closed: Promise<CloseReason>;
+  socket: ClientSocket | undefined;
+  readonly #routes: readonly Route[];
+  readonly #options: ResolvedConnectOptions;
+  readonly #stop = new AbortController();
+  #settings: SessionSettings;
+  #session: Session;
+  #welcome: Welcome | undefined;
+  #transport = '';
+  #link: ClientLink | undefined;
+  #timer: Timer | undefined;
+  #retry: Timer | undefined;
+  #attempt = 0;
+  #retryAfter = 0;
+  #resolveClosed: (reason: CloseReason) => void = () => {};
+
+  constructor(platform: Platform, routes: readonly Route[], options: ResolvedConnectOptions) {
+    this.world = platform.world;
+    this.codec = platform.codec;
+    this.#routes = routes;
+    this.#options = options;
+    // The server knows how long it keeps a session: the client comes back whenever it can, and is told.
+    this.#settings = {
+      ...options.limits,
+      ...options.times,
+      role: 'client',
+      resumeWindow: Number.POSITIVE_INFINITY,
+      channels: 0,
+    };
+    this.#session = new Session(this.codec, this.#settings, this);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get id(): string {
+    return this.#welcome?.id ?? '';
+  }
+
+  get user(): string | null {
+    return this.#welcome?.user ?? null;
+  }
+
+  get state(): 'up' | 'down' | 'ended' {
+    return this.#session.state;
+  }
+
+  get transport(): string {
+    return this.#transport;
+  }
+
+  get rtt(): number | undefined {
+    return this.#session.rtt;
+  }
+
+  get pendingRequests(): number {
+    return this.#options.limits.pendingRequests;
+  }
+
+  get requestTimeout(): number {
+    return this.#options.times.requestTimeout;
+  }
+
+  ping(): void {
+    this.#session.ping(this.world.now());
+  }
+
+  /**
+   * Connects for the first time.
+   * @throws HawserError the server's refusal, or why no URL could be reached; ERR_ABORTED; ERR_TIMEOUT.
+   */
+  async open(): Promise<void> {
+    const { timeout, persistent } = this.#options;
+    let late: Timer | undefined;
+    if (timeout > 0) {
+      late = this.world.timer(this.world.now() + timeout, () => {
+        const error = new HawserError('ERR_TIMEOUT', `not connected within ${timeout} ms`);
+        this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
+      });
+    }
+    const first = new Promise<void>((resolve, reject) => {
+      this.own.once('up', () => resolve());
+      this.own.once('close', (reason: CloseReason, error: HawserError | undefined) =>
+        reject(error ?? new HawserError('ERR_CLOSED', `the socket was closed: ${reason.reason}`)),
+      );
+    });
+    if (this.#options.signal?.aborted) this.#onAbort();
+    else void this.#connect(!persistent);
+    await first.finally(() => late?.cancel());
+  }
+
+  async close(reason: CloseReason): Promise<void> {
+    const link = this.#link?.link;
+    this.#finish(reason, undefined);
+    await link?.closed;
+  }
+
+  // Outlet
+
+  send(message: Outbound, tag: number): boolean {
+    if (this.state === 'ended') throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
+    return this.#session.send(message, this.world.now(), tag);
+  }
+
+  sendVolatile(message: Outbound): boolean {
+    return this.#session.sendVolatile(message);
+  }
+
+  report(error: unknown, during: string): void {
+    this.#options.onError(error, during);
+  }
+
+  refused(error: HawserError): void {
+    this.#tell('error', error);
+  }
+
+  // SessionHandler
+
+  onMessage(message: Incoming): void {
+    this.socket?.dispatch(message);
+  }
+
+  onDrain(): void {
+    this.#tell('drain');
+  }
+
+  onDown(reason: CloseReason): void {
+    this.#tell('down', reason);
+    this.#later(undefined);
+  }
+
+  onUp(): void {}
+
+  onGoaway(goaway: Goaway): void {
+    this.#retryAfter = goaway.retryAfter ?? 0;
+    this.#tell('goaway', goaway);
+  }
+
+  onEnd(reason: CloseReason): void {
+    this.#finish(
+      reason,
+      reason.code === CLOSE.normal
+        ? undefined
+        : new HawserError('ERR_CLOSED', `closed (${reason.code}): ${reason.reason}`),
+    );
+  }
+
+  wakeAt(at: Instant): void {
+    this.#timer?.cancel();
+    this.#timer = this.world.timer(at, () => this.#session.tick(this.world.now()));
+  }
+
+  readonly #onAbort = (): void => {
+    const cause: unknown = this.#options.signal?.reason;
+    this.#finish(
+      closeReason(CLOSE.normal, 'aborted'),
+      new HawserError('ERR_ABORTED', 'the socket was aborted', { cause }),
+    );
+  };
+
+  /** One attempt: dials all routes, the first good link says HELLO. `once`: a failure is the end. */
+  async #connect(once: boolean): Promise<void> {
+    this.#retry = undefined;
+    this.#attempt += 1;
+    try {
+      const token = await this.#options.token();
+      const [link, route] = await this.#dial();
+      const clientLink = new ClientLink(link, this.codec, this.world);
+      this.#link = clientLink;
+      const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
+      await clientLink.login(this.#hello(token, route), this.#options.times.loginWait, onWelcome);
+    } catch (error) {
+      if (this.state === 'ended') return;
+      const known = asHawserError(error);
+      if (once || !isPassing(known)) this.#finish({ code: CLOSE.abnormal, reason: known.message }, known);
+      else this.#later(known);
+    }
+  }
+
+  #dial(): Promise<[Link, Route]> {
+    const { limits, times, headers } = this.#options;
+    return race(
+      this.world,
+      this.#routes,
+      this.#stop.signal,
+      async (route, signal): Promise<[Link, Route]> => {
+        const link = await route.transport.dial(route.endpoint, {
+          world: this.world,
+          messageBytes: limits.messageBytes,
+          backlogMark: Math.max(1, limits.backlogBytes >> 2),
+          closeWait: times.closeWait,
+          protocols: [this.codec.protocol],
+          headers,
+          signal,
+        });
+        return [link, route];
+      },
+      ([link]) => link.abort(new HawserError('ERR_ABORTED', 'another link was faster')),
+    );
+  }
+
+  #hello(token: string | undefined, { endpoint }: Route): Hello {
+    const { user } = this.#options;
+    const ticket = this.#welcome?.ticket;
+    return {
+      version: PROTOCOL_VERSION,
+      namespace: endpoint.namespace,
+      ...(token === undefined ? {} : { token }),
+      ...(user === undefined ? {} : { user }),
+      ...(Object.keys(endpoint.query).length === 0 ? {} : { query: endpoint.query }),
+      ...(ticket === undefined ? {} : { resume: { ticket, counts: this.#session.counts() } }),
+    };
+  }
+
+  /** The server let this peer in: the session goes on, or a new one begins with what the old one never sent. */
+  #welcomed(link: ClientLink, welcome: Welcome): Session {
+    const first = this.#welcome === undefined;
+    this.#welcome = welcome;
+    this.#transport = link.link.transport;
+    this.#attempt = 0;
+    this.#retryAfter = 0;
+    const { heartbeat, readWait } = this.#options.times;
+    this.#settings = { ...this.#settings, heartbeat: Math.min(heartbeat, welcome.readWait / 2), readWait };
+    const recovered = !first && welcome.recovered === true && this.#resume(link, welcome);
+    let unacknowledged: readonly UnacknowledgedEvent[] = [];
+    if (!recovered) {
+      if (!first) unacknowledged = this.#beginAnew();
+      this.#session.configure(this.#settings);
+      this.#session.attach(link, this.codec, this.world.now());
+    }
+    const session = this.#session;
+    this.#tell('up', { transport: this.#transport, recovered: first ? undefined : recovered, unacknowledged });
+    return session;
+  }
+
+  #resume(link: ClientLink, welcome: Welcome): boolean {
+    this.#session.configure(this.#settings);
+    return this.#session.attach(link, this.codec, this.world.now(), welcome.counts ?? []);
+  }
+
+  /** The old session is lost. What no link has seen is queued in a new one; the rest is told. */
+  #beginAnew(): readonly UnacknowledgedEvent[] {
+    const { unsent, unacknowledged } = this.#session.leftovers();
+    this.#session = new Session(this.codec, this.#settings, this);
+    for (const left of unsent) if (left.tag === 0) this.#session.send(left.message, this.world.now());
+    this.socket?.failPending((name, id) => {
+      const delivered = unsent.some((left) => left.tag === id) ? 'no' : 'unknown';
+      return new HawserError('ERR_SESSION_LOST', `the session was lost before '${name}' was answered`, { delivered });
+    });
+    return unacknowledged.flatMap((left) => this.#describe(left));
+  }
+
+  #describe({ message }: Left): UnacknowledgedEvent[] {
+    const decoded = this.codec.decode(message.bytes, message.text);
+    return decoded.kind === MESSAGE.event ? [{ event: decoded.name, data: decoded.data }] : [];
+  }
+
+  /** Waits, then tries again. The bound doubles, and chance spreads the clients of a restarted server over it. */
+  #later(error: HawserError | undefined): void {
+    const { first, most, attempts } = this.#options.reconnect;
+    if (this.state === 'ended') return;
+    if (this.#attempt >= attempts) {
+      const last = error ?? new HawserError('ERR_DISCONNECTED', 'the link broke, and reconnecting is off');
+      this.#finish({ code: CLOSE.abnormal, reason: last.message }, last);
+      return;
+    }
+    const delay =
+      this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
+    this.#tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+    if (this.state !== 'ended')
+      this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
+  }
+
+  #finish(reason: CloseReason, error: HawserError | undefined): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#timer?.cancel();
+    this.#retry?.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#session.end(reason);
+    this.#link?.close(reason);
+    this.socket?.failPending(
+      (name) =>
+        new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, {
+          cause: error,
+          delivered: 'unknown',
+        }),
+    );
+    this.#resolveClosed(reason);
+    this.#tell('close', reason, error);
+  }
+
+  #tell<E extends keyof ClientSocketEvents>(event: E, ...args: Parameters<ClientSocketEvents[E]>): void {
+    for (const listener of this.own.of(event) ?? []) {
+      try {
+        listener(...(args as never[]));
+      } catch (error) {
+        this.report(error, `listener of '${event}'`);
+      }
+    }
+  }
+}
+
+function asHawserError(error: unknown): HawserError {
+  if (error instanceof HawserError) return error;
+  return new HawserError('ERR_CONNECT_FAILED', 'connecting failed', { cause: error });
+}
+
+/** Whether trying again can help. */
+function isPassing({ code, cause, data }: HawserError): boolean {
+  if (code === 'ERR_DISCONNECTED') return mayComeBack((cause as CloseReason).code);
+  if (code === 'ERR_HANDSHAKE_REFUSED') return isPassingStatus((data as { status?: number } | undefined)?.status ?? 0);
+  return PASSING.has(code);
+}
+
+/** HTTP: too many requests, or the server's own trouble. */
+function isPassingStatus(status: number): boolean {
+  return status === 429 || status >= 500;
+}

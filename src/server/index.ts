@@ -1,0 +1,14 @@
+import type { AnyApi, ApiShape } from '../core/index.ts';
+import { resolveServerOptions, type ServerOptions } from './options.ts';
+import { Server } from './server.ts';
+
+/** Makes a server; it does nothing until `listen`. @throws HawserError ERR_OPTION. */
+export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions = {}): Server<A> {
+  return new Server<A>(resolveServerOptions(options));
+}
+
+export type { Handshake } from './handshake.ts';
+export type { ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
+export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';
+export type { Server, ServerStats } from './server.ts';
+export type { ServerSocket, ServerSocketEvents } from './socket.ts';
