@@ -52,7 +52,8 @@ export type ChannelCount = readonly [channel: number, count: number];
 
 export interface Hello {
   readonly version: number;
-  readonly namespace: string;
+  /** Absent in JSON where the link has named it already. */
+  readonly namespace?: string;
   readonly token?: string;
   /** A name for oneself, where the server lets peers choose. */
   readonly user?: string;
@@ -121,8 +122,8 @@ export interface WireFailure {
   readonly kind: 0;
   readonly code: ErrorCode;
   readonly message: string;
-  /** The request that the failure is about, where it can be told. */
-  readonly id: RequestId;
+  /** The request that the failure is about, where there is one and it can be told. */
+  readonly id: RequestId | undefined;
 }
 
 /** The payload of a failure: what is said beside the code. */
@@ -144,7 +145,7 @@ export interface Codec {
   request(channel: number, id: number, name: string, data: unknown): Outbound;
   /** `name` is the request's; only JSON repeats it. */
   response(channel: number, id: RequestId, name: string, data: unknown): Outbound;
-  failure(channel: number, id: RequestId, code: string, failure: FailureData): Outbound;
+  failure(channel: number, id: RequestId | undefined, code: string, failure: FailureData): Outbound;
   hello(hello: Hello): Outbound;
   welcome(welcome: Welcome): Outbound;
   ack(counts: readonly ChannelCount[]): Outbound;
