@@ -55,7 +55,7 @@ export interface SessionHandler {
   /** The last call. */
   onEnd(reason: CloseReason): void;
   /** `tick` is wanted at `at`, earlier than was said before. */
-  onDeadline(at: Instant): void;
+  wakeAt(at: Instant): void;
 }
 
 /** What the peer's messages may wait for their acknowledgement: by number, by bytes, by ms. */
@@ -251,7 +251,7 @@ export class Session {
         return;
       default:
         if (message.kind === MESSAGE.hello && !this.#codec.acknowledges) this.#handler.onMessage(message);
-        else this.end(protocolError('out of place'), now);
+        else this.end(protocolError('out of place'));
     }
   }
 
@@ -292,15 +292,17 @@ export class Session {
     this.#ackDue = undefined;
     this.#linkFull = false;
     if (this.#isForGood(reason.code)) {
-      this.end(reason, now);
+      this.end(reason);
       return;
     }
     this.#state = 'down';
     this.#downAt = now;
     this.#arm();
     this.#handler.onDown(reason);
-    if (this.#kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull(), now);
+    if (this.#kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull());
   }
+
+  // The sums below are those of `deadline`: with differences, rounding could leave a tick at its own deadline with nothing to do.
 
   /** Runs what is due at `now`; too early, it only says again when it wants to be called. */
   tick(now: Instant): void {
@@ -316,7 +318,7 @@ export class Session {
   }
 
   /** Ends the session: what is queued is still written, then the link closes with the reason. Quiet after the end. */
-  end(reason: CloseReason, _now: Instant): void {
+  end(reason: CloseReason): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     const port = this.#port;
@@ -338,7 +340,7 @@ export class Session {
   #take(message: Incoming, bytes: number, now: Instant): void {
     const { channel } = message;
     if (channel > this.#settings.channels) {
-      this.end(protocolError('no such channel'), now);
+      this.end(protocolError('no such channel'));
       return;
     }
     this.#handler.onMessage(message);
@@ -368,7 +370,7 @@ export class Session {
     for (const [channel, count] of counts) {
       const queue = this.#sendSide(channel);
       if (!(queue?.canAcknowledge(count) ?? count === 0)) {
-        this.end(protocolError('acknowledges what was not sent'), now);
+        this.end(protocolError('acknowledges what was not sent'));
         return;
       }
       this.#acknowledge(channel, count);
@@ -408,26 +410,25 @@ export class Session {
   #malformed(failure: WireFailure, now: Instant): void {
     const { code, message, id } = failure;
     if (this.#codec.acknowledges) {
-      this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message), now);
+      this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message));
       return;
     }
     this.#reply(this.#codec.failure(0, id, code, { message }));
   }
 
   #tickDown(now: Instant): void {
-    if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow)
-      this.end(this.#lastReason, now);
+    if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow) this.end(this.#lastReason);
   }
 
   #tickUp(port: SessionPort, now: Instant): void {
     if (this.#mustAnswer) {
-      if (now - this.#heardAt >= this.#settings.readWait) {
+      if (now >= this.#heardAt + this.#settings.readWait) {
         const reason = closeReason(CLOSE.peerSilent, 'nothing was heard for too long');
         this.detach(port, reason, now);
         port.close(reason);
         return;
       }
-      if (now - Math.max(this.#heardAt, this.#pingedAt) >= this.#settings.heartbeat) this.ping(now);
+      if (now >= Math.max(this.#heardAt, this.#pingedAt) + this.#settings.heartbeat) this.ping(now);
     }
     if (this.#ackDue !== undefined && now >= this.#ackDue) this.#sendAck();
   }
@@ -457,7 +458,7 @@ export class Session {
     const at = this.deadline;
     if (at === undefined || at === this.#armed) return;
     this.#armed = at;
-    this.#handler.onDeadline(at);
+    this.#handler.wakeAt(at);
   }
 
   #isOverfull(port: SessionPort | undefined): boolean {
@@ -469,7 +470,7 @@ export class Session {
   #overflow(now: Instant): boolean {
     if (this.#settings.role === 'client')
       throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
-    this.end(backlogFull(), now);
+    this.end(backlogFull());
     return false;
   }
 
