@@ -19,6 +19,8 @@ export class ClientLink implements LinkHandler, SessionPort {
   #session: Session | undefined;
   #welcomed: ((welcome: Welcome) => Session) | undefined;
   #refused: ((error: HawserError) => void) | undefined;
+  /** What came with the first WELCOME waits until the application has had a turn to add its listeners. */
+  #held: { readonly bytes: Uint8Array; readonly text: boolean }[] | undefined;
 
   constructor(link: Link, codec: Codec, world: World) {
     this.link = link;
@@ -51,6 +53,19 @@ export class ClientLink implements LinkHandler, SessionPort {
     });
   }
 
+  /** Holds what comes next until the turn after this one. */
+  holdBack(): void {
+    this.#held = [];
+    this.link.pause();
+    this.#world.soon(() => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const { bytes, text } of held) this.onMessage(bytes, text);
+      this.onIdle();
+      this.link.resume();
+    });
+  }
+
   // SessionPort
 
   send(message: Outbound): boolean {
@@ -80,7 +95,8 @@ export class ClientLink implements LinkHandler, SessionPort {
   // LinkHandler
 
   onMessage(bytes: Uint8Array, text: boolean): void {
-    if (this.#session === undefined) this.#receiveFirst(bytes, text);
+    if (this.#held !== undefined) this.#held.push({ bytes: bytes.slice(), text });
+    else if (this.#session === undefined) this.#receiveFirst(bytes, text);
     else this.#session.receive(this, bytes, text, this.#world.now());
   }
 

@@ -9,6 +9,7 @@ import {
 } from '../core/index.ts';
 import { type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
 import type { Codec } from '../wire/index.ts';
+import type { ClientSocket } from './socket.ts';
 
 /** Waits between attempts: a random one between 0 and a bound that doubles from `first` to `most` (full jitter). */
 export interface ReconnectOptions {
@@ -25,6 +26,10 @@ export interface ConnectOptions {
   readonly token?: string | (() => string | Promise<string>);
   /** A name for oneself, where the server lets peers choose. */
   readonly user?: string;
+  /**
+   * Called with the socket before its first link: listeners that are added here, or in the turn in which `connect` resolves, miss nothing.
+   */
+  readonly prepare?: (socket: ClientSocket<never>) => void;
   /** Gives up connecting, and ends the socket later. */
   readonly signal?: AbortSignal;
   /** For the first connection, ms; default 20,000, 0 for no bound. */

@@ -345,7 +345,7 @@ export class ClientCore implements Outlet, SessionHandler {
       const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
       await clientLink.login(this.#hello(token, route), this.#options.times.loginWait, onWelcome);
     } catch (error) {
-      if (this.state === 'ended') return;
+      if (this.#stop.signal.aborted) return;
       const known = asHawserError(error);
       if (once || !isPassing(known)) this.#finish({ code: CLOSE.abnormal, reason: known.message }, known);
       else this.#later(known);
@@ -390,6 +390,7 @@ export class ClientCore implements Outlet, SessionHandler {
   /** The server let this peer in: the session goes on, or a new one begins with what the old one never sent. */
   #welcomed(link: ClientLink, welcome: Welcome): Session {
     const first = this.#welcome === undefined;
+    if (first) link.holdBack();
     this.#welcome = welcome;
     this.#transport = link.link.transport;
     this.#attempt = 0;
@@ -441,9 +442,8 @@ export class ClientCore implements Outlet, SessionHandler {
     }
     const delay =
       this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
+    this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
     this.#tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
-    if (this.state !== 'ended')
-      this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
   }
 
   #finish(reason: CloseReason, error: HawserError | undefined): void {

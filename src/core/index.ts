@@ -5,4 +5,5 @@ export * from './errors.ts';
 export * from './limits.ts';
 export * from './listeners.ts';
 export * from './outbound.ts';
+export * from './utf8.ts';
 export * from './varint.ts';

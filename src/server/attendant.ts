@@ -25,6 +25,8 @@ export interface House {
   readonly sessionSettings: SessionSettings;
   readonly wheel: TimerWheel;
   readonly counters: { received: number; sent: number };
+  /** The peer has its new ticket: the one before is void. */
+  confirmed(attendant: Attendant): void;
   /** The socket has ended: take it off the books. */
   ended(attendant: Attendant): void;
 }
@@ -171,6 +173,10 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
 
   onUp(): void {
     this.socket.tell('up');
+  }
+
+  onConfirmed(): void {
+    this.#house.confirmed(this);
   }
 
   onGoaway(_goaway: Goaway): void {

@@ -227,6 +227,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       counters: this.#counters,
       wheel: this.#wheel,
       sessionSettings: { ...limits, ...times, role: 'server', channels: 0 },
+      confirmed: (attendant) => this.#tickets.confirm(attendant),
       ended: (attendant) => this.#ended(attendant),
     };
   }
@@ -287,7 +288,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): Attendant | undefined {
     const { ticket, counts } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return undefined;
-    const attendant = this.#tickets.find(ticket);
+    const attendant = this.#tickets.peek(ticket);
     if (
       attendant === undefined ||
       attendant.user !== identity.user ||
@@ -296,6 +297,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     ) {
       return undefined;
     }
+    this.#tickets.show(ticket);
     this.#sayWelcome(attendant, connection, true);
     attendant.attach(connection, counts);
     this.#admission.leave(connection.link.peer);

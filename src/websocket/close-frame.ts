@@ -1,6 +1,5 @@
-import { CLOSE, type CloseReason } from '../core/index.ts';
+import { CLOSE, type CloseReason, isUtf8 } from '../core/index.ts';
 import { CONTROL_BYTES } from './frame.ts';
-import { isUtf8 } from './utf8.ts';
 
 const ENCODER: TextEncoder = new TextEncoder();
 const DECODER: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });

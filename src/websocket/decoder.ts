@@ -1,4 +1,12 @@
-import { CLOSE, type CloseReason } from '../core/index.ts';
+import {
+  advanceUtf8,
+  CLOSE,
+  type CloseReason,
+  isUtf8,
+  UTF8_BROKEN,
+  UTF8_START,
+  type Utf8Check,
+} from '../core/index.ts';
 import { readClose } from './close-frame.ts';
 import {
   CONTROL,
@@ -16,7 +24,6 @@ import {
 } from './frame.ts';
 import { mask, turnKey } from './mask.ts';
 import { MessageBuffer, view } from './message-buffer.ts';
-import { advanceUtf8, isUtf8, UTF8_BROKEN, UTF8_START, type Utf8Check } from './utf8.ts';
 
 /** What the decoder tells at once; pings and the end are read from its fields after `receive`. */
 export interface DecoderSink {

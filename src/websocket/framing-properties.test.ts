@@ -14,11 +14,10 @@ import {
   type Told,
   toHex,
 } from '../../test/support/websocket-frames.ts';
-import { Outbound } from '../core/index.ts';
+import { advanceUtf8, isUtf8, Outbound, UTF8_BROKEN, UTF8_START } from '../core/index.ts';
 import { WebSocketFraming } from './index.ts';
 import { mask, turnKey } from './mask.ts';
 import { MessageBuffer } from './message-buffer.ts';
-import { advanceUtf8, isUtf8, UTF8_BROKEN, UTF8_START } from './utf8.ts';
 
 const kinds = (told: Told): Omit<Told, 'order'> => {
   const { order: _, ...rest } = told;

@@ -19,9 +19,9 @@ const AFTER_ED = 5;
 const AFTER_F0 = 6;
 const AFTER_F4 = 7;
 
-/** Whether the bytes are well-formed UTF-8 as a whole. */
-export function isUtf8(bytes: Uint8Array): boolean {
-  return walk(UTF8_START, bytes, 0, bytes.length) === UTF8_START;
+/** Whether these bytes are well-formed UTF-8 as a whole. */
+export function isUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
+  return walk(UTF8_START, bytes, start, end) === UTF8_START;
 }
 
 /**

@@ -1,0 +1,20 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from './channel/index.ts';
+export {
+  type AnyApi,
+  type ApiShape,
+  CLOSE,
+  type CloseReason,
+  type Direction,
+  type ErrorCode,
+  HawserError,
+  type Limits,
+  mayComeBack,
+  type Times,
+  type WaitOptions,
+} from './core/index.ts';
+export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.ts';
+export { MemoryEngine } from './engine/index.ts';
+export type { Broadcast } from './room/index.ts';
+export * from './server/index.ts';
+export type { From, Member } from './wire/index.ts';
