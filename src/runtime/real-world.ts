@@ -73,6 +73,8 @@ function soonByMessage(): (run: () => void) => void {
 }
 
 const POOL_BYTES = 1024;
+/** 48 bits fit a number exactly. */
+const UNIT_BYTES = 6;
 
 /** The platform's generator; small draws are cut from a buffer, for each call to it costs more than the bytes. */
 class CryptoRandom implements Random {
@@ -81,22 +83,26 @@ class CryptoRandom implements Random {
 
   bytes(length: number): Uint8Array {
     if (length > POOL_BYTES / 4) return fill(new Uint8Array(length));
-    return this.#draw(length).slice();
+    const at = this.#draw(length);
+    return this.#pool.slice(at, at + length);
   }
 
   unit(): number {
-    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = this.#draw(6);
-    return (a * 2 ** 40 + b * 2 ** 32 + c * 2 ** 24 + d * 2 ** 16 + e * 2 ** 8 + f) / 2 ** 48;
+    const at = this.#draw(UNIT_BYTES);
+    let value = 0;
+    for (let i = 0; i < UNIT_BYTES; i++) value = value * 256 + (this.#pool[at + i] ?? 0);
+    return value / 2 ** (8 * UNIT_BYTES);
   }
 
-  #draw(length: number): Uint8Array {
+  /** Where in the pool `length` fresh bytes begin. */
+  #draw(length: number): number {
     if (this.#at + length > this.#pool.length) {
       this.#pool = fill(new Uint8Array(POOL_BYTES));
       this.#at = 0;
     }
     const start = this.#at;
     this.#at += length;
-    return this.#pool.subarray(start, this.#at);
+    return start;
   }
 }
 

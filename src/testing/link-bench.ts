@@ -12,9 +12,9 @@ import {
 
 /** The part of a test runner that the suites need; vitest and jest have it as it is. */
 export interface TestApi {
-  describe(name: string, define: () => void): void;
-  test(name: string, run: () => Promise<void>, timeout?: number): void;
-  expect(value: unknown): Expectation;
+  readonly describe: (name: string, define: () => void) => void;
+  readonly test: (name: string, run: () => Promise<void>, timeout?: number) => void;
+  readonly expect: (value: unknown) => Expectation;
 }
 
 export interface Expectation {
@@ -38,8 +38,12 @@ export interface LinkSuiteOptions {
   readonly largest?: number;
   /** Bytes that the operating system may hold between the two ends. Default 16 MiB. */
   readonly pipeBytes?: number;
+  /** What `dial` rejects with when a server says no. Default ERR_HANDSHAKE_REFUSED; a browser can't tell. */
+  readonly refusedCode?: string;
+  /** What the server hears when the client aborts, where the platform can't cut a connection. Default 1006. */
+  readonly abortCode?: number;
   /** Cuts the connection beneath a link that was accepted, as when its process dies. Left out, that is not tested. */
-  cut?(link: Link): void;
+  readonly cut?: (link: Link) => void;
 }
 
 /** How long a case may take, in ms. */
@@ -94,15 +98,15 @@ export class Bench implements AsyncDisposable {
   }
 
   async listenOn(url: string): Promise<Listener> {
-    const { listen } = this.#suite.transport;
-    if (listen === undefined) throw new Error('this transport cannot listen');
-    return await listen.call(this.#suite.transport, parseEndpoint(url), {
+    const listener = await this.#suite.transport.listen?.(parseEndpoint(url), {
       ...this.#options(),
       loginWait: CASE_WAIT,
       admit: () => undefined,
       onLink: (link) => this.#arrived(link),
       ...this.#change,
     });
+    if (listener === undefined) throw new Error('this transport cannot listen');
+    return listener;
   }
 
   async dialTo(url: string, change: Partial<DialOptions> = {}): Promise<Link> {

@@ -25,12 +25,17 @@ export function linkSuite(name: string, options: LinkSuiteOptions): void {
   const { describe } = options.api;
   describe(`links over ${name}`, () => {
     opening(options);
+    notOpening(options);
     exchanging(options);
+    exchangingMany(options);
     holdingBack(options);
-    ending(options);
+    closing(options);
+    breaking(options);
+    failing(options);
   });
 }
 
+const why: CloseReason = { code: 4321, reason: 'enough – genug' };
 /** Bytes of a message where much is sent. */
 const piece = 65_536;
 
@@ -82,6 +87,19 @@ function opening(options: LinkSuiteOptions): void {
     for (let i = 0; i <= 50; i++) expect(numberOf(await server.bytes())).toBe(i);
   });
 
+  test('a signal that aborts later means nothing to the link', async (bench) => {
+    const controller = new AbortController();
+    const { client, server } = await bench.pair({ signal: controller.signal });
+    controller.abort();
+    client.link.send(numbered(1, 10));
+    expect(numberOf(await server.bytes())).toBe(1);
+  });
+}
+
+function notOpening(options: LinkSuiteOptions): void {
+  const { expect } = options.api;
+  const test = testIn(options);
+
   test('nobody listens: ERR_CONNECT_FAILED', async (bench) => {
     expect(await codeOf(bench.dialTo(options.deadUrl()))).toBe('ERR_CONNECT_FAILED');
   });
@@ -94,19 +112,11 @@ function opening(options: LinkSuiteOptions): void {
     expect(await dialled).toBe('ERR_ABORTED');
   });
 
-  test('a signal that aborts later means nothing to the link', async (bench) => {
-    const controller = new AbortController();
-    const { client, server } = await bench.pair({ signal: controller.signal });
-    controller.abort();
-    client.link.send(numbered(1, 10));
-    expect(numberOf(await server.bytes())).toBe(1);
-  });
-
   const refusal: Refusal = { reason: { code: 4004, reason: 'too many' }, status: 429 };
   test(
-    'a peer that is not admitted: ERR_HANDSHAKE_REFUSED',
+    'a peer that is not admitted is told so, and has no link',
     async (bench) => {
-      expect(await codeOf(bench.dialTo(bench.url))).toBe('ERR_HANDSHAKE_REFUSED');
+      expect(await codeOf(bench.dialTo(bench.url))).toBe(options.refusedCode ?? 'ERR_HANDSHAKE_REFUSED');
       expect(bench.links.length).toBe(0);
     },
     { admit: () => refusal },
@@ -152,6 +162,11 @@ function exchanging(options: LinkSuiteOptions): void {
     expect(await server.message()).toBe('grüße 🚢');
     expect(await server.message()).toEqual([0xff, 0]);
   });
+}
+
+function exchangingMany(options: LinkSuiteOptions): void {
+  const { expect } = options.api;
+  const test = testIn(options);
 
   test('one message to many links is one and the same', async (bench) => {
     const pairs = [await bench.pair(), await bench.pair(), await bench.pair()];
@@ -240,10 +255,9 @@ function holdingBack(options: LinkSuiteOptions): void {
   });
 }
 
-function ending(options: LinkSuiteOptions): void {
+function closing(options: LinkSuiteOptions): void {
   const { expect } = options.api;
   const test = testIn(options);
-  const why: CloseReason = { code: 4321, reason: 'enough – genug' };
 
   for (const side of ['client', 'server'] as const) {
     test(`the ${side} closes: what it sent arrives, then the code and the reason`, async (bench) => {
@@ -259,18 +273,6 @@ function ending(options: LinkSuiteOptions): void {
       expect(await one.end).toEqual(why);
       expect([await one.link.closed, await other.link.closed]).toEqual([why, why]);
       expect([one.link.queued, one.link.stalledSince, one.ends, other.ends]).toEqual([0, undefined, 1, 1]);
-    });
-
-    test(`the ${side} aborts: both hear 1006`, async (bench) => {
-      const pair = await bench.pair();
-      const one = pair[side];
-      const other = pair[side === 'client' ? 'server' : 'client'];
-      one.link.abort(new Error('broken'));
-      one.link.abort(new Error('twice'));
-      expect(one.link.send(numbered(0, 10))).toBe(false);
-      expect(await one.end).toEqual({ code: 1006, reason: 'broken' });
-      expect((await other.end).code).toBe(1006);
-      expect([one.ends, other.ends]).toEqual([1, 1]);
     });
   }
 
@@ -295,6 +297,25 @@ function ending(options: LinkSuiteOptions): void {
     client.link.resume();
     expect((await client.link.closed).code).toBe(1000);
   });
+}
+
+function breaking(options: LinkSuiteOptions): void {
+  const { expect } = options.api;
+  const test = testIn(options);
+
+  for (const side of ['client', 'server'] as const) {
+    test(`the ${side} aborts: both hear that it broke`, async (bench) => {
+      const pair = await bench.pair();
+      const one = pair[side];
+      const other = pair[side === 'client' ? 'server' : 'client'];
+      one.link.abort(new Error('broken'));
+      one.link.abort(new Error('twice'));
+      expect(one.link.send(numbered(0, 10))).toBe(false);
+      expect(await one.end).toEqual({ code: 1006, reason: 'broken' });
+      expect((await other.end).code).toBe(side === 'client' ? (options.abortCode ?? 1006) : 1006);
+      expect([one.ends, other.ends]).toEqual([1, 1]);
+    });
+  }
 
   test('a link that ended before start tells so after it', async (bench) => {
     const client = await bench.dial();
@@ -316,6 +337,23 @@ function ending(options: LinkSuiteOptions): void {
     server.link.resume();
     await server.end;
   });
+
+  const { cut } = options;
+  if (cut !== undefined) {
+    test('a peer that vanishes: 1006', async (bench) => {
+      const { client, server } = await bench.pair();
+      client.link.send(numbered(0, 10));
+      await server.bytes();
+      cut(server.link);
+      expect((await client.end).code).toBe(1006);
+      expect((await server.end).code).toBe(1006);
+    });
+  }
+}
+
+function failing(options: LinkSuiteOptions): void {
+  const { expect } = options.api;
+  const test = testIn(options);
 
   test('closed by a handler, nothing more is heard', async (bench) => {
     const { client, server } = await bench.pair();
@@ -340,16 +378,4 @@ function ending(options: LinkSuiteOptions): void {
     other.client.link.send(numbered(1, 10));
     expect(numberOf(await other.server.bytes())).toBe(1);
   });
-
-  const { cut } = options;
-  if (cut !== undefined) {
-    test('a peer that vanishes: 1006', async (bench) => {
-      const { client, server } = await bench.pair();
-      client.link.send(numbered(0, 10));
-      await server.bytes();
-      cut(server.link);
-      expect((await client.end).code).toBe(1006);
-      expect((await server.end).code).toBe(1006);
-    });
-  }
 }

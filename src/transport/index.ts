@@ -4,3 +4,4 @@ export * from './length-framing.ts';
 export * from './line-framing.ts';
 export * from './link.ts';
 export * from './sniffer.ts';
+export * from './stream-protocol.ts';

@@ -1,11 +1,3 @@
-import { PROTOCOL } from '../wire/index.ts';
-
-/** The protocols that byte streams carry, by the framing that carries them. */
-export const STREAM_PROTOCOL: { readonly length: string; readonly line: string } = {
-  length: PROTOCOL.hawser,
-  line: PROTOCOL.json,
-};
-
 /** The first bytes of each side of a byte stream that speaks Hawser's own protocol; no text and no TLS begins so. */
 export const MAGIC: Uint8Array = Uint8Array.of(0x89, 0x48, 0x57, 0x53, 0x31, 0x0d, 0x0a, 0x1a);
 

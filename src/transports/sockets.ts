@@ -1,7 +1,7 @@
 import type { AddressInfo, ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
 import { HawserError } from '../core/index.ts';
-import type { PortUser } from '../runtime/index.ts';
-import type { Peer } from '../transport/index.ts';
+import { Deadline, type DeadlineOwner, type LinkGroup, type PortUser } from '../runtime/index.ts';
+import type { ListenOptions, Peer } from '../transport/index.ts';
 
 const USER = Symbol('port user');
 
@@ -48,6 +48,58 @@ function onError(this: UsedSocket): void {}
 
 function onClose(this: UsedSocket): void {
   this[USER]?.gone(this.errored ?? undefined);
+}
+
+/** Connections without a link: they are cut when the listener closes. */
+export interface Guest {
+  leave(): void;
+}
+
+/** What the connections of one listener share. */
+export interface Reception {
+  readonly group: LinkGroup;
+  readonly options: ListenOptions;
+  readonly guests: Set<Guest>;
+}
+
+/** Sends a connection away: the last words are written, what still comes is dropped, and it ends within `closeWait`. */
+export class Parting implements PortUser, DeadlineOwner, Guest {
+  readonly #reception: Reception;
+  readonly #socket: Socket;
+  readonly #deadline: Deadline = new Deadline(this);
+
+  constructor(reception: Reception, socket: Socket) {
+    this.#reception = reception;
+    this.#socket = socket;
+  }
+
+  begin(words: Uint8Array): void {
+    const { group, options, guests } = this.#reception;
+    guests.add(this);
+    group.wheel.schedule(this.#deadline, group.world.now() + options.closeWait);
+    attach(this.#socket, this);
+    this.#socket.resume();
+    this.#socket.end(words);
+  }
+
+  receive(): void {}
+
+  writable(): void {}
+
+  ended(): void {}
+
+  gone(): void {
+    this.#reception.guests.delete(this);
+    this.#reception.group.wheel.cancel(this.#deadline);
+  }
+
+  onDeadline(): void {
+    this.leave();
+  }
+
+  leave(): void {
+    this.#socket.destroy();
+  }
 }
 
 const NOTHING: Readonly<Record<string, string>> = Object.freeze({});

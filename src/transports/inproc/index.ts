@@ -17,9 +17,7 @@ const LISTENERS = new Map<string, ListenOptions>();
 const HERE: Peer = { address: '', port: 0, local: true, path: undefined, query: {}, headers: {} };
 
 /** `inproc:name`: links between parts of one process, for tests and for servers that talk to themselves. */
-export function inprocTransport(): Transport {
-  return { schemes: ['inproc'], dial, listen };
-}
+export const inprocTransport: Transport = { schemes: ['inproc'], dial, listen };
 
 async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const where = describeEndpoint(endpoint);

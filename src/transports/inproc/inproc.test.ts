@@ -7,7 +7,7 @@ let names = 0;
 
 linkSuite('inproc', {
   api: { describe, test, expect },
-  transport: inprocTransport(),
+  transport: inprocTransport,
   world: realWorld(),
   listenUrl: () => `inproc:suite-${names++}`,
   deadUrl: () => 'inproc:nobody',

@@ -105,7 +105,7 @@ class Dialling implements PortUser {
     const group = new LinkGroup({
       ...this.#options,
       transport: this.#endpoint.scheme,
-      allocate: Buffer.allocUnsafeSlow,
+      allocate: (length) => Buffer.allocUnsafeSlow(length),
     });
     const framing = streamFraming(this.#protocol, messageBytes);
     const peer = peerOf(this.#socket);
@@ -139,7 +139,9 @@ class Dialling implements PortUser {
 function parseRefusal(line: string): { readonly code: string; readonly message: string } {
   try {
     const said = JSON.parse(Buffer.from(line, 'latin1').toString()) as { code?: unknown; message?: unknown } | null;
-    if (typeof said?.code === 'string') return { code: said.code, message: String(said.message ?? said.code) };
+    if (typeof said?.code === 'string' && typeof said.message === 'string') {
+      return { code: said.code, message: said.message };
+    }
   } catch {
     // No JSON: what it said stays unknown.
   }

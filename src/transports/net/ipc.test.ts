@@ -21,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const transport: Transport = {
-  ...ipcTransport(),
+  ...ipcTransport,
   async listen(endpoint, options): Promise<Listener> {
-    const listener = (await ipcTransport().listen?.(endpoint, options)) as NetListener;
+    const listener = (await ipcTransport.listen?.(endpoint, options)) as NetListener;
     listener.server.on('connection', (socket) => sockets.push(socket));
     return listener;
   },
@@ -112,6 +112,7 @@ describe('the file of a Unix socket', () => {
     await rm(file);
     await using second = await listen(`ipc://${file}`);
     await first.listener.close();
+    expect((await lstat(file)).isSocket()).toBe(true);
     await second.pair();
   });
 

@@ -14,25 +14,24 @@ const PRIVATE_NAME = '.XXXXXX/s';
 const OWNER_ONLY = 0o600;
 
 /** `ipc:///path/of.sock`: a Unix socket that its owner alone may use, or whom `?mode=` (octal) lets in. */
-export function ipcTransport(): Transport {
-  return {
-    schemes: ['ipc'],
-    async dial(endpoint, options) {
-      return await dialSocket({ path: pathOf(endpoint) }, endpoint, options);
-    },
-    async listen(endpoint, options) {
-      const path = pathOf(endpoint);
-      const listener = new NetListener('ipc', options);
-      try {
-        const claimed = await claim(listener, path, modeOf(endpoint));
-        return listener.opened(`ipc://${path}`, () => giveBack(path, claimed));
-      } catch (error) {
-        await listener.close();
-        throw error instanceof HawserError ? error : listenError(error as Error, `ipc://${path}`);
-      }
-    },
-  };
-}
+export const ipcTransport: Transport = {
+  schemes: ['ipc'],
+  async dial(endpoint, options) {
+    return await dialSocket({ path: pathOf(endpoint) }, endpoint, options);
+  },
+  async listen(endpoint, options) {
+    const path = pathOf(endpoint);
+    const mode = modeOf(endpoint);
+    const listener = new NetListener('ipc', options);
+    try {
+      const claimed = await claim(listener, path, mode);
+      return listener.opened(`ipc://${path}`, () => giveBack(path, claimed));
+    } catch (error) {
+      await listener.close();
+      throw error instanceof HawserError ? error : listenError(error as Error, `ipc://${path}`);
+    }
+  },
+};
 
 /**
  * Binds the socket in a private folder beside `path`, sets its mode there and only then gives it its name. So there is no moment

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import { LinkGroup } from '../../runtime/index.ts';
 import type { Listener, ListenOptions } from '../../transport/index.ts';
-import { stopListening } from '../sockets.ts';
-import { type Reception, Visitor } from './visitor.ts';
+import { type Reception, stopListening } from '../sockets.ts';
+import { Visitor } from './visitor.ts';
 
 /** A server of node:net whose connections become links once they have shown what they speak. */
 export class NetListener implements Listener {
@@ -13,8 +13,8 @@ export class NetListener implements Listener {
   #release: () => Promise<void> = async () => {};
 
   constructor(transport: string, options: ListenOptions) {
-    const group = new LinkGroup({ ...options, transport, allocate: Buffer.allocUnsafeSlow });
-    const reception: Reception = { group, options, visitors: new Set() };
+    const group = new LinkGroup({ ...options, transport, allocate: (length) => Buffer.allocUnsafeSlow(length) });
+    const reception: Reception = { group, options, guests: new Set() };
     this.#reception = reception;
     const served = { allowHalfOpen: true, noDelay: transport === 'tcp', keepAlive: transport === 'tcp' };
     this.server = createServer(served, (socket) => new Visitor(reception, socket).enter());
@@ -25,8 +25,8 @@ export class NetListener implements Listener {
   }
 
   /** Connections that have no link yet. */
-  get visitors(): number {
-    return this.#reception.visitors.size;
+  get guests(): number {
+    return this.#reception.guests.size;
   }
 
   /** It listens, on this; `release` gives back what else it holds when it closes. */
@@ -47,7 +47,7 @@ export class NetListener implements Listener {
 
   async #close(): Promise<void> {
     stopListening(this.server);
-    for (const visitor of [...this.#reception.visitors]) visitor.leave();
+    for (const guest of this.#reception.guests) guest.leave();
     await this.#release();
   }
 }

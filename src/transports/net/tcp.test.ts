@@ -9,9 +9,9 @@ import type { NetListener } from './listener.ts';
 const sockets: Socket[] = [];
 
 const transport: Transport = {
-  ...tcpTransport(),
+  ...tcpTransport,
   async listen(endpoint, options): Promise<Listener> {
-    const listener = (await tcpTransport().listen?.(endpoint, options)) as NetListener;
+    const listener = (await tcpTransport.listen?.(endpoint, options)) as NetListener;
     listener.server.on('connection', (socket) => sockets.push(socket));
     return listener;
   },

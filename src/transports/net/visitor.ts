@@ -1,35 +1,25 @@
 import type { Socket } from 'node:net';
 import { CLOSE, type CloseReason } from '../../core/index.ts';
-import { byteStreamLink, Deadline, type DeadlineOwner, type LinkGroup, type PortUser } from '../../runtime/index.ts';
+import { byteStreamLink, Deadline, type DeadlineOwner, type PortUser } from '../../runtime/index.ts';
 import {
   errorLine,
   type Framing,
   LengthFraming,
   LineFraming,
-  type ListenOptions,
   MAGIC,
   type Peer,
   Sniffer,
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
-import { attach, peerOf } from '../sockets.ts';
-
-/** What the visitors of one listener share. */
-export interface Reception {
-  readonly group: LinkGroup;
-  readonly options: ListenOptions;
-  /** Those who haven't shown yet what they speak, or are being turned away. */
-  readonly visitors: Set<Visitor>;
-}
+import { attach, type Guest, Parting, peerOf, type Reception } from '../sockets.ts';
 
 /** A connection that has no link yet: its first bytes choose the framing. */
-export class Visitor implements PortUser, DeadlineOwner {
+export class Visitor implements PortUser, DeadlineOwner, Guest {
   readonly #reception: Reception;
   readonly #socket: Socket;
   readonly #peer: Peer;
   readonly #sniffer: Sniffer = new Sniffer();
   readonly #deadline: Deadline = new Deadline(this);
-  #refused = false;
 
   constructor(reception: Reception, socket: Socket) {
     this.#reception = reception;
@@ -39,16 +29,15 @@ export class Visitor implements PortUser, DeadlineOwner {
 
   /** Admits the peer, or says why not. */
   enter(): void {
-    const { options, visitors } = this.#reception;
-    visitors.add(this);
-    this.#wait(options.loginWait);
+    const { group, options, guests } = this.#reception;
+    guests.add(this);
+    group.wheel.schedule(this.#deadline, group.world.now() + options.loginWait);
     attach(this.#socket, this);
     const refusal = options.admit(this.#peer);
     if (refusal !== undefined) this.#refuse(refusal.reason);
   }
 
   receive(chunk: Uint8Array): void {
-    if (this.#refused) return;
     switch (this.#sniffer.receive(chunk)) {
       case 'more':
         return;
@@ -65,22 +54,20 @@ export class Visitor implements PortUser, DeadlineOwner {
 
   writable(): void {}
 
+  /** It left before it had said what it speaks. */
   ended(): void {
-    this.#socket.end();
+    this.leave();
   }
 
   gone(): void {
-    this.#leave();
+    this.#forget();
   }
 
   onDeadline(): void {
-    if (this.#refused) this.leave();
-    else this.#refuse(SILENT);
+    this.#refuse(SILENT);
   }
 
-  /** Cuts the connection. */
   leave(): void {
-    this.#leave();
     this.#socket.destroy();
   }
 
@@ -90,7 +77,7 @@ export class Visitor implements PortUser, DeadlineOwner {
       this.#refuse(UNKNOWN);
       return;
     }
-    this.#leave();
+    this.#forget();
     if (protocol === STREAM_PROTOCOL.length) this.#socket.write(MAGIC);
     const framing = streamFraming(protocol, options.messageBytes);
     const link = byteStreamLink({ group, port: this.#socket, framing, protocol, peer: this.#peer });
@@ -101,18 +88,12 @@ export class Visitor implements PortUser, DeadlineOwner {
 
   /** The dialect is unknown yet: a line of JSON is what most peers, and people, can read. */
   #refuse(reason: CloseReason): void {
-    this.#refused = true;
-    this.#wait(this.#reception.options.closeWait);
-    this.#socket.end(errorLine(reason));
+    this.#forget();
+    new Parting(this.#reception, this.#socket).begin(errorLine(reason));
   }
 
-  #wait(ms: number): void {
-    const { group } = this.#reception;
-    group.wheel.schedule(this.#deadline, group.world.now() + ms);
-  }
-
-  #leave(): void {
-    this.#reception.visitors.delete(this);
+  #forget(): void {
+    this.#reception.guests.delete(this);
     this.#reception.group.wheel.cancel(this.#deadline);
   }
 }

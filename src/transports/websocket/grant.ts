@@ -1,0 +1,66 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { byteStreamLink } from '../../runtime/index.ts';
+import { type Peer, STREAM_PROTOCOL } from '../../transport/index.ts';
+import {
+  chooseProtocol,
+  encodeAccept,
+  encodeRefusal,
+  type HttpRefusal,
+  refuse,
+  refuseProtocols,
+  type Sha1,
+  type UpgradeRequest,
+  WebSocketFraming,
+} from '../../websocket/index.ts';
+import { attach, Parting, peerOf, type Reception } from '../sockets.ts';
+
+/** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
+export function receiveUpgrade(reception: Reception, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
+  const peer = peerWho(socket, request);
+  if (peer === undefined) {
+    sendAway(reception, socket, refuse(400, 'the path of the request has a broken percent escape'));
+    return;
+  }
+  const { group, options } = reception;
+  const refusal = options.admit(peer);
+  if (refusal !== undefined) {
+    sendAway(reception, socket, refuse(refusal.status, refusal.reason.reason));
+    return;
+  }
+  const offered = request.protocols;
+  const chosen = chooseProtocol(offered, options.protocols);
+  if (offered.length > 0 && chosen === undefined) {
+    sendAway(reception, socket, refuseProtocols(options.protocols));
+    return;
+  }
+  socket.write(encodeAccept(request.key, sha1, chosen));
+  const framing = new WebSocketFraming({ role: 'server', messageBytes: options.messageBytes, isUtf8 });
+  const link = byteStreamLink({ group, port: socket, framing, protocol: chosen ?? STREAM_PROTOCOL.line, peer });
+  attach(socket, link);
+  options.onLink(link);
+  if (rest.length > 0) link.receive(rest);
+}
+
+/** Answers no and closes. */
+export function sendAway(reception: Reception, socket: Socket, refusal: HttpRefusal): void {
+  new Parting(reception, socket).begin(encodeRefusal(refusal));
+}
+
+export const sha1: Sha1 = (bytes) => createHash('sha1').update(bytes).digest();
+
+function peerWho(socket: Socket, request: UpgradeRequest): Peer | undefined {
+  try {
+    const query = Object.create(null) as Record<string, string>;
+    for (const [name, value] of new URLSearchParams(request.query)) query[name] = value;
+    return peerOf(socket, { path: decodeURIComponent(request.path), query, headers: request.headers });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The answer to a request that should have been an upgrade. */
+export function upgradeRequired(): HttpRefusal {
+  return refuse(426, 'WebSocket is spoken here', { Upgrade: 'websocket' });
+}

@@ -1,0 +1,95 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type HttpRefusal, judgeUpgrade, refuse } from '../../websocket/index.ts';
+import { detach, type Reception } from '../sockets.ts';
+import { receiveUpgrade, sendAway, upgradeRequired } from './grant.ts';
+
+/**
+ * The HTTP server behind a port that speaks WebSocket: it is handed the connections whose first request is no upgrade,
+ * and listens on nothing itself.
+ */
+export function hiddenHttpServer(reception: Reception): Server {
+  const { onRequest, loginWait } = reception.options;
+  const server = createServer({
+    headersTimeout: loginWait,
+    requestTimeout: Math.max(loginWait, REQUEST_WAIT),
+    connectionsCheckingInterval: Math.max(MIN_CHECK, Math.min(loginWait, MAX_CHECK)),
+  });
+  server.on('request', isListener(onRequest) ? onRequest : answerUpgradeRequired);
+  server.on('upgrade', (request, socket, head) => onUpgrade(reception, server, request, socket, head));
+  // Without a port of its own it would never begin to look for requests that take too long.
+  server.emit('listening');
+  return server;
+}
+
+/** ms. */
+const REQUEST_WAIT = 60_000;
+const MIN_CHECK = 100;
+const MAX_CHECK = 5000;
+
+/** Hands over a connection with what was read of it. */
+export function handToHttp(server: Server, socket: Socket, bytes: Uint8Array): void {
+  socket.pause();
+  detach(socket);
+  server.emit('connection', socket);
+  socket.unshift(bytes);
+  socket.resume();
+}
+
+/** An upgrade that an HTTP server found. What asks for another protocol gets an answer in HTTP, as RFC 9110 7.8 allows. */
+export function onUpgrade(
+  reception: Reception,
+  server: Server,
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Uint8Array,
+): void {
+  const socket = stream as Socket;
+  const verdict = judgeUpgrade(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders);
+  if (verdict.kind === 'http') {
+    answerOnce(reception, server, request, socket);
+    return;
+  }
+  socket.setTimeout(0);
+  if (verdict.kind === 'refuse') {
+    sendAway(reception, socket, verdict.refusal);
+    return;
+  }
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  receiveUpgrade(reception, socket, verdict.request, head);
+}
+
+/** Node has taken the connection away from its server: the request is answered, and the connection ends with it. */
+function answerOnce(reception: Reception, server: Server, request: IncomingMessage, socket: Socket): void {
+  if (hasBody(request)) {
+    sendAway(reception, socket, refuse(400, 'an upgrade with a body is not served'));
+    return;
+  }
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.on('finish', () => {
+    response.detachSocket(socket);
+    socket.destroySoon();
+  });
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  server.emit('request', request, response);
+}
+
+function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0';
+}
+
+function answerUpgradeRequired(_: IncomingMessage, response: ServerResponse): void {
+  const refusal: HttpRefusal = upgradeRequired();
+  response.writeHead(refusal.status, { ...refusal.headers, 'Content-Type': 'text/plain; charset=utf-8' });
+  response.end(refusal.body);
+}
+
+/** `ListenOptions` knows nothing of Node, so that its type says nothing either. */
+function isListener(onRequest: unknown): onRequest is RequestListener {
+  return typeof onRequest === 'function';
+}

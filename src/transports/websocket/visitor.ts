@@ -1,0 +1,67 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { Deadline, type DeadlineOwner, type PortUser } from '../../runtime/index.ts';
+import { refuse, UpgradeParser } from '../../websocket/index.ts';
+import { attach, type Guest, type Reception } from '../sockets.ts';
+import { receiveUpgrade, sendAway } from './grant.ts';
+import { handToHttp } from './http.ts';
+
+/** A connection whose first request is being read. */
+export class Visitor implements PortUser, DeadlineOwner, Guest {
+  readonly #reception: Reception;
+  readonly #http: Server;
+  readonly #socket: Socket;
+  readonly #parser: UpgradeParser = new UpgradeParser();
+  readonly #deadline: Deadline = new Deadline(this);
+
+  constructor(reception: Reception, http: Server, socket: Socket) {
+    const { group, options, guests } = reception;
+    this.#reception = reception;
+    this.#http = http;
+    this.#socket = socket;
+    guests.add(this);
+    group.wheel.schedule(this.#deadline, group.world.now() + options.loginWait);
+    attach(socket, this);
+  }
+
+  receive(chunk: Uint8Array): void {
+    const result = this.#parser.receive(chunk);
+    if (result.kind === 'more') return;
+    this.#forget();
+    switch (result.kind) {
+      case 'upgrade':
+        receiveUpgrade(this.#reception, this.#socket, result.request, result.rest);
+        return;
+      case 'refuse':
+        sendAway(this.#reception, this.#socket, result.refusal);
+        return;
+      case 'http':
+        handToHttp(this.#http, this.#socket, result.bytes);
+    }
+  }
+
+  writable(): void {}
+
+  /** It left before its request was whole. */
+  ended(): void {
+    this.leave();
+  }
+
+  gone(): void {
+    this.#forget();
+  }
+
+  onDeadline(): void {
+    this.#forget();
+    sendAway(this.#reception, this.#socket, refuse(408, 'the request did not come in time'));
+  }
+
+  leave(): void {
+    this.#socket.destroy();
+  }
+
+  #forget(): void {
+    this.#reception.guests.delete(this);
+    this.#reception.group.wheel.cancel(this.#deadline);
+  }
+}
