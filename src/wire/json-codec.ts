@@ -1,5 +1,5 @@
 import { assert, type ErrorCode, errorOfClose, HEADROOM, Outbound } from '../core/index.ts';
-import { fromJson, MALFORMED, type Tally, toJson } from './json-values.ts';
+import { fromJson, type Tally, toJson } from './json-values.ts';
 import {
   type Codec,
   type FailureData,
@@ -11,7 +11,7 @@ import {
   type Welcome,
   type WireFailure,
 } from './messages.ts';
-import { DEPTH_MAX } from './scan.ts';
+import { checkText, DEPTH_MAX, MALFORMED, mendText } from './rules.ts';
 import { asHello, asMeta, asWelcome, type Fields, isMap } from './shapes.ts';
 
 /** Data at its deepest, inside the message, around a tagged value such as `{"$bytes":…}`. */
@@ -35,9 +35,9 @@ export const jsonCodec: Codec = {
   event,
   volatile: event,
   request: (channel, id, name, data) => write(channel, { event: name, id: `$${id}`, data: toJson(data) }),
-  response: (channel, id, name, data) => write(channel, { event: name, id: id, data: toJson(data) }),
+  response: (channel, id, name, data) => write(channel, { event: name, id, data: toJson(data) }),
   failure: (channel, id, code, { message, data }) =>
-    write(channel, { event: 'error', code, message, id, data: toJson(data) }),
+    write(channel, { event: 'error', code, message: mendText(message), id, data: toJson(data) }),
   hello: ({ token, user, namespace, query }) => write(0, { event: 'hello', token, user, namespace, query }),
   welcome: ({ id, user, server }) => write(0, { event: 'welcome', data: { id, user, server } }),
   ack: unsaid,
@@ -47,7 +47,7 @@ export const jsonCodec: Codec = {
     write(0, {
       event: 'error',
       code: errorOfClose(code),
-      message: reason,
+      message: mendText(reason),
       data: retryAfter === undefined ? undefined : { retryAfter },
     }),
 };
@@ -62,6 +62,7 @@ function unsaid(): never {
 
 function write(channel: number, message: Fields): Outbound {
   assert(channel === 0, 'the JSON dialect has no channels');
+  checkText(message['event'] as string);
   const text = JSON.stringify(message);
   if (text.length > SHORT) return new Outbound(encoder.encode(text), true);
   const bytes = new Uint8Array(HEADROOM + text.length * 3);

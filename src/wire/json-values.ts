@@ -1,15 +1,9 @@
-import { checkText, isPlain, unencodable } from './encodable.ts';
-import { DEPTH_MAX } from './scan.ts';
+import { checkText, DEPTH_MAX, INT64_MIN, isPlain, MALFORMED, UINT64_MAX, unencodable } from './rules.ts';
 import { type Fields, isMap } from './shapes.ts';
-
-/** Thrown for what is no message; made once, because a flood of bad input must not pay for stack traces. */
-export const MALFORMED: Error = new Error('malformed');
 
 /** A key that stands alone in its object and says what JSON can't; with one more `$` it is itself. */
 const TAG = /^\$+(bytes|date|float|int)$/;
 const INTEGER = /^-?\d{1,20}$/;
-const INT64_MIN = -(2n ** 63n);
-const UINT64_MAX = 2n ** 64n - 1n;
 const BINARY_CHUNK = 8192;
 
 /** A copy of `value` that `JSON.stringify` takes as it is. @throws HawserError ERR_UNENCODABLE */
