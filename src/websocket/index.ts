@@ -13,4 +13,3 @@ export {
 } from './respond.ts';
 export { chooseProtocol, judgeUpgrade, type UpgradeRequest, type UpgradeVerdict } from './upgrade.ts';
 export { UpgradeParser, type UpgradeResult } from './upgrade-parser.ts';
-export { isUtf8, type Utf8Check } from './utf8.ts';
