@@ -1,13 +1,16 @@
 interface Tickets {
   /** The one that the peer has shown; it may not know the next. */
   shown: string | undefined;
+  /** The number of the HELLO that showed it. */
+  attempt: number;
   /** The one that was issued last. */
   latest: string;
 }
 
 /**
  * Which session a ticket brings back. A ticket is 16 random bytes and replaced at each resume. The one that was shown stays good until
- * its successor is known to have arrived: a link that breaks while the WELCOME is on its way must not cost the session.
+ * its successor is known to have arrived: a link that breaks while the WELCOME is on its way must not cost the session. The client
+ * numbers its attempts, so that the HELLO of a link it has given up, arriving late, does not take the session from the link in use.
  * Looking one up in a map takes no constant time, which tells nothing of use about 128 random bytes.
  */
 export class TicketBook<Owner extends object> {
@@ -24,7 +27,7 @@ export class TicketBook<Owner extends object> {
     const latest = keyOf(ticket);
     const tickets = this.#tickets.get(owner);
     if (tickets === undefined) {
-      this.#tickets.set(owner, { shown: undefined, latest });
+      this.#tickets.set(owner, { shown: undefined, attempt: 0, latest });
     } else {
       if (tickets.latest !== tickets.shown) this.#owners.delete(tickets.latest);
       tickets.latest = latest;
@@ -32,20 +35,25 @@ export class TicketBook<Owner extends object> {
     this.#owners.set(latest, owner);
   }
 
-  /** The session of a ticket; changes nothing. */
-  peek(ticket: Uint8Array): Owner | undefined {
-    return this.#owners.get(keyOf(ticket));
+  /**
+   * The session of a ticket; changes nothing. Undefined when the ticket brings nothing back, also because a later attempt
+   * already has. `attempt` is the client's number of this HELLO; 0 when it doesn't count them.
+   */
+  peek(ticket: Uint8Array, attempt = 0): Owner | undefined {
+    const owner = this.#owners.get(keyOf(ticket));
+    const shown = owner === undefined ? undefined : this.#tickets.get(owner);
+    return attempt !== 0 && shown !== undefined && attempt <= shown.attempt ? undefined : owner;
   }
 
-  /** A peer resumes with this ticket: an older one is void from here on. Undefined when the ticket brings nothing back. */
-  show(ticket: Uint8Array): Owner | undefined {
+  /** A peer resumes with this ticket, which `peek` found good: an older one is void from here on. */
+  show(ticket: Uint8Array, attempt = 0): void {
     const key = keyOf(ticket);
     const owner = this.#owners.get(key);
     const tickets = owner === undefined ? undefined : this.#tickets.get(owner);
-    if (tickets === undefined) return undefined;
+    if (tickets === undefined) return;
     if (tickets.shown !== undefined && tickets.shown !== key) this.#owners.delete(tickets.shown);
     tickets.shown = key;
-    return owner;
+    tickets.attempt = Math.max(attempt, tickets.attempt);
   }
 
   /** The peer has the latest ticket: the one it had shown is void. */

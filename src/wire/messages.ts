@@ -58,7 +58,12 @@ export interface Hello {
   /** A name for oneself, where the server lets peers choose. */
   readonly user?: string;
   readonly query?: Readonly<Record<string, string>>;
-  readonly resume?: { readonly ticket: Uint8Array; readonly counts: readonly ChannelCount[] };
+  readonly resume?: {
+    readonly ticket: Uint8Array;
+    readonly counts: readonly ChannelCount[];
+    /** Counts the HELLOs of one client, from 1: one that was overtaken by a later one brings nothing back. */
+    readonly attempt?: number;
+  };
 }
 
 export interface Welcome {
