@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { realWorld } from '../runtime/index.ts';
+import { browserWorld } from '../runtime/index.ts';
 import { browserWebSocketTransport } from '../transports/websocket/browser.ts';
 import { browserBody } from '../wire/body-browser.ts';
 import { createHawserCodec } from '../wire/index.ts';
@@ -7,7 +7,7 @@ import { type Connect, createConnect } from './connect.ts';
 
 /** Connects to a server over WebSocket. The same as in Node, as far as a browser can. */
 export const connect: Connect = createConnect({
-  world: realWorld(),
+  world: browserWorld(),
   codec: createHawserCodec(browserBody),
   transports: [browserWebSocketTransport],
 });

@@ -63,21 +63,31 @@ export const CLOSE_OF_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_WRITE_TIMEOUT: CLOSE.writeTimeout,
 };
 
-const ERROR_OF_CLOSE: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
-  ...Object.entries(CLOSE_OF_ERROR).map(([error, code]): [number, ErrorCode] => [code, error as ErrorCode]),
-  [CLOSE.goingAway, 'ERR_SERVER_CLOSING'],
-  [CLOSE.protocolError, 'ERR_PROTOCOL'],
-  [CLOSE.unsupported, 'ERR_PROTOCOL'],
-  [CLOSE.badText, 'ERR_MESSAGE_MALFORMED'],
-  [CLOSE.policy, 'ERR_NOT_ALLOWED'],
-  [CLOSE.tooLarge, 'ERR_MESSAGE_TOO_LARGE'],
-  [CLOSE.restart, 'ERR_SERVER_CLOSING'],
-  [CLOSE.tryLater, 'ERR_SERVER_CLOSING'],
-]);
+/** What RFC 6455's own codes say in terms of our errors. */
+function errorOfStandardClose(code: number): ErrorCode {
+  switch (code) {
+    case CLOSE.goingAway:
+    case CLOSE.restart:
+    case CLOSE.tryLater:
+      return 'ERR_SERVER_CLOSING';
+    case CLOSE.protocolError:
+    case CLOSE.unsupported:
+      return 'ERR_PROTOCOL';
+    case CLOSE.badText:
+      return 'ERR_MESSAGE_MALFORMED';
+    case CLOSE.policy:
+      return 'ERR_NOT_ALLOWED';
+    case CLOSE.tooLarge:
+      return 'ERR_MESSAGE_TOO_LARGE';
+    default:
+      return 'ERR_CLOSED';
+  }
+}
 
 /** The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. */
 export function errorOfClose(code: number): ErrorCode {
-  return ERROR_OF_CLOSE.get(code) ?? 'ERR_CLOSED';
+  const entry = Object.entries(CLOSE_OF_ERROR).find(([, close]) => close === code);
+  return entry === undefined ? errorOfStandardClose(code) : (entry[0] as ErrorCode);
 }
 
 const REASON_BYTES_MAX = 123;

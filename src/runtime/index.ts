@@ -1,3 +1,4 @@
+export * from './browser-world.ts';
 export * from './byte-port.ts';
 export * from './byte-stream-link.ts';
 export * from './link-group.ts';

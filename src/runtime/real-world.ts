@@ -22,7 +22,7 @@ class RealWorld implements World {
   }
 
   soon(run: () => void): void {
-    runSoon(run);
+    setImmediate(run);
   }
 }
 
@@ -54,22 +54,6 @@ class RealTimer implements Timer {
     if (performance.now() < this.#at) this.#arm();
     else this.#run();
   }
-}
-
-/** Once per turn of the event loop; a browser has no setImmediate, and there a message to oneself does the same. */
-const runSoon: (run: () => void) => void = typeof setImmediate === 'function' ? setImmediate : soonByMessage();
-
-function soonByMessage(): (run: () => void) => void {
-  const { port1, port2 } = new MessageChannel();
-  let waiting: (() => void)[] = [];
-  port1.onmessage = () => {
-    const runs = waiting;
-    waiting = [];
-    for (const run of runs) run();
-  };
-  return (run) => {
-    if (waiting.push(run) === 1) port2.postMessage(0);
-  };
 }
 
 const POOL_BYTES = 1024;
