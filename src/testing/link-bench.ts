@@ -98,15 +98,20 @@ export class Bench implements AsyncDisposable {
   }
 
   async listenOn(url: string): Promise<Listener> {
-    const listener = await this.#suite.transport.listen?.(parseEndpoint(url), {
+    const listener = await this.#suite.transport.listen?.(parseEndpoint(url), this.listenOptions());
+    if (listener === undefined) throw new Error('this transport cannot listen');
+    return listener;
+  }
+
+  /** What its listeners are made with: links that arrive are handed out by `accepted`. */
+  listenOptions(): ListenOptions {
+    return {
       ...this.#options(),
       loginWait: CASE_WAIT,
       admit: () => undefined,
       onLink: (link) => this.#arrived(link),
       ...this.#change,
-    });
-    if (listener === undefined) throw new Error('this transport cannot listen');
-    return listener;
+    };
   }
 
   async dialTo(url: string, change: Partial<DialOptions> = {}): Promise<Link> {
@@ -177,6 +182,7 @@ export class End implements LinkHandler {
   heard = 0;
   idles = 0;
   drains = 0;
+  pongs = 0;
   ends = 0;
   readonly #inbox: (string | Uint8Array)[] = [];
   readonly #waiters: ((message: string | Uint8Array) => void)[] = [];
@@ -233,7 +239,9 @@ export class End implements LinkHandler {
     this.drains++;
   }
 
-  onPong(): void {}
+  onPong(): void {
+    this.pongs++;
+  }
 
   onClosed(reason: CloseReason): void {
     this.ends++;
