@@ -99,7 +99,8 @@ function versioned(kind: MessageKind, fields: { readonly version: number }): Out
 
 function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
   if (text) return fail('ERR_PROTOCOL', 'text in a binary dialect');
-  const kind = bytes[0] ?? 0;
+  const kind = bytes[0];
+  if (kind === undefined) return fail('ERR_MESSAGE_MALFORMED', 'an empty message');
   reader.start(bytes);
   try {
     const message = read(kind as MessageKind);

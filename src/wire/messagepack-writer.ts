@@ -187,16 +187,18 @@ export class Writer {
   #longText(text: string): void {
     checkText(text);
     const { length } = text;
+    const guess = textHeaderLength(length);
     this.#ensure(length);
-    let result = utf8.encodeInto(text, this.#bytes.subarray(this.#at + textHeaderLength(length)));
-    if (result.read < length) {
+    let { read, written } = utf8.encodeInto(text, this.#bytes.subarray(this.#at + guess));
+    if (read < length) {
       this.#ensure(length * 3);
-      result = utf8.encodeInto(text, this.#bytes.subarray(this.#at + textHeaderLength(length)));
+      ({ written } = utf8.encodeInto(text, this.#bytes.subarray(this.#at + guess)));
     }
-    const written = this.#at + textHeaderLength(length);
-    this.#textHeader(result.written);
-    if (this.#at !== written) this.#bytes.copyWithin(this.#at, written, written + result.written);
-    this.#at += result.written;
+    const from = this.#at + guess;
+    const to = this.#at + textHeaderLength(written);
+    if (to !== from) this.#bytes.copyWithin(to, from, from + written);
+    this.#textHeader(written);
+    this.#at += written;
   }
 
   #textHeader(length: number): void {
