@@ -185,6 +185,8 @@ export class ClientCore implements Outlet, SessionHandler {
   #timer: Timer | undefined;
   #retry: Timer | undefined;
   #attempt = 0;
+  /** HELLOs so far: a server that hears an early one late knows it by its number. */
+  #hellos = 0;
   #retryAfter = 0;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
@@ -377,13 +379,14 @@ export class ClientCore implements Outlet, SessionHandler {
   #hello(token: string | undefined, { endpoint }: Route): Hello {
     const { user } = this.#options;
     const ticket = this.#welcome?.ticket;
+    this.#hellos += 1;
     return {
       version: PROTOCOL_VERSION,
       namespace: endpoint.namespace,
       ...(token === undefined ? {} : { token }),
       ...(user === undefined ? {} : { user }),
       ...(Object.keys(endpoint.query).length === 0 ? {} : { query: endpoint.query }),
-      ...(ticket === undefined ? {} : { resume: { ticket, counts: this.#session.counts() } }),
+      ...(ticket === undefined ? {} : { resume: { ticket, counts: this.#session.counts(), attempt: this.#hellos } }),
     };
   }
 

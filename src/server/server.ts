@@ -286,9 +286,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   /** The socket that the ticket brings back, if it is there still, is this user's, and the counts can be. */
   #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): Attendant | undefined {
-    const { ticket, counts } = hello.resume ?? {};
+    const { ticket, counts, attempt } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return undefined;
-    const attendant = this.#tickets.peek(ticket);
+    const attendant = this.#tickets.peek(ticket, attempt);
     if (
       attendant === undefined ||
       attendant.user !== identity.user ||
@@ -297,7 +297,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     ) {
       return undefined;
     }
-    this.#tickets.show(ticket);
+    this.#tickets.show(ticket, attempt);
     this.#sayWelcome(attendant, connection, true);
     attendant.attach(connection, counts);
     this.#admission.leave(connection.link.peer);

@@ -31,6 +31,7 @@ const PEER: readonly Field[] = [
 const RESUME: readonly Field[] = [
   ['ticket', isTicket],
   ['counts', isCounts],
+  ['attempt', isCount, true],
 ];
 const META: readonly Field[] = [
   ['room', isText, true],
