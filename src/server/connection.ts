@@ -27,12 +27,7 @@ export interface Reception {
   hasNamespace(name: string): boolean;
   authenticate(credentials: Credentials): Identity | Promise<Identity>;
   /** Makes a new socket, or finds the one that the ticket brings back, and answers WELCOME through the connection. */
-  seat(
-    connection: Connection,
-    hello: Hello | undefined,
-    credentials: Credentials,
-    identity: Identity,
-  ): Attendant | undefined;
+  seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void;
   /** A peer that is in names itself anew. */
   rename(attendant: Attendant, connection: Connection, identity: Identity): void;
   gone(connection: Connection): void;
@@ -77,6 +72,11 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   get attendant(): Attendant | undefined {
     return this.#attendant;
+  }
+
+  /** From here on what comes is the socket's. */
+  serve(attendant: Attendant): void {
+    this.#attendant = attendant;
   }
 
   /** Ends a link that has not said HELLO in time, or takes nothing of what is queued for it. */
@@ -191,7 +191,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   }
 
   #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
-    this.#attendant = this.#reception.seat(this, hello, credentials, identity);
+    this.#reception.seat(this, hello, credentials, identity);
   }
 
   /** Authenticates; `then` runs when the peer is who it says, `otherwise` (default: refuse) when it is not. */

@@ -258,36 +258,28 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     };
   }
 
-  #seat(
-    connection: Connection,
-    hello: Hello | undefined,
-    credentials: Credentials,
-    identity: Identity,
-  ): Attendant | undefined {
+  #seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
     checkIdentity(identity, this.#options.limits.nameLength);
-    if (hello?.resume !== undefined) {
-      const old = this.#resume(connection, hello, credentials, identity);
-      if (old !== undefined) return old;
-    }
+    if (hello?.resume !== undefined && this.#resume(connection, hello, credentials, identity)) return;
     const place = this.#namespaces.get(credentials.namespace);
     if (place === undefined || this.#closed !== undefined) {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
-      return undefined;
+      return;
     }
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
     const attendant = new Attendant(this.#house, id, place.rooms, connection, identity, handshakeOf(credentials));
     this.#attendants.add(attendant);
     place.rooms.add(attendant);
+    connection.serve(attendant);
     if (hello !== undefined) this.#sayWelcome(attendant, connection, hello.resume === undefined ? undefined : false);
     attendant.attach(connection);
     place.face.welcome(attendant);
-    return attendant;
   }
 
-  /** The socket that the ticket brings back, if it is there still, is this user's, and the counts can be. */
-  #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): Attendant | undefined {
+  /** Goes on with the session that the ticket brings back, if it is there still, is this user's, and the counts can be. */
+  #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): boolean {
     const { ticket, counts, attempt } = hello.resume ?? {};
-    if (ticket === undefined || counts === undefined) return undefined;
+    if (ticket === undefined || counts === undefined) return false;
     const attendant = this.#tickets.peek(ticket, attempt);
     if (
       attendant === undefined ||
@@ -295,13 +287,15 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       attendant.namespace.name !== credentials.namespace ||
       !attendant.session.canResume(counts)
     ) {
-      return undefined;
+      return false;
     }
     this.#tickets.show(ticket, attempt);
     this.#sayWelcome(attendant, connection, true);
-    attendant.attach(connection, counts);
+    // The socket has its place in the count of sockets already.
     this.#admission.leave(connection.link.peer);
-    return attendant;
+    connection.serve(attendant);
+    attendant.attach(connection, counts);
+    return true;
   }
 
   #sayWelcome(attendant: Attendant, connection: Connection, recovered: boolean | undefined): void {
