@@ -45,7 +45,7 @@ test.each([
     jsonCodec.response(0, 'a1', 'join', { n: 1 }),
     '{"event":"join","id":"a1","data":{"n":1}}',
   ],
-  ['a response without data', jsonCodec.response(0, 0, 'leave', undefined), '{"event":"leave","id":0}'],
+  ['a response without data', jsonCodec.response(0, 'a', 'leave', undefined), '{"event":"leave","id":"a"}'],
   ['a request of our own', jsonCodec.request(0, 7, 'where', undefined), '{"event":"where","id":"$7"}'],
   [
     'a failure',
@@ -84,6 +84,21 @@ test.each([
 ])('writes %s', (_, message, text) => {
   expect(textOf(message.bytes)).toBe(text);
   expect(message.text).toBe(true);
+});
+
+test('an id of 0 is an id', () => {
+  const { kind, id } = decode('{"event":"join","id":0}') as Incoming;
+  expect(kind).toBe(MESSAGE.request);
+  expect(textOf(jsonCodec.response(0, id, 'join', 1).bytes)).toBe('{"event":"join","id":0,"data":1}');
+  expect(textOf(jsonCodec.failure(0, id, 'ERR_X', { message: '' }).bytes)).toContain('"id":0');
+  expect(textOf(jsonCodec.failure(0, 0, 'ERR_X', { message: '' }).bytes)).not.toContain('"id"');
+});
+
+test('a hello can not resume', () => {
+  const hello = decode(
+    '{"event":"hello","resume":{"ticket":{"$bytes":"AAAAAAAAAAAAAAAAAAAAAA=="},"counts":[]}}',
+  ) as Incoming;
+  expect(hello.data).toEqual({ version: 1 });
 });
 
 test('a welcome is read as one', () => {

@@ -18,6 +18,9 @@ import { asHello, asMeta, asWelcome, type Fields, isMap } from './shapes.ts';
 const NESTING_MAX: number = DEPTH_MAX + 2;
 /** Requests that Hawser itself makes of a JSON peer are numbered `"$1"`, so that an answer is told from a request. */
 const OWN_REQUEST = /^\$([1-9]\d{0,14})$/;
+/** A peer's own id 0: the number 0 stands for none, in `Incoming` and in what is sent. */
+const ID_ZERO = '$0';
+/** Up to this many characters a text gets headroom, and the worst case of memory. */
 const SHORT = 512;
 
 const QUOTE = 0x22;
@@ -35,9 +38,9 @@ export const jsonCodec: Codec = {
   event,
   volatile: event,
   request: (channel, id, name, data) => write(channel, { event: name, id: `$${id}`, data: toJson(data) }),
-  response: (channel, id, name, data) => write(channel, { event: name, id, data: toJson(data) }),
+  response: (channel, id, name, data) => write(channel, { event: name, id: idToJson(id), data: toJson(data) }),
   failure: (channel, id, code, { message, data }) =>
-    write(channel, { event: 'error', code, message: mendText(message), id, data: toJson(data) }),
+    write(channel, { event: 'error', code, message: mendText(message), id: idToJson(id), data: toJson(data) }),
   hello: ({ token, user, namespace, query }) => write(0, { event: 'hello', token, user, namespace, query }),
   welcome: ({ id, user, server }) => write(0, { event: 'welcome', data: { id, user, server } }),
   ack: unsaid,
@@ -68,6 +71,11 @@ function write(channel: number, message: Fields): Outbound {
   const bytes = new Uint8Array(HEADROOM + text.length * 3);
   const { written } = encoder.encodeInto(text, bytes.subarray(HEADROOM));
   return new Outbound(bytes.subarray(HEADROOM, HEADROOM + written), true, HEADROOM);
+}
+
+function idToJson(id: RequestId | undefined): RequestId | undefined {
+  if (id === 0) return undefined;
+  return id === ID_ZERO ? 0 : id;
 }
 
 function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
@@ -140,7 +148,7 @@ function read(message: Fields, id: RequestId | undefined): Incoming {
   if (typeof name !== 'string' || name === '') throw MALFORMED;
   switch (name) {
     case 'hello':
-      return new Incoming(MESSAGE.hello, 0, id ?? 0, name, asHello(message) ?? refuse());
+      return new Incoming(MESSAGE.hello, 0, id ?? 0, name, asHello({ ...message, resume: undefined }) ?? refuse());
     case 'welcome':
       return new Incoming(MESSAGE.welcome, 0, 0, name, readWelcome(data));
     case 'error':
@@ -177,6 +185,7 @@ function readMeta(message: Fields): Meta | undefined {
 }
 
 function readId(value: unknown): RequestId | undefined {
+  if (value === 0) return ID_ZERO;
   if (value === undefined || typeof value === 'number') return value;
   if (typeof value !== 'string' || value === '' || (value.startsWith('$') && ownId(value) === undefined))
     throw MALFORMED;

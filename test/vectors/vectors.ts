@@ -54,7 +54,8 @@ export function meaningOf(message: Incoming | WireFailure): Meaning {
   return {
     kind,
     ...(ABOUT_CHANNEL.has(kind) && { channel: message.channel }),
-    ...(NUMBERED.has(kind) && { id: message.id }),
+    // `$0` is how the JSON codec keeps an id of 0 apart from none.
+    ...(NUMBERED.has(kind) && { id: message.id === '$0' ? 0 : message.id }),
     ...(hasName && { name: message.name }),
     ...(failure !== undefined && { code: message.name, message: failure.message }),
     ...(data !== undefined && { data }),
