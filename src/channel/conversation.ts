@@ -48,22 +48,31 @@ export interface Outlet {
   refused(error: HawserError): void;
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_INFO: MessageInfo = Object.freeze({});
 
 /** What may not be the name of an event or request that an application sends: the protocol's own words. */
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['hello', 'welcome', 'error', 'joined', 'left']);
 
-/** Events and requests, both ways, on one channel. `In` is what the peer sends, `Out` what we send. */
-export class Conversation<In extends Direction, Out extends Direction> {
+type Listener = (...args: never[]) => unknown;
+
+/**
+ * Events and requests, both ways, on one channel. `In` is what the peer sends, `Out` what we send. `Own` is what the conversation tells
+ * of itself, by names that are listened to in the same way and that no peer can set off.
+ */
+export class Conversation<In extends Direction, Out extends Direction, Own extends object = Record<never, never>> {
   readonly #channel: number;
   readonly #outlet: Outlet;
+  readonly #ownNames: ReadonlySet<string>;
+  readonly #own: Listeners = new Listeners();
   readonly #events: Listeners = new Listeners();
   #handlers: Map<string, (data: never, info: MessageInfo) => unknown> | undefined;
   #any: readonly AnyListener[] = [];
   #pending: PendingRequests | undefined;
   #handling = 0;
 
-  constructor(channel: number, outlet: Outlet) {
+  constructor(channel: number, outlet: Outlet, ownNames: ReadonlySet<string> = NO_NAMES) {
+    this.#ownNames = ownNames;
     this.#channel = channel;
     this.#outlet = outlet;
   }
@@ -97,16 +106,23 @@ export class Conversation<In extends Direction, Out extends Direction> {
     return answer as Promise<RequestAnswer<RequestsOf<Out>[R]>>;
   }
 
-  on<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void {
-    this.#events.add(event, listener);
+  on<E extends Name<Own>>(event: E, listener: Own[E]): void;
+  on<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void;
+  on(event: string, listener: Listener): void {
+    this.#listenersOf(event).add(event, listener);
   }
 
-  once<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void {
-    this.#events.once(event, listener);
+  once<E extends Name<Own>>(event: E, listener: Own[E]): void;
+  once<E extends Name<EventsOf<In>>>(event: E, listener: EventListener<EventsOf<In>[E]>): void;
+  once(event: string, listener: Listener): void {
+    this.#listenersOf(event).once(event, listener);
   }
 
-  off<E extends Name<EventsOf<In>>>(event: E, listener?: EventListener<EventsOf<In>[E]>): void {
-    this.#events.remove(event, listener);
+  /** Removes one listener, or all of the event. */
+  off<E extends Name<Own>>(event: E, listener?: Own[E]): void;
+  off<E extends Name<EventsOf<In>>>(event: E, listener?: EventListener<EventsOf<In>[E]>): void;
+  off(event: string, listener?: Listener): void {
+    this.#listenersOf(event).remove(event, listener);
   }
 
   /** Hears every event, after the listeners of its name. */
@@ -147,6 +163,11 @@ export class Conversation<In extends Direction, Out extends Direction> {
     }
   }
 
+  /** @internal Tells of something that happened to the conversation itself. */
+  tell(event: Name<Own>, ...args: readonly unknown[]): void {
+    for (const listener of this.#own.of(event) ?? []) this.#call(listener, event, ...args);
+  }
+
   /** Whether handlers of the peer's requests are at work. */
   get busy(): boolean {
     return this.#handling > 0;
@@ -171,26 +192,21 @@ export class Conversation<In extends Direction, Out extends Direction> {
     if (listeners !== undefined) {
       for (const listener of listeners) this.#call(listener, message.name, message.data, info);
     }
-    for (const listener of this.#any) this.#callAny(listener, message.name, message.data, info);
+    for (const listener of this.#any) this.#call(listener as Listener, message.name, message.name, message.data, info);
   }
 
   /** Runs an application's listener; what it throws, now or later, is reported and harms nobody. */
-  #call(listener: (...args: never[]) => unknown, name: string, data: unknown, info: MessageInfo): void {
+  #call(listener: Listener, name: string, ...args: readonly unknown[]): void {
     try {
-      const result = listener(data as never, info as never);
+      const result = listener(...(args as never[]));
       if (result instanceof Promise) this.#watch(result, name);
     } catch (error) {
       this.#outlet.report(error, `event '${name}'`);
     }
   }
 
-  #callAny(listener: AnyListener, name: string, data: unknown, info: MessageInfo): void {
-    try {
-      const result = listener(name, data, info);
-      if (result instanceof Promise) this.#watch(result, name);
-    } catch (error) {
-      this.#outlet.report(error, `event '${name}'`);
-    }
+  #listenersOf(event: string): Listeners {
+    return this.#ownNames.has(event) ? this.#own : this.#events;
   }
 
   #watch(result: Promise<unknown>, name: string): void {
@@ -241,20 +257,41 @@ export class Conversation<In extends Direction, Out extends Direction> {
       this.#handlerFailed(name, id, new Error(`the answer to '${name}' can't be encoded`, { cause: error }));
       return;
     }
-    this.#outlet.send(response, 0);
+    this.#reply(response);
   }
 
   #handlerFailed(name: string, id: RequestId | undefined, error: unknown): void {
-    if (isHawserError(error)) {
-      this.#fail(id, error.code, { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) });
+    const failure = this.#describe(error, id);
+    if (failure !== undefined) {
+      this.#reply(failure);
       return;
     }
     this.#outlet.report(error, `request '${name}'`);
     this.#fail(id, 'ERR_HANDLER_FAILED', { message: `the handler of '${name}' failed` });
   }
 
+  /** An error that is meant for the asker, or undefined for one that is not, or can't be encoded. */
+  #describe(error: unknown, id: RequestId | undefined): Outbound | undefined {
+    if (!isHawserError(error)) return undefined;
+    const failure = { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+    try {
+      return this.#outlet.codec.failure(this.#channel, id, error.code, failure);
+    } catch {
+      return undefined;
+    }
+  }
+
   #fail(id: RequestId | undefined, code: string, failure: FailureData): void {
-    this.#outlet.send(this.#outlet.codec.failure(this.#channel, id, code, failure), 0);
+    this.#reply(this.#outlet.codec.failure(this.#channel, id, code, failure));
+  }
+
+  /** Nobody can be told when an answer finds no room; after the end nobody waits for it. */
+  #reply(message: Outbound): void {
+    try {
+      this.#outlet.send(message, 0);
+    } catch (error) {
+      if (!isHawserError(error) || error.code !== 'ERR_CLOSED') this.#outlet.report(error, 'an answer');
+    }
   }
 
   #dispatchFailure(message: Incoming): void {
@@ -267,7 +304,9 @@ export class Conversation<In extends Direction, Out extends Direction> {
 
 /** By name, not by `instanceof`, which fails across two installed copies. */
 function isHawserError(error: unknown): error is HawserError {
-  return error instanceof Error && error.name === 'HawserError' && 'code' in error;
+  if (!(error instanceof Error) || error.name !== 'HawserError') return false;
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && code !== '';
 }
 
 function refuseReserved(name: string): void {

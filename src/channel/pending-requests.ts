@@ -59,6 +59,8 @@ export class PendingRequests {
         reject(error);
         return;
       }
+      // Sending can end the socket, and with it this request.
+      if (!this.#byId.has(id)) return;
       signal?.addEventListener('abort', onAbort);
       if (timeout > 0) timer = this.#world.timer(this.#world.now() + timeout, () => this.fail(id, late(name, timeout)));
     });
