@@ -36,6 +36,8 @@ export interface Outlet {
   readonly codec: Codec;
   readonly pendingRequests: number;
   readonly requestTimeout: number;
+  /** The longest name of an event or request that is sent, in UTF-16 code units. */
+  readonly nameLength: number;
   /** Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. */
   send(message: Outbound, tag: number): boolean;
   /** Sends now or never. */
@@ -77,20 +79,23 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     this.#outlet = outlet;
   }
 
-  /** Sends an event. False when the backlog is over its mark; the event is queued all the same unless it is volatile. */
+  /**
+   * Sends an event. False when the backlog is over its mark; the event is queued all the same unless it is volatile.
+   * @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED, ERR_UNENCODABLE; on a client also ERR_BACKLOG_FULL, ERR_CLOSED.
+   */
   send<E extends Name<EventsOf<Out>>>(
     event: E,
     ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
   ): boolean {
-    refuseReserved(event);
-    const { codec } = this.#outlet;
+    const { codec, nameLength } = this.#outlet;
+    checkName(event, nameLength);
     if (options?.volatile) return this.#outlet.sendVolatile(codec.volatile(this.#channel, event, data));
     return this.#outlet.send(codec.event(this.#channel, event, data), 0);
   }
 
   /**
    * Asks the peer and resolves with its answer.
-   * @throws HawserError ERR_TIMEOUT (default 30 s), ERR_ABORTED, ERR_TOO_MANY_REQUESTS, ERR_CLOSED, ERR_SESSION_LOST,
+   * @throws HawserError ERR_TIMEOUT (default 30 s), ERR_ABORTED, ERR_TOO_MANY_REQUESTS, ERR_ARGUMENT, ERR_CLOSED, ERR_SESSION_LOST,
    *   or the code that the peer's handler threw.
    */
   request<R extends Name<RequestsOf<Out>>>(
@@ -100,7 +105,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     const outlet = this.#outlet;
     this.#pending ??= new PendingRequests(outlet.world, outlet.pendingRequests);
     const answer = this.#pending.open(name, { timeout: outlet.requestTimeout, ...options }, (id) => {
-      refuseReserved(name);
+      checkName(name, outlet.nameLength);
       outlet.send(outlet.codec.request(this.#channel, id, name, data), id);
     });
     return answer as Promise<RequestAnswer<RequestsOf<Out>[R]>>;
@@ -164,8 +169,8 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   }
 
   /** @internal Tells of something that happened to the conversation itself. */
-  tell(event: Name<Own>, ...args: readonly unknown[]): void {
-    for (const listener of this.#own.of(event) ?? []) this.#call(listener, event, ...args);
+  tell(event: Name<Own>, first?: unknown, second?: unknown): void {
+    for (const listener of this.#own.of(event) ?? []) this.#call(listener, event, first, second);
   }
 
   /** Whether handlers of the peer's requests are at work. */
@@ -196,9 +201,9 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   }
 
   /** Runs an application's listener; what it throws, now or later, is reported and harms nobody. */
-  #call(listener: Listener, name: string, ...args: readonly unknown[]): void {
+  #call(listener: Listener, name: string, first?: unknown, second?: unknown, third?: unknown): void {
     try {
-      const result = listener(...(args as never[]));
+      const result = listener(first as never, second as never, third as never);
       if (result instanceof Promise) this.#watch(result, name);
     } catch (error) {
       this.#outlet.report(error, `event '${name}'`);
@@ -309,6 +314,10 @@ function isHawserError(error: unknown): error is HawserError {
   return typeof code === 'string' && code !== '';
 }
 
-function refuseReserved(name: string): void {
+/** @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED. */
+export function checkName(name: string, longest: number): void {
+  if (typeof name !== 'string' || name === '' || name.length > longest) {
+    throw new HawserError('ERR_ARGUMENT', `the name of an event or request has 1 to ${longest} characters`);
+  }
   if (RESERVED_EVENTS.has(name)) throw new HawserError('ERR_EVENT_RESERVED', `'${name}' is a word of the protocol`);
 }

@@ -1,16 +1,13 @@
-import { Conversation, type EventListener, type Outlet } from '../channel/index.ts';
+import { Conversation, type Outlet } from '../channel/index.ts';
 import {
   type AnyApi,
   type ApiShape,
   CLOSE,
   type CloseReason,
   closeReason,
-  type EventsOf,
   HawserError,
   type Instant,
-  Listeners,
   mayComeBack,
-  type Name,
   type Outbound,
   type Timer,
   type ToClient,
@@ -45,6 +42,11 @@ export interface Up {
   readonly recovered: boolean | undefined;
   /** After a lost session: events that are not sent again, since they may have arrived. */
   readonly unacknowledged: readonly UnacknowledgedEvent[];
+}
+
+/** What the room layer tells, when the server has presence on: `info.member` and `info.room` say who and where. */
+export interface RoomEvents {
+  readonly events: { readonly joined: undefined; readonly left: undefined };
 }
 
 /** What a socket tells of itself, under names that no peer can send. */
@@ -84,13 +86,13 @@ const PASSING: ReadonlySet<string> = new Set([
 
 /** The conversation with a server. It outlives a broken link: it reconnects, and resumes where it was cut. */
 export class ClientSocket<A extends ApiShape = AnyApi>
-  extends Conversation<ToClient<A>, ToServer<A>>
+  extends Conversation<ToClient<A> & RoomEvents, ToServer<A>, ClientSocketEvents>
   implements AsyncDisposable
 {
   readonly #core: ClientCore;
 
   constructor(core: ClientCore) {
-    super(0, core);
+    super(0, core, OWN_EVENTS);
     this.#core = core;
     core.socket = this as unknown as ClientSocket;
   }
@@ -137,33 +139,6 @@ export class ClientSocket<A extends ApiShape = AnyApi>
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-
-  override on<E extends keyof ClientSocketEvents>(event: E, listener: ClientSocketEvents[E]): void;
-  override on<E extends Name<EventsOf<ToClient<A>>>>(event: E, listener: EventListener<EventsOf<ToClient<A>>[E]>): void;
-  override on(event: string, listener: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#core.own.add(event, listener);
-    else super.on(event as never, listener as never);
-  }
-
-  override once<E extends keyof ClientSocketEvents>(event: E, listener: ClientSocketEvents[E]): void;
-  override once<E extends Name<EventsOf<ToClient<A>>>>(
-    event: E,
-    listener: EventListener<EventsOf<ToClient<A>>[E]>,
-  ): void;
-  override once(event: string, listener: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#core.own.once(event, listener);
-    else super.once(event as never, listener as never);
-  }
-
-  override off<E extends keyof ClientSocketEvents>(event: E, listener?: ClientSocketEvents[E]): void;
-  override off<E extends Name<EventsOf<ToClient<A>>>>(
-    event: E,
-    listener?: EventListener<EventsOf<ToClient<A>>[E]>,
-  ): void;
-  override off(event: string, listener?: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#core.own.remove(event, listener);
-    else super.off(event as never, listener as never);
-  }
 }
 
 /** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
@@ -171,7 +146,6 @@ export class ClientCore implements Outlet, SessionHandler {
   readonly world: World;
   readonly codec: Codec;
   readonly trustsInfo = true;
-  readonly own: Listeners = new Listeners();
   readonly closed: Promise<CloseReason>;
   socket: ClientSocket | undefined;
   readonly #routes: readonly Route[];
@@ -188,6 +162,7 @@ export class ClientCore implements Outlet, SessionHandler {
   /** HELLOs so far: a server that hears an early one late knows it by its number. */
   #hellos = 0;
   #retryAfter = 0;
+  #opened: { readonly resolve: () => void; readonly reject: (error: HawserError) => void } | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(platform: Platform, routes: readonly Route[], options: ResolvedConnectOptions) {
@@ -238,6 +213,10 @@ export class ClientCore implements Outlet, SessionHandler {
     return this.#options.times.requestTimeout;
   }
 
+  get nameLength(): number {
+    return this.#options.limits.nameLength;
+  }
+
   ping(): void {
     this.#session.ping(this.world.now());
   }
@@ -255,15 +234,12 @@ export class ClientCore implements Outlet, SessionHandler {
         this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
       });
     }
-    const first = new Promise<void>((resolve, reject) => {
-      this.own.once('up', () => resolve());
-      this.own.once('close', (reason: CloseReason, error: HawserError | undefined) =>
-        reject(error ?? new HawserError('ERR_CLOSED', `the socket was closed: ${reason.reason}`)),
-      );
+    const opened = new Promise<void>((resolve, reject) => {
+      this.#opened = { resolve, reject };
     });
     if (this.#options.signal?.aborted) this.#onAbort();
     else void this.#connect(!persistent);
-    await first.finally(() => late?.cancel());
+    await opened.finally(() => late?.cancel());
   }
 
   async close(reason: CloseReason): Promise<void> {
@@ -288,7 +264,7 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   refused(error: HawserError): void {
-    this.#tell('error', error);
+    this.socket?.tell('error', error);
   }
 
   // SessionHandler
@@ -298,11 +274,11 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   onDrain(): void {
-    this.#tell('drain');
+    this.socket?.tell('drain');
   }
 
   onDown(reason: CloseReason): void {
-    this.#tell('down', reason);
+    this.socket?.tell('down', reason);
     this.#later(undefined);
   }
 
@@ -310,7 +286,7 @@ export class ClientCore implements Outlet, SessionHandler {
 
   onGoaway(goaway: Goaway): void {
     this.#retryAfter = goaway.retryAfter ?? 0;
-    this.#tell('goaway', goaway);
+    this.socket?.tell('goaway', goaway);
   }
 
   onEnd(reason: CloseReason): void {
@@ -408,7 +384,8 @@ export class ClientCore implements Outlet, SessionHandler {
       this.#session.attach(link, this.codec, this.world.now());
     }
     const session = this.#session;
-    this.#tell('up', { transport: this.#transport, recovered: first ? undefined : recovered, unacknowledged });
+    this.#opened?.resolve();
+    this.socket?.tell('up', { transport: this.#transport, recovered: first ? undefined : recovered, unacknowledged });
     return session;
   }
 
@@ -446,7 +423,7 @@ export class ClientCore implements Outlet, SessionHandler {
     const delay =
       this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
     this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
-    this.#tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+    this.socket?.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
   }
 
   #finish(reason: CloseReason, error: HawserError | undefined): void {
@@ -464,18 +441,9 @@ export class ClientCore implements Outlet, SessionHandler {
           delivered: 'unknown',
         }),
     );
+    this.#opened?.reject(error ?? new HawserError('ERR_CLOSED', `the socket was closed: ${reason.reason}`));
     this.#resolveClosed(reason);
-    this.#tell('close', reason, error);
-  }
-
-  #tell<E extends keyof ClientSocketEvents>(event: E, ...args: Parameters<ClientSocketEvents[E]>): void {
-    for (const listener of this.own.of(event) ?? []) {
-      try {
-        listener(...(args as never[]));
-      } catch (error) {
-        this.report(error, `listener of '${event}'`);
-      }
-    }
+    this.socket?.tell('close', reason, error);
   }
 }
 

@@ -3,7 +3,7 @@ import {
   CLOSE,
   type CloseReason,
   closeReason,
-  type HawserError,
+  HawserError,
   type Instant,
   type Outbound,
   type World,
@@ -102,6 +102,10 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     return this.#house.options.times.requestTimeout;
   }
 
+  get nameLength(): number {
+    return this.#house.options.limits.nameLength;
+  }
+
   /** The peer named itself anew: rooms see the change. */
   identify(identity: Identity): void {
     this.#identity = identity;
@@ -188,5 +192,9 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.namespace.remove(this);
     this.#house.ended(this);
     this.socket.tell('close', reason);
+    this.socket.failPending(
+      (name) =>
+        new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, { delivered: 'unknown' }),
+    );
   }
 }

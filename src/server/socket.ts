@@ -1,14 +1,11 @@
-import { Conversation, type EventListener } from '../channel/index.ts';
+import { Conversation } from '../channel/index.ts';
 import {
   type AnyApi,
   type ApiShape,
   CLOSE,
   type CloseReason,
   closeReason,
-  type EventsOf,
-  HawserError,
-  Listeners,
-  type Name,
+  type HawserError,
   type ToClient,
   type ToServer,
 } from '../core/index.ts';
@@ -33,14 +30,17 @@ export interface ServerSocketEvents {
 const OWN_EVENTS: ReadonlySet<string> = new Set(['close', 'down', 'up', 'drain', 'error']);
 
 /** The conversation with one peer, as the server has it: events, requests, rooms. It outlives a broken link. */
-export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<ToServer<A>, ToClient<A>> {
+export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
+  ToServer<A>,
+  ToClient<A>,
+  ServerSocketEvents
+> {
   /** Anything that the application wants to keep with the socket. */
   readonly data: Record<string, unknown> = {};
   readonly #attendant: Attendant;
-  readonly #own: Listeners = new Listeners();
 
   constructor(attendant: Attendant) {
-    super(0, attendant);
+    super(0, attendant, OWN_EVENTS);
     this.#attendant = attendant;
   }
 
@@ -99,54 +99,6 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<ToSe
   /** Ends the socket after what is queued; the client stays away unless `code` invites it back (docs/ERRORS.md). */
   close(code: number = CLOSE.kicked, reason = 'closed by the server'): void {
     this.#attendant.close(closeReason(code, reason));
-  }
-
-  override on<E extends keyof ServerSocketEvents>(event: E, listener: ServerSocketEvents[E]): void;
-  override on<E extends Name<EventsOf<ToServer<A>>>>(event: E, listener: EventListener<EventsOf<ToServer<A>>[E]>): void;
-  override on(event: string, listener: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#own.add(event, listener);
-    else super.on(event as never, listener as never);
-  }
-
-  override once<E extends keyof ServerSocketEvents>(event: E, listener: ServerSocketEvents[E]): void;
-  override once<E extends Name<EventsOf<ToServer<A>>>>(
-    event: E,
-    listener: EventListener<EventsOf<ToServer<A>>[E]>,
-  ): void;
-  override once(event: string, listener: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#own.once(event, listener);
-    else super.once(event as never, listener as never);
-  }
-
-  override off<E extends keyof ServerSocketEvents>(event: E, listener?: ServerSocketEvents[E]): void;
-  override off<E extends Name<EventsOf<ToServer<A>>>>(
-    event: E,
-    listener?: EventListener<EventsOf<ToServer<A>>[E]>,
-  ): void;
-  override off(event: string, listener?: (...args: never[]) => unknown): void {
-    if (OWN_EVENTS.has(event)) this.#own.remove(event, listener);
-    else super.off(event as never, listener as never);
-  }
-
-  /** For the attendant: calls the listeners of one of the socket's own events. */
-  tell<E extends keyof ServerSocketEvents>(event: E, ...args: Parameters<ServerSocketEvents[E]>): void {
-    for (const listener of this.#own.of(event) ?? []) {
-      try {
-        listener(...(args as never[]));
-      } catch (error) {
-        this.#attendant.report(error, `listener of '${event}'`);
-      }
-    }
-    if (event === 'close') {
-      const reason = args[0] as CloseReason;
-      this.failPending(
-        (name) =>
-          new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, {
-            cause: reason,
-            delivered: 'unknown',
-          }),
-      );
-    }
   }
 
   #others(): Broadcast<ToClient<A>> {
