@@ -9,54 +9,8 @@ import {
   type Outbound,
 } from '../core/index.ts';
 import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
+import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
 import { type Left, Unacknowledged } from './unacknowledged.ts';
-
-export interface SessionSettings {
-  /** `server` ends at once when its peer says goodbye for good, and cuts off a peer that takes nothing. */
-  readonly role: 'server' | 'client';
-  /** A link on which nothing was heard for this long gets a ping, ms. */
-  readonly heartbeat: number;
-  /** A link on which nothing was heard for this long is dead, ms. */
-  readonly readWait: number;
-  /** How long a session waits for its peer to come back, ms; 0 turns resume off. */
-  readonly resumeWindow: number;
-  /** Bytes kept until they are acknowledged: at this many `send` returns false; while the link is down it is the end. */
-  readonly resumeBytes: number;
-  /** Bytes that may wait beyond that, or in the link, for a peer that takes nothing. */
-  readonly backlogBytes: number;
-  /** The highest channel number; 0 while only the socket itself speaks. */
-  readonly channels: number;
-}
-
-/** What a session writes to: the driver's face of a link. */
-export interface SessionPort {
-  send(message: Outbound): boolean;
-  /** Bytes that wait in the link. */
-  readonly queued: number;
-  /** Whether `ping` leads to a sign of life. */
-  readonly canPing: boolean;
-  ping(): void;
-  close(reason: CloseReason): void;
-}
-
-/** What a session tells the layer above; called synchronously. */
-export interface SessionHandler {
-  /** An event, volatile event, request, response or failure: exactly once, in order. In JSON also a hello that comes late. */
-  onMessage(message: Incoming): void;
-  /** `send` may go on after it returned false. */
-  onDrain(): void;
-  /** The link is gone; the session waits for another. */
-  onDown(reason: CloseReason): void;
-  /** Another link goes on where the last one broke. */
-  onUp(): void;
-  /** The first word over a resumed link: the peer has had its WELCOME, and the ticket before the one in it may go. */
-  onConfirmed?(): void;
-  onGoaway(goaway: Goaway): void;
-  /** The last call. */
-  onEnd(reason: CloseReason): void;
-  /** `tick` is wanted at `at`, earlier than was said before. */
-  wakeAt(at: Instant): void;
-}
 
 /** What the peer's messages may wait for their acknowledgement: by number, by bytes, by ms. */
 const ACK_COUNT = 64;
@@ -103,7 +57,7 @@ export class Session {
   /** What a resume sent again is still on its way into the link: its bytes are no sign of a peer that takes nothing. */
   #replaying = false;
   #downAt: Instant | undefined;
-  #lastReason: CloseReason = { code: CLOSE.normal, reason: '' };
+  #lastReason: CloseReason = NO_REASON;
   #armed: Instant | undefined;
   #linkFull = false;
   #owesDrain = false;
@@ -194,11 +148,11 @@ export class Session {
    * `onDrain` follows. After the end it does nothing. `tag` tells requests (their id) from everything else (0).
    * @throws HawserError ERR_BACKLOG_FULL on a client whose peer takes nothing; a server ends the session instead.
    */
-  send(message: Outbound, now: Instant, tag = 0, channel = 0): boolean {
+  send(message: Outbound, _now: Instant, tag = 0, channel = 0): boolean {
     if (this.#state === 'ended') return false;
     const port = this.#port;
     if (!this.#codec.acknowledges && port === undefined) return false;
-    if (this.#isOverfull(port)) return this.#overflow(now);
+    if (this.#isOverfull(port)) return this.#overflow();
     if (this.#codec.acknowledges) {
       const queue = this.#sendSide(channel) ?? this.#newSendSide(channel);
       queue.push(message, tag);
@@ -226,7 +180,7 @@ export class Session {
     const message = this.#codec.decode(bytes, text);
     switch (message.kind) {
       case 0:
-        this.#malformed(message, now);
+        this.#malformed(message);
         return;
       case MESSAGE.event:
       case MESSAGE.request:
@@ -238,7 +192,7 @@ export class Session {
         this.#handler.onMessage(message);
         return;
       case MESSAGE.ack:
-        this.#receiveAck(message.data as readonly ChannelCount[], now);
+        this.#receiveAck(message.data as readonly ChannelCount[]);
         return;
       case MESSAGE.ping:
         this.#reply(this.#codec.pong(message.data as number));
@@ -336,20 +290,25 @@ export class Session {
     };
   }
 
-  /** Hands one counted message on. It counts when the handler has returned: an acknowledgement means handed over. */
+  /**
+   * Hands one counted message on. It counts from here, so that it is never handed on again, whatever the handler does; the
+   * acknowledgement goes out later (`idle`, `tick`), when the handler has returned.
+   */
   #take(message: Incoming, bytes: number, now: Instant): void {
-    const { channel } = message;
-    if (channel > this.#settings.channels) {
+    if (message.channel > this.#settings.channels) {
       this.end(protocolError('no such channel'));
       return;
     }
+    if (this.#codec.acknowledges) this.#count(message.channel, bytes, now);
     this.#handler.onMessage(message);
-    if (!this.#codec.acknowledges) return;
+  }
+
+  #count(channel: number, bytes: number, now: Instant): void {
     if (channel === 0) this.#received += 1;
     else this.#countOther(channel);
     this.#unackedCount += 1;
     this.#unackedBytes += bytes;
-    if (this.#ackDue !== undefined || this.#port === undefined) return;
+    if (this.#ackDue !== undefined) return;
     this.#ackDue = now + ACK_DELAY;
     if (this.#armed === undefined || this.#ackDue < this.#armed) this.#arm();
   }
@@ -366,7 +325,7 @@ export class Session {
     this.#port?.send(this.#codec.ack(this.counts()));
   }
 
-  #receiveAck(counts: readonly ChannelCount[], now: Instant): void {
+  #receiveAck(counts: readonly ChannelCount[]): void {
     for (const [channel, count] of counts) {
       const queue = this.#sendSide(channel);
       if (!(queue?.canAcknowledge(count) ?? count === 0)) {
@@ -407,7 +366,7 @@ export class Session {
   }
 
   /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
-  #malformed(failure: WireFailure, now: Instant): void {
+  #malformed(failure: WireFailure): void {
     const { code, message, id } = failure;
     if (this.#codec.acknowledges) {
       this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message));
@@ -467,7 +426,7 @@ export class Session {
     return (port.queued > backlogBytes && !this.#replaying) || this.#kept > resumeBytes + backlogBytes;
   }
 
-  #overflow(now: Instant): boolean {
+  #overflow(): boolean {
     if (this.#settings.role === 'client')
       throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
     this.end(backlogFull());
@@ -518,6 +477,8 @@ function protocolError(what: string): CloseReason {
 function backlogFull(): CloseReason {
   return closeReason(CLOSE.backlogFull, 'the peer takes nothing of what is queued');
 }
+
+const NO_REASON: CloseReason = { code: CLOSE.normal, reason: '' };
 
 /** A moment as a ping carries it: whole microseconds. */
 function stampOf(at: Instant): number {

@@ -1,0 +1,49 @@
+import type { CloseReason, Instant, Outbound } from '../core/index.ts';
+import type { Goaway, Incoming } from '../wire/index.ts';
+
+export interface SessionSettings {
+  /** `server` ends at once when its peer says goodbye for good, and cuts off a peer that takes nothing. */
+  readonly role: 'server' | 'client';
+  /** A link on which nothing was heard for this long gets a ping, ms. */
+  readonly heartbeat: number;
+  /** A link on which nothing was heard for this long is dead, ms. */
+  readonly readWait: number;
+  /** How long a session waits for its peer to come back, ms; 0 turns resume off. */
+  readonly resumeWindow: number;
+  /** Bytes kept until they are acknowledged: at this many `send` returns false; while the link is down it is the end. */
+  readonly resumeBytes: number;
+  /** Bytes that may wait beyond that, or in the link, for a peer that takes nothing. */
+  readonly backlogBytes: number;
+  /** The highest channel number; 0 while only the socket itself speaks. */
+  readonly channels: number;
+}
+
+/** What a session writes to: the driver's face of a link. */
+export interface SessionPort {
+  send(message: Outbound): boolean;
+  /** Bytes that wait in the link. */
+  readonly queued: number;
+  /** Whether `ping` leads to a sign of life. */
+  readonly canPing: boolean;
+  ping(): void;
+  close(reason: CloseReason): void;
+}
+
+/** What a session tells the layer above; called synchronously. */
+export interface SessionHandler {
+  /** An event, volatile event, request, response or failure: exactly once, in order. In JSON also a hello that comes late. */
+  onMessage(message: Incoming): void;
+  /** `send` may go on after it returned false. */
+  onDrain(): void;
+  /** The link is gone; the session waits for another. */
+  onDown(reason: CloseReason): void;
+  /** Another link goes on where the last one broke. */
+  onUp(): void;
+  /** The first word over a resumed link: the peer has had its WELCOME, and the ticket before the one in it may go. */
+  onConfirmed?(): void;
+  onGoaway(goaway: Goaway): void;
+  /** The last call. */
+  onEnd(reason: CloseReason): void;
+  /** `tick` is wanted at `at`, earlier than was said before. */
+  wakeAt(at: Instant): void;
+}
