@@ -1,6 +1,6 @@
 /**
- * Bytes that arrive in pieces. Memory is taken as they come, doubling up to the limit: an announced length alone costs
- * nothing.
+ * Bytes that arrive in pieces. Memory is taken as they come, at most four times as much as there are: an announced
+ * length alone costs nothing.
  */
 export class GrowingBytes {
   #bytes: Uint8Array = EMPTY;
@@ -19,7 +19,7 @@ export class GrowingBytes {
   append(bytes: Uint8Array, limit: number): void {
     const length = this.#length + bytes.length;
     if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.min(limit, Math.max(length, 2 * this.#bytes.length, FIRST_STEP_BYTES)));
+      const grown = new Uint8Array(Math.min(limit, Math.max(4 * length, FIRST_STEP_BYTES)));
       grown.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = grown;
     }
@@ -29,4 +29,4 @@ export class GrowingBytes {
 }
 
 const EMPTY = new Uint8Array(0);
-const FIRST_STEP_BYTES = 4096;
+const FIRST_STEP_BYTES = 1024;

@@ -22,32 +22,32 @@ import { targetOf } from './target.ts';
 /** The platform's own WebSocket, for browsers. It cannot say why a server said no. */
 export const browserWebSocketTransport: Transport = { schemes: ['ws', 'wss'], dial };
 
-function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
+async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const { signal } = options;
   const where = describeEndpoint({ ...endpoint, path: '/' });
-  return new Promise((resolve, reject) => {
-    const fail = (code: 'ERR_ABORTED' | 'ERR_CONNECT_FAILED', what: string, cause?: unknown): void => {
-      socket?.close();
-      reject(new HawserError(code, `${where} ${what}`, { cause }));
+  const link = signal.aborted ? undefined : await open(where + targetOf(endpoint), endpoint.scheme, options);
+  if (link !== undefined) return link;
+  const code = signal.aborted ? 'ERR_ABORTED' : 'ERR_CONNECT_FAILED';
+  throw new HawserError(code, `${where} could not be reached`, { cause: signal.reason });
+}
+
+function open(url: string, scheme: string, options: DialOptions): Promise<Link | undefined> {
+  const { signal } = options;
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url, [...options.protocols]);
+    const end = (link?: Link): void => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(link);
     };
-    const aborted = (): void => fail('ERR_ABORTED', 'was given up', signal.reason);
-    let socket: WebSocket | undefined;
-    if (signal.aborted) {
-      aborted();
-      return;
-    }
-    signal.addEventListener('abort', aborted);
-    const opening = new WebSocket(where + targetOf(endpoint), [...options.protocols]);
-    socket = opening;
-    opening.onerror = () => {};
-    opening.onopen = () => {
-      signal.removeEventListener('abort', aborted);
-      resolve(new BrowserLink(opening, endpoint.scheme, options));
+    const giveUp = (): void => {
+      end();
+      socket.close();
     };
-    opening.onclose = () => {
-      signal.removeEventListener('abort', aborted);
-      fail('ERR_CONNECT_FAILED', 'could not be reached');
-    };
+    signal.addEventListener('abort', giveUp);
+    socket.onopen = () => end(new BrowserLink(socket, scheme, options));
+    socket.onclose = () => end();
+    // What 'error' says, 'close' says too; but a client for Node would throw it.
+    socket.onerror = () => {};
   });
 }
 
@@ -65,8 +65,9 @@ class BrowserLink implements Link {
   stalledSince: Instant | undefined;
   readonly #socket: WebSocket;
   readonly #options: DialOptions;
+  /** Whom to tell; nobody before the start and after the end. */
   #handler: LinkHandler | undefined;
-  #resolve: (reason: CloseReason) => void = () => {};
+  #resolve!: (reason: CloseReason) => void;
   /** What arrived while it may not be told; the platform can't be kept from reading. */
   #held: (string | ArrayBuffer)[] = [];
   #paused = false;
@@ -74,10 +75,9 @@ class BrowserLink implements Link {
   #closing: Timer | undefined;
   #overMark = false;
   #last = 0;
-  /** We said goodbye, and this is why. */
-  #left: CloseReason | undefined;
-  #end: CloseReason | undefined;
-  #told = false;
+  /** Why we left, then why it ended. */
+  #reason: CloseReason | undefined;
+  #over = false;
 
   constructor(socket: WebSocket, transport: string, options: DialOptions) {
     this.#socket = socket;
@@ -89,24 +89,24 @@ class BrowserLink implements Link {
     });
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (this.#reason !== undefined) return;
       this.#held.push(data);
       this.#deliver();
     };
-    socket.onclose = ({ code, reason }) => this.#over(this.#left ?? { code, reason });
+    socket.onclose = ({ code, reason }) => this.#end(this.#reason ?? { code, reason });
   }
 
   get queued(): number {
-    return this.#end === undefined ? this.#socket.bufferedAmount : 0;
+    return this.#over ? 0 : this.#socket.bufferedAmount;
   }
 
   start(handler: LinkHandler): void {
     this.#handler = handler;
-    this.#deliverSoon();
+    this.resume();
   }
 
-  send(message: Outbound): boolean {
-    if (this.#left !== undefined || this.#end !== undefined) return false;
-    const { bytes, text } = message;
+  send({ bytes, text }: Outbound): boolean {
+    if (this.#reason !== undefined) return false;
     this.#socket.send(text ? new TextDecoder().decode(bytes) : (bytes as Uint8Array<ArrayBuffer>));
     if (this.#polling === undefined) this.#poll();
     if (this.queued < this.#options.backlogMark) return true;
@@ -120,14 +120,15 @@ class BrowserLink implements Link {
 
   resume(): void {
     this.#paused = false;
-    this.#deliverSoon();
+    this.#options.world.soon(() => this.#deliver());
   }
 
   async close({ code, reason }: CloseReason = { code: CLOSE.normal, reason: '' }): Promise<void> {
-    if (this.#left === undefined && this.#end === undefined) {
+    if (this.#reason === undefined) {
       const { world, closeWait } = this.#options;
-      this.#left = closeReason(code, reason);
-      this.#socket.close(code < OWN_CODES ? CLOSE.normal : code, this.#left.reason);
+      this.#reason = closeReason(code, reason);
+      this.#held = [];
+      this.#socket.close(code < OWN_CODES ? CLOSE.normal : code, this.#reason.reason);
       this.#closing = world.timer(world.now() + closeWait, () => this.abort(new Error('the close was not answered')));
     }
     await this.closed;
@@ -137,15 +138,11 @@ class BrowserLink implements Link {
   abort(cause: Error): void {
     this.#socket.close(CLOSE.peerSilent);
     this.#held = [];
-    this.#over(closeReason(CLOSE.abnormal, cause.message));
+    this.#end(closeReason(CLOSE.abnormal, cause.message));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #deliverSoon(): void {
-    this.#options.world.soon(() => this.#deliver());
   }
 
   #deliver(): void {
@@ -153,19 +150,17 @@ class BrowserLink implements Link {
     if (handler === undefined) return;
     try {
       while (this.#held.length > 0 && !this.#paused) this.#take(this.#held.shift() as string | ArrayBuffer, handler);
-      if (this.#left === undefined && this.#end === undefined) handler.onIdle();
+      if (this.#reason === undefined) handler.onIdle();
     } catch (error) {
       this.#options.world.report?.(error);
       this.abort(new Error('a handler failed'));
     }
-    if (this.#end !== undefined && this.#held.length === 0 && !this.#told) {
-      this.#told = true;
-      handler.onClosed(this.#end);
-    }
+    if (!this.#over || this.#held.length > 0) return;
+    this.#handler = undefined;
+    handler.onClosed(this.#reason as CloseReason);
   }
 
   #take(data: string | ArrayBuffer, handler: LinkHandler): void {
-    if (this.#left !== undefined) return;
     const text = typeof data === 'string';
     const bytes = text ? new TextEncoder().encode(data) : new Uint8Array(data);
     const { messageBytes } = this.#options;
@@ -186,13 +181,14 @@ class BrowserLink implements Link {
     }
     if (this.#overMark && queued <= backlogMark / 2) {
       this.#overMark = false;
-      if (this.#left === undefined && this.#end === undefined) this.#handler?.onDrain();
+      if (this.#reason === undefined) this.#handler?.onDrain();
     }
   }
 
-  #over(reason: CloseReason): void {
-    if (this.#end !== undefined) return;
-    this.#end = reason;
+  #end(reason: CloseReason): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#reason = reason;
     this.stalledSince = undefined;
     this.#polling?.cancel();
     this.#closing?.cancel();
