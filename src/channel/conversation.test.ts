@@ -26,6 +26,7 @@ class Stage implements Outlet {
   readonly codec = hawserCodec;
   readonly requestTimeout = 1000;
   readonly pendingRequests = 3;
+  readonly nameLength = 16;
   readonly trustsInfo: boolean;
   readonly sent: Incoming[] = [];
   readonly tags: number[] = [];
@@ -110,6 +111,13 @@ describe('events', () => {
     expect(stage.sent.map(({ kind, name: code, id }) => [kind, code, id])).toEqual([
       [MESSAGE.failure, 'ERR_EVENT_RESERVED', 0],
     ]);
+  });
+
+  test.each(['', 'x'.repeat(17), 7 as unknown as string])('%o is no name', async (name) => {
+    const stage = new Stage();
+    expect(() => stage.talk.send(name)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+    await expect(stage.talk.request(name)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    expect(stage.sent).toEqual([]);
   });
 
   test.each(COLLISIONS)('%s is a name like any other', (name) => {

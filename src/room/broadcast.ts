@@ -1,6 +1,5 @@
-import { RESERVED_EVENTS, type SendOptions } from '../channel/index.ts';
+import { checkName, type SendOptions } from '../channel/index.ts';
 import type { DataArguments, Direction, EventsOf, Name } from '../core/index.ts';
-import { HawserError } from '../core/index.ts';
 import type { Engine, Target } from '../engine/index.ts';
 import type { From, Member } from '../wire/index.ts';
 import { everybody, type Namespace } from './namespace.ts';
@@ -14,35 +13,46 @@ export class Broadcast<Out extends Direction> {
   readonly #engine: Engine;
   readonly #target: Target;
   readonly #from: From | undefined;
+  /** `to` or `user` was called: no names then mean nobody, not everybody. */
+  readonly #named: boolean;
 
-  constructor(namespace: Namespace, engine: Engine, target: Target = everybody(namespace.name), from?: From) {
+  constructor(
+    namespace: Namespace,
+    engine: Engine,
+    target: Target = everybody(namespace.name),
+    from?: From,
+    named: boolean = false,
+  ) {
     this.#namespace = namespace;
     this.#engine = engine;
     this.#target = target;
     this.#from = from;
+    this.#named = named;
   }
 
   /** And the members of these rooms. */
   to(...rooms: string[]): Broadcast<Out> {
-    return this.#with({ rooms: [...this.#target.rooms, ...rooms] });
+    return this.#with({ rooms: [...this.#target.rooms, ...rooms] }, true);
   }
 
   /** And all sockets of these users. */
   user(...users: string[]): Broadcast<Out> {
-    return this.#with({ users: [...this.#target.users, ...users] });
+    return this.#with({ users: [...this.#target.users, ...users] }, true);
   }
 
   /** But not the members of these rooms. */
   except(...rooms: string[]): Broadcast<Out> {
-    return this.#with({ exceptRooms: [...this.#target.exceptRooms, ...rooms] });
+    return this.#with({ exceptRooms: [...this.#target.exceptRooms, ...rooms] }, this.#named);
   }
 
-  /** @throws HawserError ERR_UNENCODABLE, ERR_EVENT_RESERVED; then nobody got it. */
+  /** @throws HawserError ERR_UNENCODABLE, ERR_EVENT_RESERVED, ERR_ARGUMENT; then nobody got it. */
   send<E extends Name<EventsOf<Out>>>(
     event: E,
     ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
   ): void {
-    if (RESERVED_EVENTS.has(event)) throw new HawserError('ERR_EVENT_RESERVED', `'${event}' is a word of the protocol`);
+    checkName(event, this.#namespace.nameLength);
+    const { rooms, users } = this.#target;
+    if (this.#named && rooms.length + users.length === 0) return;
     const meta = this.#from === undefined ? {} : { from: this.#from };
     this.#namespace.broadcast({ target: this.#target, event, data, meta, volatile: options?.volatile ?? false });
   }
@@ -63,7 +73,7 @@ export class Broadcast<Out extends Direction> {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  #with(change: Partial<Target>): Broadcast<Out> {
-    return new Broadcast(this.#namespace, this.#engine, { ...this.#target, ...change }, this.#from);
+  #with(change: Partial<Target>, named: boolean): Broadcast<Out> {
+    return new Broadcast(this.#namespace, this.#engine, { ...this.#target, ...change }, this.#from, named);
   }
 }

@@ -50,6 +50,11 @@ export class Namespace {
     return this.#seats.size;
   }
 
+  /** The longest name of a room or an event. */
+  get nameLength(): number {
+    return this.#options.nameLength;
+  }
+
   /** A socket came. */
   add(seat: Seat): void {
     this.#seats.set(seat.id, seat);
