@@ -95,7 +95,7 @@ export class ClientLink implements LinkHandler, SessionPort {
   // LinkHandler
 
   onMessage(bytes: Uint8Array, text: boolean): void {
-    if (this.#held !== undefined) this.#held.push({ bytes: bytes.slice(), text });
+    if (this.#held !== undefined) this.#held.push({ bytes: new Uint8Array(bytes), text });
     else if (this.#session === undefined) this.#receiveFirst(bytes, text);
     else this.#session.receive(this, bytes, text, this.#world.now());
   }

@@ -318,6 +318,7 @@ export class ClientCore implements Outlet, SessionHandler {
     try {
       const token = await this.#options.token();
       const [link, route] = await this.#dial();
+      if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
       const clientLink = new ClientLink(link, this.codec, this.world);
       this.#link = clientLink;
       const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);

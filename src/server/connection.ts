@@ -256,7 +256,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
       this.refuse('ERR_PROTOCOL', 'too much was sent before the welcome');
       return;
     }
-    this.#held.push({ bytes: bytes.slice(), text });
+    this.#held.push({ bytes: new Uint8Array(bytes), text });
   }
 
   #refused(error: unknown): void {

@@ -1,6 +1,5 @@
 import {
   CLOSE,
-  CLOSE_OF_ERROR,
   type CloseReason,
   closeReason,
   HawserError,
@@ -369,7 +368,7 @@ export class Session {
   #malformed(failure: WireFailure): void {
     const { code, message, id } = failure;
     if (this.#codec.acknowledges) {
-      this.end(closeReason(CLOSE_OF_ERROR[code] ?? CLOSE.protocol, message));
+      this.end(closeReason(code === 'ERR_PROTOCOL' ? CLOSE.protocol : CLOSE.messageMalformed, message));
       return;
     }
     this.#reply(this.#codec.failure(0, id, code, { message }));
