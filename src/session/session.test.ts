@@ -46,6 +46,7 @@ test('64 messages or 64 KiB are acknowledged when the chunk is used up, less aft
   expect(port.look().map(({ data }) => data)).toEqual([[[0, 65]]]);
 
   hear(session, port, event('a', null, 1), 40);
+  session.idle();
   session.tick(539);
   expect(port.kinds()).toEqual([]);
   session.tick(540);
@@ -239,6 +240,19 @@ test('while it is down a server keeps up to resumeBytes, then the session ends; 
     }
     expect(session.leftovers().unsent).toHaveLength(2);
   }
+});
+
+test('a full link that breaks is full no more; more than resumeBytes at that moment is the end on a server', () => {
+  const small = up();
+  small.port.full = true;
+  small.session.send(event('a'), 0);
+  small.session.detach(small.port, BROKEN, 1);
+  expect(small.session.send(event('b'), 2)).toBe(true);
+
+  const large = up();
+  for (let i = 0; i < 2; i++) large.session.send(event('a', new Uint8Array(600)), 0);
+  large.session.detach(large.port, BROKEN, 1);
+  expect(large.told.told).toEqual(['down 1006', `end ${CLOSE.backlogFull}`]);
 });
 
 test('volatile events go out now or never', () => {

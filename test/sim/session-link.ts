@@ -20,6 +20,9 @@ export interface EndHandler {
 
 type Parcel = { readonly message: Outbound } | { readonly goodbye: CloseReason };
 
+/** How long an end that closes waits for the other, ms. */
+const CLOSE_WAIT = 500;
+
 const BROKEN: CloseReason = { code: CLOSE.abnormal, reason: 'the link broke' };
 
 /** A link between two ends in one virtual world: it is slow, stalls, breaks with what is on its way, and one end may notice late. */
@@ -68,6 +71,7 @@ export class LinkEnd implements SessionPort {
   #stalledUntil: Instant = 0;
   #lastArrival: Instant = 0;
   #owesDrain = false;
+  #closing = false;
   #over = false;
   #deaf = false;
 
@@ -103,7 +107,7 @@ export class LinkEnd implements SessionPort {
   }
 
   send(message: Outbound): boolean {
-    if (this.#over) return false;
+    if (this.#over || this.#closing) return false;
     this.#queued += message.length;
     this.#queue.push({ message });
     this.#take();
@@ -114,11 +118,13 @@ export class LinkEnd implements SessionPort {
 
   ping(): void {}
 
+  /** Says goodbye behind what is queued. What the other end says meanwhile still arrives, as on a real link. */
   close(reason: CloseReason): void {
-    if (this.#over) return;
+    if (this.#over || this.#closing) return;
+    this.#closing = true;
     this.#queue.push({ goodbye: reason });
     this.#take();
-    this.lost(reason);
+    this.#world.timer(this.#world.now() + CLOSE_WAIT, () => this.lost(reason));
   }
 
   /** The end is over for whoever holds it. */

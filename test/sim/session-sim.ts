@@ -96,7 +96,7 @@ class Play {
   newLink(): SimLink {
     const { random } = this.world;
     const manner: LinkManner = {
-      latency: pick(random.unit(), [0.1, 5, 40, 200]),
+      latency: pick(random.unit(), [0.1, 5, 40, 200, 600]),
       jitter: pick(random.unit(), [0, 10, 100]),
       bytesPerMs: pick(random.unit(), [5, 100, 10_000]),
       mark: pick(random.unit(), [300, 4000]),
@@ -145,7 +145,7 @@ class Play {
     else if (kind < 0.35) link.break(soon, undefined);
     else if (kind < 0.42) link.break(undefined, soon);
     else if (kind < 0.47) link.break(undefined, undefined);
-    else if (kind < 0.54) link.client.lost({ code: CLOSE.abnormal, reason: 'what is on its way still arrives' });
+    else if (kind < 0.54) this.#abandon(link);
     else if (kind < 0.58) link.client.deafen();
     else if (kind < 0.62) link.server.deafen();
     else if (kind < 0.75) link.client.stall(random.unit() * 4000);
@@ -153,6 +153,14 @@ class Play {
     else if (kind < 0.94) this.client.stayAway(random.unit() * 2 * this.stage.settings.resumeWindow);
     else if (kind < 0.97) this.server.restart();
     else link.server.close({ code: CLOSE.tryLater, reason: 'come back' });
+  }
+
+  /** The client turns away from a link whose last words still arrive, late: perhaps when another has taken over. */
+  #abandon(link: SimLink): void {
+    link.client.stall(this.world.random.unit() * 1000);
+    this.after(this.world.random.unit() * 200, () =>
+      link.client.lost({ code: CLOSE.abnormal, reason: 'the network of this link is gone' }),
+    );
   }
 
   #isSettled(): boolean {
@@ -166,6 +174,7 @@ class Play {
   #checkEnd(): void {
     const { talker } = this.client;
     const other = this.server.talkerOf(this.client) ?? this.stage.fail('the server lost the client');
+    if (talker.owedDrain || other.owedDrain) this.stage.fail('a drain never came');
     for (const channel of CHANNELS) {
       if (talker.sent[channel] !== other.handed[channel])
         this.stage.fail(`client to server, channel ${channel}: not all arrived`);

@@ -27,6 +27,8 @@ export class Talker implements SessionHandler {
   readonly asked: Set<number> = new Set();
   /** Whether the session once refused a message for want of room. */
   overflowed = false;
+  /** Whether `send` returned false, and no drain followed yet. */
+  owedDrain = false;
   endedWith: CloseReason | undefined;
   onLinkDown: (() => void) | undefined;
   onTicketConfirmed: (() => void) | undefined;
@@ -67,6 +69,8 @@ export class Talker implements SessionHandler {
   }
 
   onDrain(): void {
+    if (!this.owedDrain) this.#stage.fail(`${this.role} drains unasked`);
+    this.owedDrain = false;
     if (this.session.state !== 'up') this.#stage.fail(`${this.role} drains while it is ${this.session.state}`);
   }
 
@@ -104,7 +108,7 @@ export class Talker implements SessionHandler {
   #send(message: ReturnType<Codec['event']>, channel: number, tag: number): boolean {
     if (this.session.state === 'ended') return false;
     try {
-      this.session.send(message, this.#stage.world.now(), tag, channel);
+      if (!this.session.send(message, this.#stage.world.now(), tag, channel)) this.owedDrain = true;
     } catch (error) {
       if (!(error instanceof HawserError && error.code === 'ERR_BACKLOG_FULL')) throw error;
       this.overflowed = true;
