@@ -222,7 +222,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   #dispatchRequest(message: Incoming, id: RequestId | undefined): void {
     const handler = this.#handlers?.get(message.name);
     if (handler === undefined) {
-      this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody answers '${message.name.slice(0, 64)}' here` });
+      this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody handles '${message.name.slice(0, 64)}'` });
       return;
     }
     if (this.#handling >= this.#outlet.pendingRequests) {

@@ -114,7 +114,7 @@ export class ClientLink implements LinkHandler, SessionPort {
 
   onClosed(reason: CloseReason): void {
     this.#refused?.(
-      new HawserError('ERR_DISCONNECTED', `the link closed before the welcome: ${reason.reason}`, { cause: reason }),
+      new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }),
     );
     this.#session?.detach(this, reason, this.#world.now());
   }
@@ -127,7 +127,7 @@ export class ClientLink implements LinkHandler, SessionPort {
     } else if (message.kind === MESSAGE.failure) {
       this.#refuse(new HawserError(message.name, (message.data as FailureData).message));
     } else {
-      this.#refuse(new HawserError('ERR_PROTOCOL', 'the server did not begin with a welcome'));
+      this.#refuse(new HawserError('ERR_PROTOCOL', 'no welcome came first'));
     }
   }
 

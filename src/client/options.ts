@@ -99,9 +99,9 @@ export function resolveRoutes(urls: string | readonly string[], transports: read
   const routes = [urls].flat().map((url) => {
     const endpoint = parseEndpoint(url);
     const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
-    if (transport === undefined) throw new HawserError('ERR_URL', `no transport dials '${endpoint.scheme}:' here`);
+    if (transport === undefined) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
     return { url, endpoint, transport };
   });
-  if (routes.length === 0) throw new HawserError('ERR_URL', 'there is no URL to connect to');
+  if (routes.length === 0) throw new HawserError('ERR_URL', 'no URL');
   return routes;
 }

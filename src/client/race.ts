@@ -29,7 +29,7 @@ export function race<Runner, Prize>(
       losers.abort();
     };
     const onAbort = (): void =>
-      finish(() => reject(new HawserError('ERR_ABORTED', 'connecting was aborted', { cause: signal.reason })));
+      finish(() => reject(new HawserError('ERR_ABORTED', 'aborted', { cause: signal.reason })));
     const start = (): void => {
       timer?.cancel();
       const runner = runners[next];

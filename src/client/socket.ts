@@ -307,7 +307,7 @@ export class ClientCore implements Outlet, SessionHandler {
     const cause: unknown = this.#options.signal?.reason;
     this.#finish(
       closeReason(CLOSE.normal, 'aborted'),
-      new HawserError('ERR_ABORTED', 'the socket was aborted', { cause }),
+      new HawserError('ERR_ABORTED', 'aborted', { cause }),
     );
   };
 
@@ -349,7 +349,7 @@ export class ClientCore implements Outlet, SessionHandler {
         });
         return [link, route];
       },
-      ([link]) => link.abort(new HawserError('ERR_ABORTED', 'another link was faster')),
+      ([link]) => link.abort(new HawserError('ERR_ABORTED', 'not needed')),
     );
   }
 
@@ -402,7 +402,7 @@ export class ClientCore implements Outlet, SessionHandler {
     for (const left of unsent) if (left.tag === 0) this.#session.send(left.message, this.world.now());
     this.socket?.failPending((name, id) => {
       const delivered = unsent.some((left) => left.tag === id) ? 'no' : 'unknown';
-      return new HawserError('ERR_SESSION_LOST', `the session was lost before '${name}' was answered`, { delivered });
+      return new HawserError('ERR_SESSION_LOST', `the session of '${name}' was lost`, { delivered });
     });
     return unacknowledged.flatMap((left) => this.#describe(left));
   }
@@ -417,7 +417,7 @@ export class ClientCore implements Outlet, SessionHandler {
     const { first, most, attempts } = this.#options.reconnect;
     if (this.state === 'ended') return;
     if (this.#attempt >= attempts) {
-      const last = error ?? new HawserError('ERR_DISCONNECTED', 'the link broke, and reconnecting is off');
+      const last = error ?? new HawserError('ERR_DISCONNECTED', 'the link broke');
       this.#finish({ code: CLOSE.abnormal, reason: last.message }, last);
       return;
     }
@@ -437,12 +437,12 @@ export class ClientCore implements Outlet, SessionHandler {
     this.#link?.close(reason);
     this.socket?.failPending(
       (name) =>
-        new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, {
+        new HawserError('ERR_CLOSED', `'${name}' was not answered`, {
           cause: error,
           delivered: 'unknown',
         }),
     );
-    this.#opened?.reject(error ?? new HawserError('ERR_CLOSED', `the socket was closed: ${reason.reason}`));
+    this.#opened?.reject(error ?? new HawserError('ERR_CLOSED', `closed: ${reason.reason}`));
     this.#resolveClosed(reason);
     this.socket?.tell('close', reason, error);
   }

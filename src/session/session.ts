@@ -130,7 +130,7 @@ export class Session {
     this.#ackDue = undefined;
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
-    old?.close(closeReason(CLOSE.replaced, 'the session goes on over another link'));
+    old?.close(closeReason(CLOSE.replaced, 'replaced by another link'));
     for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
     for (const queue of this.#queues()) this.#replay(queue, port);
     this.#replaying = this.#linkFull;
@@ -328,7 +328,7 @@ export class Session {
     for (const [channel, count] of counts) {
       const queue = this.#sendSide(channel);
       if (!(queue?.canAcknowledge(count) ?? count === 0)) {
-        this.end(protocolError('acknowledges what was not sent'));
+        this.end(protocolError('a wrong acknowledgement'));
         return;
       }
       this.#acknowledge(channel, count);
@@ -381,7 +381,7 @@ export class Session {
   #tickUp(port: SessionPort, now: Instant): void {
     if (this.#mustAnswer) {
       if (now >= this.#heardAt + this.#settings.readWait) {
-        const reason = closeReason(CLOSE.peerSilent, 'nothing was heard for too long');
+        const reason = closeReason(CLOSE.peerSilent, 'the peer is silent');
         this.detach(port, reason, now);
         port.close(reason);
         return;

@@ -64,7 +64,7 @@ export class Unacknowledged {
 
   /** Forgets what the peer has counted; the caller has asked `canAcknowledge`. */
   acknowledge(count: number): void {
-    assert(this.canAcknowledge(count), 'only what was sent is acknowledged');
+    assert(this.canAcknowledge(count), 'acknowledged the unsent');
     const mask = this.#ring.length - 1;
     for (; this.#acknowledged < count; this.#acknowledged++) {
       this.#bytes -= this.#ring[this.#head]?.length ?? 0;

@@ -33,7 +33,7 @@ export function parseEndpoint(text: string): Endpoint {
     throw new HawserError('ERR_URL', `not a URL: ${withoutQuery(text)}`, { cause });
   }
   if (url.username !== '' || url.password !== '') {
-    throw new HawserError('ERR_URL', 'credentials in a URL end up in logs: pass `token` instead');
+    throw new HawserError('ERR_URL', 'no credentials in URLs: pass `token`');
   }
   const scheme = url.protocol.slice(0, -1);
   const reserved: Partial<Record<ReservedParameter, string>> = {};
@@ -67,7 +67,7 @@ function decodePath(url: URL, addressed: boolean): string {
   try {
     return decodeURIComponent(raw);
   } catch (cause) {
-    throw new HawserError('ERR_URL', 'the path of the URL has a broken percent escape', { cause });
+    throw new HawserError('ERR_URL', 'a broken % in the URL', { cause });
   }
 }
 

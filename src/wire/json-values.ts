@@ -29,7 +29,7 @@ export function toJson(value: unknown, room: number = DEPTH_MAX): unknown {
 }
 
 function integerToJson(value: bigint): unknown {
-  if (value < INT64_MIN || value > UINT64_MAX) unencodable('an integer of more than 64 bits');
+  if (value < INT64_MIN || value > UINT64_MAX) unencodable('over 64 bits');
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : { $int: `${value}` };
 }

@@ -125,7 +125,7 @@ export class Writer {
       this.value(value, room);
       count--;
     }
-    if (count !== 0) unencodable('a property that comes and goes');
+    if (count !== 0) unencodable('a changing property');
   }
 
   #number(value: number): void {
@@ -145,7 +145,7 @@ export class Writer {
   #bigint(value: bigint): void {
     const number = Number(value);
     if (Number.isSafeInteger(number)) this.#number(number);
-    else if (value < INT64_MIN || value > UINT64_MAX) unencodable('an integer of more than 64 bits');
+    else if (value < INT64_MIN || value > UINT64_MAX) unencodable('over 64 bits');
     else {
       this.#byte(value < 0 ? 0xd3 : 0xcf);
       this.#view.setBigUint64(this.#at, BigInt.asUintN(64, value));
@@ -188,17 +188,20 @@ export class Writer {
     checkText(text);
     const { length } = text;
     const guess = textHeaderLength(length);
-    this.#ensure(length);
-    let { read, written } = utf8.encodeInto(text, this.#bytes.subarray(this.#at + guess));
-    if (read < length) {
-      this.#ensure(length * 3);
-      ({ written } = utf8.encodeInto(text, this.#bytes.subarray(this.#at + guess)));
-    }
+    const written = this.#encodeText(text, guess, length) ?? this.#encodeText(text, guess, length * 3) ?? 0;
     const from = this.#at + guess;
     const to = this.#at + textHeaderLength(written);
     if (to !== from) this.#bytes.copyWithin(to, from, from + written);
     this.#textHeader(written);
     this.#at += written;
+  }
+
+  /** Encodes after a gap for the header, and leaves room to move up; undefined when `most` bytes are too few. */
+  #encodeText(text: string, gap: number, most: number): number | undefined {
+    this.#ensure(most + SLACK);
+    const room = this.#bytes.subarray(this.#at + gap, this.#bytes.length - SLACK);
+    const { read, written } = utf8.encodeInto(text, room);
+    return read === text.length ? written : undefined;
   }
 
   #textHeader(length: number): void {

@@ -129,7 +129,7 @@ class BrowserLink implements Link {
       this.#reason = closeReason(code, reason);
       this.#held = [];
       this.#socket.close(code < OWN_CODES ? CLOSE.normal : code, this.#reason.reason);
-      this.#closing = world.timer(world.now() + closeWait, () => this.abort(new Error('the close was not answered')));
+      this.#closing = world.timer(world.now() + closeWait, () => this.abort(new Error('no answer to the close')));
     }
     await this.closed;
   }
