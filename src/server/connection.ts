@@ -11,7 +11,7 @@ import {
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
 import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
-import { type Codec, type Hello, type Incoming, MESSAGE } from '../wire/index.ts';
+import { type Codec, type Hello, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
 import { credentialsOf, type Greeting } from './handshake.ts';
 import type { Credentials, Identity } from './options.ts';
@@ -51,6 +51,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   readonly #deadline: Deadline;
   /** True while authentication runs: what comes meanwhile is held. */
   #busy = false;
+  /** Whether what the link shows was put before authentication already. */
+  #tried = false;
   #held: { bytes: Uint8Array; text: boolean }[] = [];
   #heldBytes = 0;
   #attendant: Attendant | undefined;
@@ -67,7 +69,9 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   start(): void {
     this.#reception.wheel.schedule(this.#deadline, this.#loginBy);
     this.link.start(this);
-    if (!this.codec.acknowledges) this.#reception.soon(() => this.#tryWithoutHello());
+    // On a byte stream the dialect shows by the first byte of a message: that one is awaited, for it may be a hello.
+    const silent = this.link.peer.path !== undefined;
+    if (silent && !this.codec.acknowledges) this.#reception.soon(() => this.#tryWithoutHello());
   }
 
   get attendant(): Attendant | undefined {
@@ -155,9 +159,14 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   /** A peer that is in said hello once more, which only the JSON dialect lets it. */
   helloAgain(hello: Hello): void {
-    this.#login(hello, (identity) => {
-      if (this.#attendant !== undefined) this.#reception.rename(this.#attendant, this, identity);
-    });
+    const attendant = this.#attendant;
+    if (attendant === undefined) return;
+    const namespace = attendant.namespace.name;
+    if (hello.namespace !== undefined && hello.namespace !== namespace) {
+      this.refuse('ERR_PROTOCOL', 'a socket stays in its namespace');
+      return;
+    }
+    this.#login({ ...hello, namespace }, (identity) => this.#reception.rename(attendant, this, identity));
   }
 
   /** Before there is a socket: a hello, or in the JSON dialect anything else, which then says that no hello comes first. */
@@ -170,11 +179,23 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     }
     if (message.kind === 0) {
       if (this.codec.acknowledges) this.refuse(message.code, message.message);
-      else this.link.send(this.codec.failure(0, message.id, message.code, { message: message.message }));
+      else this.#tellMalformed(message);
       return;
     }
-    if (this.codec.acknowledges) this.refuse('ERR_PROTOCOL', 'HELLO comes first');
-    else this.#refuseJson(message);
+    if (this.codec.acknowledges) {
+      this.refuse('ERR_PROTOCOL', 'HELLO comes first');
+    } else if (this.#tried) {
+      this.#refuseJson(message);
+    } else {
+      this.#hold(bytes, text);
+      this.#tryWithoutHello();
+    }
+  }
+
+  /** A peer that makes errors and doesn't read about them must not fill memory. */
+  #tellMalformed({ id, code, message }: WireFailure): void {
+    if (this.link.send(this.codec.failure(0, id, code, { message }))) return;
+    this.close(closeReason(CLOSE.backlogFull, 'the peer takes nothing of what is queued'));
   }
 
   #refuseJson(message: Incoming): void {
@@ -185,9 +206,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   /** JSON: perhaps the link itself shows enough. If not, a hello is awaited. */
   #tryWithoutHello(): void {
-    if (this.#over || this.#busy || this.#attendant !== undefined) return;
+    if (this.#tried || this.#over || this.#busy || this.#attendant !== undefined) return;
+    this.#tried = true;
     const enter = (identity: Identity, credentials: Credentials): void => this.#enter(undefined, credentials, identity);
-    this.#login({}, enter, () => this.#release());
+    this.#login({}, enter, () => {});
   }
 
   #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
@@ -252,7 +274,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   #hold(bytes: Uint8Array, text: boolean): void {
     this.#heldBytes += bytes.length;
-    if (this.#held.length >= HELD_MESSAGES || this.#heldBytes > HELD_BYTES) {
+    if (this.#held.length >= HELD_MESSAGES || (this.#held.length > 0 && this.#heldBytes > HELD_BYTES)) {
       this.refuse('ERR_PROTOCOL', 'too much was sent before the welcome');
       return;
     }
