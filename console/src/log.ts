@@ -7,20 +7,31 @@ import { describeData } from './words.ts';
 const MOST = 1000;
 /** How near to the end one must be, in pixels, to follow what comes. */
 const NEAR = 48;
+/** What comes is shown at the pace of a screen: to lay the list out costs more than to hear a message. ms. */
+const FRAME = 16;
 
 /** The conversation as the page shows it. */
 export class Log {
   readonly #list: HTMLElement;
   readonly #entries: Map<Said, HTMLElement> = new Map();
+  /** What is not in the list yet. */
+  #fresh: HTMLElement[] = [];
+  #follow = true;
   #lost: HTMLElement | undefined;
 
   constructor(list: HTMLElement) {
     this.#list = list;
+    list.addEventListener('scroll', () => {
+      this.#follow = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
+    });
+    new ResizeObserver(() => this.#toEnd()).observe(list);
   }
 
   clear(): void {
     this.#list.replaceChildren();
+    this.#fresh = [];
     this.#entries.clear();
+    this.#follow = true;
     this.#lost = undefined;
   }
 
@@ -41,6 +52,7 @@ export class Log {
       if (said.to !== undefined) entry.append(make('span', { class: 'tag' }, `to ${said.to} alone`));
       entry.append(make('span', { class: 'progress' }), make('p', { testId: 'own-text' }, said.text));
       this.#entries.set(said, entry);
+      this.#follow = true;
       this.#add(entry);
     }
     entry.dataset['progress'] = said.progress;
@@ -69,23 +81,25 @@ export class Log {
     const item = make('li', { testId: 'unacknowledged' }, text);
     if (list === null) this.#lost.append(make('p', {}, 'These may not have arrived:'), make('ul', {}, item));
     else list.append(item);
-    this.#follow(true);
+    this.#toEnd();
   }
 
   #add(entry: HTMLElement): void {
-    const follow = this.#isAtEnd() || entry.classList.contains('own');
-    this.#list.append(entry);
-    while (this.#list.childElementCount > MOST) this.#list.firstElementChild?.remove();
-    this.#follow(follow);
+    this.#fresh.push(entry);
+    if (this.#fresh.length === 1) setTimeout(() => this.#show(), FRAME);
+    if (this.#fresh.length > MOST) this.#fresh.shift();
   }
 
-  #isAtEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.#list;
-    return scrollHeight - scrollTop - clientHeight < NEAR;
+  #show(): void {
+    this.#list.append(...this.#fresh);
+    this.#fresh = [];
+    for (let over = this.#list.childElementCount - MOST; over > 0; over -= 1) this.#list.firstElementChild?.remove();
+    this.#toEnd();
   }
 
-  #follow(follow: boolean): void {
-    if (follow) this.#list.scrollTop = this.#list.scrollHeight;
+  /** Whoever reads at the end stays there. */
+  #toEnd(): void {
+    if (this.#follow) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #time(): HTMLElement {
