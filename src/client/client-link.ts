@@ -113,9 +113,7 @@ export class ClientLink implements LinkHandler, SessionPort {
   }
 
   onClosed(reason: CloseReason): void {
-    this.#refused?.(
-      new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }),
-    );
+    this.#refused?.(new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }));
     this.#session?.detach(this, reason, this.#world.now());
   }
 

@@ -305,10 +305,7 @@ export class ClientCore implements Outlet, SessionHandler {
 
   readonly #onAbort = (): void => {
     const cause: unknown = this.#options.signal?.reason;
-    this.#finish(
-      closeReason(CLOSE.normal, 'aborted'),
-      new HawserError('ERR_ABORTED', 'aborted', { cause }),
-    );
+    this.#finish(closeReason(CLOSE.normal, 'aborted'), new HawserError('ERR_ABORTED', 'aborted', { cause }));
   };
 
   /** One attempt: dials all routes, the first good link says HELLO. `once`: a failure is the end. */
@@ -331,14 +328,26 @@ export class ClientCore implements Outlet, SessionHandler {
     }
   }
 
-  #dial(): Promise<[Link, Route]> {
+  /** When all routes fail, one that may be open later counts for more than those that are closed for good. */
+  async #dial(): Promise<[Link, Route]> {
+    let passing: HawserError | undefined;
+    const note = (error: unknown): never => {
+      if (error instanceof HawserError && isPassing(error)) passing = error;
+      throw error;
+    };
+    return await this.#race(note).catch((error: unknown) => {
+      throw passing ?? error;
+    });
+  }
+
+  #race(note: (error: unknown) => never): Promise<[Link, Route]> {
     const { limits, times, headers } = this.#options;
     return race(
       this.world,
       this.#routes,
       this.#stop.signal,
       async (route, signal): Promise<[Link, Route]> => {
-        const link = await route.transport.dial(route.endpoint, {
+        const dialled = route.transport.dial(route.endpoint, {
           world: this.world,
           messageBytes: limits.messageBytes,
           backlogMark: Math.max(1, limits.backlogBytes >> 2),
@@ -347,7 +356,7 @@ export class ClientCore implements Outlet, SessionHandler {
           headers,
           signal,
         });
-        return [link, route];
+        return [await dialled.catch(note), route];
       },
       ([link]) => link.abort(new HawserError('ERR_ABORTED', 'not needed')),
     );
@@ -456,8 +465,9 @@ function asHawserError(error: unknown): HawserError {
 /** Whether trying again can help. */
 function isPassing({ code, cause, data }: HawserError): boolean {
   if (code === 'ERR_DISCONNECTED') return mayComeBack((cause as CloseReason).code);
-  if (code === 'ERR_HANDSHAKE_REFUSED') return isPassingStatus((data as { status?: number } | undefined)?.status ?? 0);
-  return PASSING.has(code);
+  if (code !== 'ERR_HANDSHAKE_REFUSED') return PASSING.has(code);
+  const refusal = data as { readonly status?: number; readonly code?: string } | undefined;
+  return isPassingStatus(refusal?.status ?? 0) || PASSING.has(refusal?.code ?? '');
 }
 
 /** HTTP: too many requests, or the server's own trouble. */
