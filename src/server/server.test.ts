@@ -1,3 +1,5 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { connect } from '../client/index.ts';
 import type { HawserError } from '../core/index.ts';
@@ -113,4 +115,32 @@ test('off loopback nobody is let in without authentication, unless that is asked
 test('a namespace that nobody made is refused', async () => {
   const { url } = await serve();
   await expect(dial(`${url}?namespace=/nowhere`)).rejects.toMatchObject({ code: 'ERR_NO_SUCH_NAMESPACE' });
+});
+
+test('an HTTP server that the application has keeps its own requests and lends its upgrades', async () => {
+  const httpServer = createHttpServer((_request, response) => response.end('its own'));
+  await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
+  const { port } = httpServer.address() as AddressInfo;
+  const server = createServer<Api>();
+  open.push({ [Symbol.asyncDispose]: async () => void httpServer.close() }, server);
+  server.on('connection', (socket) => socket.handle('sum', (numbers) => numbers.length));
+  await server.attach(httpServer);
+  const socket = await dial(`ws://127.0.0.1:${port}`);
+  expect(await socket.request('sum', [1, 2])).toBe(2);
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('its own');
+});
+
+test('a WELCOME that the client has not read keeps its place before what follows it', async () => {
+  const { server, url } = await serve();
+  server.on('connection', (socket) => {
+    for (let n = 0; n < 50; n++) socket.send('say', { text: String(n) });
+  });
+  const socket = await dial(url);
+  const heard: string[] = [];
+  await new Promise<void>((resolve) => {
+    socket.on('say', ({ text }) => {
+      if (heard.push(text) === 50) resolve();
+    });
+  });
+  expect(heard).toEqual(Array.from({ length: 50 }, (_, n) => String(n)));
 });

@@ -1,12 +1,5 @@
-import {
-  type AnyApi,
-  type ApiShape,
-  CLOSE,
-  type CloseReason,
-  closeReason,
-  HawserError,
-  type Timer,
-} from '../core/index.ts';
+import type { Server as HttpServer } from 'node:http';
+import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
 import { Namespace } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
@@ -16,19 +9,14 @@ import {
   type Endpoint,
   type Link,
   type Listener,
+  type ListenOptions,
   type Peer,
   parseEndpoint,
+  type Refusal,
 } from '../transport/index.ts';
+import { attachWebSocket } from '../transports/websocket/index.ts';
 import { nodeBody } from '../wire/body-node.ts';
-import {
-  type Codec,
-  createHawserCodec,
-  type Hello,
-  jsonCodec,
-  type Member,
-  PROTOCOL,
-  PROTOCOL_VERSION,
-} from '../wire/index.ts';
+import { type Codec, createHawserCodec, type Hello, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
@@ -116,11 +104,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    *   and without `insecure`), ERR_CLOSED.
    */
   async listen(...urls: string[]): Promise<readonly string[]> {
-    if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
     const endpoints = urls.map((url) => parseEndpoint(url));
     for (const endpoint of endpoints) this.#refuseAnonymous(endpoint);
-    this.#started ??= this.#options.engine.start(this.#makeEngineHost());
-    await this.#started;
+    await this.#start();
     const opened = await Promise.allSettled(endpoints.map((endpoint) => this.#listenOn(endpoint)));
     const failed = opened.find((result) => result.status === 'rejected');
     const listeners = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -130,6 +116,24 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     }
     this.#listeners.push(...listeners);
     return listeners.map((listener) => listener.endpoint);
+  }
+
+  /**
+   * Takes the WebSocket upgrades of an HTTP server that the application has; its other requests stay its own. Without `authenticate` and
+   * without `insecure` it lets in only what listens on loopback. Resolves when peers can come.
+   * @throws HawserError ERR_CLOSED; whatever the engine's start throws.
+   */
+  async attach(httpServer: HttpServer): Promise<void> {
+    await this.#start();
+    const isOnLoopback = (): boolean => {
+      const address = httpServer.address();
+      return address === null || typeof address === 'string' || isLoopbackAddress(address.address);
+    };
+    const options = this.#listenOptions(isOnLoopback);
+    const mayBeAnybody = this.#options.authenticate !== undefined || this.#options.insecure;
+    const admit = (peer: Peer): Refusal | undefined =>
+      mayBeAnybody || isOnLoopback() ? options.admit(peer) : { reason: closeReason(CLOSE.notAllowed), status: 403 };
+    this.#listeners.push(attachWebSocket(httpServer, { ...options, admit }));
   }
 
   /**
@@ -169,27 +173,40 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
   }
 
+  async #start(): Promise<void> {
+    if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
+    this.#started ??= this.#options.engine.start(this.#makeEngineHost());
+    await this.#started;
+  }
+
   async #listenOn(endpoint: Endpoint): Promise<Listener> {
     const transport = this.#options.transports.find((one) => one.schemes.includes(endpoint.scheme));
     if (transport?.listen === undefined) {
       throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
     }
-    const { world, limits, times, onRequest } = this.#options;
     const loopback = isLoopback(endpoint);
-    return transport.listen(endpoint, {
+    return transport.listen(
+      endpoint,
+      this.#listenOptions(() => loopback),
+    );
+  }
+
+  #listenOptions(isOnLoopback: () => boolean): ListenOptions {
+    const { world, limits, times, onRequest } = this.#options;
+    return {
       world,
       messageBytes: limits.messageBytes,
       backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
       closeWait: times.closeWait,
       loginWait: times.loginWait,
       protocols: [...this.#codecs.keys()],
-      admit: (peer) => this.#admit(peer, loopback),
+      admit: (peer) => this.#admit(peer, isOnLoopback()),
       onLink: (link) => this.#onLink(link),
       onRequest,
-    });
+    };
   }
 
-  #admit(peer: Peer, loopback: boolean): ReturnType<Admission['refuse']> {
+  #admit(peer: Peer, loopback: boolean): Refusal | undefined {
     if (this.#closed !== undefined) {
       return { reason: closeReason(CLOSE.serverClosing, 'the server is closing'), status: 503 };
     }
@@ -341,7 +358,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 /** Whether only this machine can reach the endpoint. */
 function isLoopback({ scheme, host }: Endpoint): boolean {
   if (scheme === 'ipc' || scheme === 'inproc' || scheme === 'worker') return true;
-  return host === '' || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  return host === '' || host === 'localhost' || isLoopbackAddress(host);
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
 /** What `authenticate` returned is an application's word: a wrong shape is its bug, told as such. */
