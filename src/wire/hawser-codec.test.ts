@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert/strict';
+import assert from 'node:assert/strict';
 import { decode as otherDecode, encode as otherEncode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
@@ -11,10 +11,12 @@ import {
   type Hello,
   hawserCodec,
   type Incoming,
+  MESSAGE,
   type Meta,
   type Welcome,
 } from './index.ts';
 import { fromJson } from './json-values.ts';
+import { Writer } from './messagepack-writer.ts';
 import { DEPTH_MAX } from './rules.ts';
 
 const vectors = readVectors('hawser-v1.json');
@@ -90,7 +92,7 @@ test('text is refused', () => {
 describe('values', () => {
   test('arrive as they were sent', () => {
     fc.assert(
-      fc.property(anyValue, (value) => deepStrictEqual(arrives(value), value)),
+      fc.property(anyValue, (value) => assert.deepStrictEqual(arrives(value), value)),
       { numRuns: 300 },
     );
   });
@@ -102,7 +104,7 @@ describe('values', () => {
         // It drops U+FEFF at the start of long strings, and keys that it can't take.
         fc.pre(!toHex(bytes).includes('efbbbf'));
         const read = otherDecode(bytes.subarray(3), { useBigInt64: true });
-        deepStrictEqual(integersAsBigint(read), integersAsBigint(value));
+        assert.deepStrictEqual(integersAsBigint(read), integersAsBigint(value));
       }),
       { numRuns: 200 },
     );
@@ -115,7 +117,7 @@ describe('values', () => {
         fc.pre(!isBeyondOthers(value));
         for (const body of [otherEncode(value, { useBigInt64: true }), packr.pack(value)]) {
           const message = decode(Uint8Array.from([6, 0, 1, ...body])) as Incoming;
-          deepStrictEqual(message.data, value);
+          assert.deepStrictEqual(message.data, value);
         }
       }),
       { numRuns: 200 },
@@ -220,6 +222,26 @@ test('a getter may send a message of its own', () => {
   expect((decode(inner?.bytes ?? new Uint8Array()) as Incoming).data).toBe('y'.repeat(100_000));
 });
 
+test.each([
+  ['a header that grows', 'é'.repeat(200)],
+  ['a header that stays', 'a'.repeat(300)],
+  ['three bytes a character', '☃'.repeat(20)],
+])('a text ends at every place of the memory that messages share: %s', (_, text) => {
+  const wrong: number[] = [];
+  for (let filler = 15_500; filler < 16_400; filler++) {
+    const writer = new Writer();
+    writer.start(MESSAGE.response);
+    writer.varint(0);
+    writer.varint(1);
+    writer.array(2);
+    writer.value(new Uint8Array(filler));
+    writer.value(text);
+    const message = decode(writer.finish().bytes);
+    if (message.kind === 0 || (message.data as unknown[])[1] !== text) wrong.push(filler);
+  }
+  expect(wrong).toEqual([]);
+});
+
 test('messages do not touch each other, whatever their size, and each has its headroom', () => {
   const sizes = fc.array(fc.oneof(fc.nat(64), fc.nat(5000), fc.nat(70_000)), { maxLength: 30 });
   fc.assert(
@@ -248,12 +270,13 @@ describe('bad input never throws', () => {
   });
 
   test('valid messages with changes; what passes can be sent on', () => {
+    expect.hasAssertions();
     const valid = vectors.valid.map(({ hex }) => fromHex(hex));
     fc.assert(
       fc.property(fc.constantFrom(...valid), anyChanges, (bytes, changes) => {
         const message = decode(mutated(bytes, changes));
         if (message.kind === 0) expect(message.code).toMatch(/^ERR_(MESSAGE_MALFORMED|PROTOCOL|VERSION)$/);
-        else if (message.kind <= 6) deepStrictEqual(arrives(message.data ?? null), message.data ?? null);
+        else if (message.kind <= 6) assert.deepStrictEqual(arrives(message.data ?? null), message.data ?? null);
       }),
       { numRuns: 3000 },
     );
@@ -286,7 +309,7 @@ function codeOf(run: () => unknown): string | undefined {
   try {
     run();
   } catch (error) {
-    return error instanceof HawserError ? error.code : `not ours: ${error}`;
+    return error instanceof HawserError ? error.code : 'not an error of ours';
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert/strict';
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyChanges, anyValue, fromHex, meaningOf, mutated, readVectors } from '../../test/vectors/vectors.ts';
@@ -110,7 +110,7 @@ test('a welcome is read as one', () => {
 describe('values', () => {
   test('arrive as they were sent', () => {
     fc.assert(
-      fc.property(anyValue, (value) => deepStrictEqual(arrives(value), value)),
+      fc.property(anyValue, (value) => assert.deepStrictEqual(arrives(value), value)),
       { numRuns: 300 },
     );
   });
@@ -131,7 +131,7 @@ describe('values', () => {
 
   test.each([
     ['a function', () => 1],
-    ['a class', new (class {})()],
+    ['a set', new Set()],
     ['a map', new Map()],
     ['an integer of more than 64 bits', 2n ** 64n],
     ['an invalid date', new Date(Number.NaN)],
@@ -162,12 +162,13 @@ describe('bad input never throws', () => {
   });
 
   test('valid messages with changes; what passes can be sent on', () => {
+    expect.hasAssertions();
     const valid = vectors.valid.map(({ text }) => encoder.encode(text));
     fc.assert(
       fc.property(fc.constantFrom(...valid), anyChanges, (bytes, changes) => {
         const message = jsonCodec.decode(mutated(bytes, changes), true);
         if (message.kind === 0) expect(message.code).toBe('ERR_MESSAGE_MALFORMED');
-        else if (message.kind <= 6) deepStrictEqual(arrives(message.data), message.data);
+        else if (message.kind <= 6) assert.deepStrictEqual(arrives(message.data), message.data);
       }),
       { numRuns: 2000 },
     );
