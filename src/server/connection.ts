@@ -252,8 +252,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     try {
       run();
     } catch (error) {
-      this.#reception.report(error, 'login');
-      this.refuse('ERR_INTERNAL', 'login failed');
+      this.#failed(error);
     }
     this.#release();
   }
@@ -279,6 +278,16 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
       return;
     }
     this.#held.push({ bytes: new Uint8Array(bytes), text });
+  }
+
+  /** Letting the peer in failed: for a reason that it may know, or by somebody's mistake. */
+  #failed(error: unknown): void {
+    if (error instanceof HawserError) {
+      this.#refused(error);
+      return;
+    }
+    this.#reception.report(error, 'login');
+    this.refuse('ERR_INTERNAL', 'login failed');
   }
 
   #refused(error: unknown): void {
