@@ -15,7 +15,7 @@ interface Api {
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
 async function serve(

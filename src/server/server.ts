@@ -15,8 +15,7 @@ import {
   type Refusal,
 } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
-import { nodeBody } from '../wire/body-node.ts';
-import { type Codec, createHawserCodec, type Hello, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
+import { type Codec, type Hello, hawserCodec, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
@@ -59,7 +58,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#options = options;
     this.#wheel = new TimerWheel(options.world);
     this.#admission = new Admission(options.limits, options.origins);
-    const hawserCodec = createHawserCodec(nodeBody);
     this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
     this.#house = this.#makeHouse();
     this.#reception = this.#makeReception();
