@@ -37,11 +37,12 @@ export class Log {
 
   heard({ from, event, text, direct }: Heard): void {
     const data = { from, event, ...(direct ? { direct: 'true' } : {}) };
-    const entry = make('li', { class: 'message', testId: 'message', data }, badge(from), make('b', {}, from));
-    if (direct) entry.append(make('span', { class: 'tag' }, 'to you alone'));
-    if (event !== 'say') entry.append(make('span', { class: 'tag' }, event));
-    entry.append(this.#time(), make('p', { testId: 'message-text' }, text));
-    this.#add(entry);
+    const head = make('p', { class: 'by' }, make('b', {}, from));
+    if (direct) head.append(make('span', { class: 'tag' }, 'to you alone'));
+    if (event !== 'say') head.append(make('span', { class: 'tag' }, event));
+    head.append(this.#time());
+    const said = make('p', { class: 'said', testId: 'message-text' }, text);
+    this.#add(make('li', { class: 'message', testId: 'message', data }, badge(from), head, said));
   }
 
   /** Shows a message of ours; `said` again when it has come further. */

@@ -24,8 +24,7 @@ let asking = false;
 
 const handler: VisitHandler = {
   onMembers: (members, self) => {
-    people.show(members, self);
-    part('count').textContent = String(members.length);
+    part('count').textContent = String(people.show(members, self));
   },
   onPresence: (member, here) => void log.note('presence', `${member.user ?? member.id} ${here ? 'joined' : 'left'}`),
   onHeard: (heard) => log.heard(heard),
@@ -37,7 +36,7 @@ const handler: VisitHandler = {
   },
   onDown: (reason) => {
     status.show('down', 'the link is down');
-    log.note('down', `the link is down (${reason})`);
+    log.note('down', reason === '' ? 'the link broke' : `the link broke: ${reason}`);
   },
   onReconnecting: (count, delay) =>
     status.show('reconnecting', `trying again in ${(delay / 1000).toFixed(1)} s, attempt ${count}`),

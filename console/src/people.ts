@@ -11,7 +11,8 @@ export class People {
     this.#onChoose = onChoose;
   }
 
-  show(members: readonly Member[], self: string): void {
+  /** Shows them, and returns how many lines that made. */
+  show(members: readonly Member[], self: string): number {
     const mine = members.find((member) => member.id === self)?.user;
     const counts = new Map<string, number>();
     for (const { user, id } of members) counts.set(user ?? id, (counts.get(user ?? id) ?? 0) + 1);
@@ -22,6 +23,7 @@ export class People {
       ...sorted.map(([name, count]) => this.#line(name, count, name === mine || name === self, named.has(name))),
     );
     if (focused !== undefined) this.#buttonOf(focused)?.focus();
+    return counts.size;
   }
 
   #line(name: string, count: number, own: boolean, named: boolean): HTMLElement {

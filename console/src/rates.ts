@@ -12,6 +12,9 @@ export interface Sample {
   readonly links: number;
 }
 
+/** Less than this between two readings makes a rate of chance, ms. */
+const LEAST_GAP = 500;
+
 /** Turns running totals into rates, and keeps those of the last `span` ms. */
 export class Rates {
   readonly #span: number;
@@ -26,12 +29,16 @@ export class Rates {
     return this.#samples;
   }
 
-  /** Takes in totals read at `at`. Totals that went down are those of another server: counting starts anew. */
+  /**
+   * Takes in totals read at `at`; gives the rates since the reading before, unless that was just now. Totals that went
+   * down are those of another server: counting starts anew.
+   */
   add(totals: Totals, at: number): Sample | undefined {
     const last = this.#last;
+    if (last !== undefined && at - last.at < LEAST_GAP) return undefined;
     this.#last = { totals, at };
     while (this.#samples[0] !== undefined && this.#samples[0].at < at - this.#span) this.#samples.shift();
-    if (last === undefined || at <= last.at) return undefined;
+    if (last === undefined) return undefined;
     if (totals.received < last.totals.received || totals.sent < last.totals.sent) return undefined;
     const seconds = (at - last.at) / 1000;
     const sample: Sample = {

@@ -105,7 +105,7 @@ export class Visit {
     const { socket } = this;
     const handler = this.#handler;
     socket.on('up', (up) => this.#onUp(up));
-    socket.on('down', ({ code, reason }) => handler.onDown(reason === '' ? `code ${code}` : reason));
+    socket.on('down', ({ reason }) => handler.onDown(reason));
     socket.on('reconnecting', ({ attempt, delay }) => handler.onReconnecting(attempt, delay));
     socket.on('error', (error) => handler.onTrouble(`${error.message} (${error.code})`));
     socket.on('joined', (_, { room, member }) => this.#onPresence(room, member, true));

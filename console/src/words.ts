@@ -32,5 +32,6 @@ export function milliseconds(ms: number | undefined): string {
 
 /** A rate to read at a glance. */
 export function rate(perSecond: number): string {
-  return perSecond < 9.95 && perSecond % 1 !== 0 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString('en');
+  const tenths = Math.round(perSecond * 10) / 10;
+  return (tenths < 10 ? tenths : Math.round(perSecond)).toLocaleString('en');
 }
