@@ -1,40 +1,74 @@
-import { CLOSE, type Limits } from '../core/index.ts';
+import { CLOSE, HawserError, type Limits } from '../core/index.ts';
 import type { Peer, Refusal } from '../transport/index.ts';
 
 /**
  * Who may have a link at all, decided before memory is spent on it: how many at once, and for browsers from which web origin.
  * A browser sends Origin with every WebSocket upgrade; other programs send none, and are not its business (RFC 6455 10.2).
+ *
+ * Links and sockets are counted apart, against the same limits: a socket keeps its place while its link is broken, and the link that
+ * comes to resume it must find a place of its own.
  */
 export class Admission {
-  readonly #limits: Limits;
   readonly #origins: readonly string[];
-  readonly #perAddress = new Map<string, number>();
-  #sockets = 0;
+  readonly #links: Places;
+  readonly #sockets: Places;
 
   constructor(limits: Limits, origins: readonly string[]) {
-    this.#limits = limits;
     this.#origins = origins;
-  }
-
-  get sockets(): number {
-    return this.#sockets;
+    this.#links = new Places(limits);
+    this.#sockets = new Places(limits);
   }
 
   /** Undefined lets the peer in. */
   refuse(peer: Peer, loopback: boolean): Refusal | undefined {
-    if (this.#sockets >= this.#limits.sockets || this.#from(peer) >= this.#limits.socketsPerAddress) {
-      return { reason: { code: CLOSE.tooManySockets, reason: 'too many sockets' }, status: 429 };
-    }
+    if (this.#links.areTaken(peer)) return { reason: { code: CLOSE.tooManySockets, reason: TOO_MANY }, status: 429 };
     return refuseOrigin(peer, loopback, this.#origins);
   }
 
+  /** A link is up. */
   enter(peer: Peer): void {
-    this.#sockets += 1;
-    if (!peer.local) this.#perAddress.set(peer.address, this.#from(peer) + 1);
+    this.#links.take(peer);
   }
 
   leave(peer: Peer): void {
-    this.#sockets -= 1;
+    this.#links.free(peer);
+  }
+
+  /** A new socket takes its place. @throws HawserError ERR_TOO_MANY_SOCKETS. */
+  sit(peer: Peer): void {
+    if (this.#sockets.areTaken(peer)) throw new HawserError('ERR_TOO_MANY_SOCKETS', TOO_MANY);
+    this.#sockets.take(peer);
+  }
+
+  /** A socket has ended. */
+  rise(peer: Peer): void {
+    this.#sockets.free(peer);
+  }
+}
+
+const TOO_MANY = 'too many sockets';
+
+/** So many places in all, and so many for each address off loopback. */
+class Places {
+  readonly #limits: Limits;
+  readonly #perAddress = new Map<string, number>();
+  #taken = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  areTaken(peer: Peer): boolean {
+    return this.#taken >= this.#limits.sockets || this.#from(peer) >= this.#limits.socketsPerAddress;
+  }
+
+  take(peer: Peer): void {
+    this.#taken += 1;
+    if (!peer.local) this.#perAddress.set(peer.address, this.#from(peer) + 1);
+  }
+
+  free(peer: Peer): void {
+    this.#taken -= 1;
     if (peer.local) return;
     const left = this.#from(peer) - 1;
     if (left > 0) this.#perAddress.set(peer.address, left);

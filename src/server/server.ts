@@ -281,6 +281,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
       return;
     }
+    this.#admission.sit(connection.link.peer);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
     const attendant = new Attendant(this.#house, id, place.rooms, connection, identity, handshakeOf(credentials));
     this.#attendants.add(attendant);
@@ -306,8 +307,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     }
     this.#tickets.show(ticket, attempt);
     this.#sayWelcome(attendant, connection, true);
-    // The socket has its place in the count of sockets already.
-    this.#admission.leave(connection.link.peer);
     connection.serve(attendant);
     attendant.attach(connection, counts);
     return true;
@@ -343,13 +342,13 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   #gone(connection: Connection): void {
     this.#connections.delete(connection);
-    if (connection.attendant === undefined) this.#admission.leave(connection.link.peer);
+    this.#admission.leave(connection.link.peer);
   }
 
   #ended(attendant: Attendant): void {
     this.#attendants.delete(attendant);
     this.#tickets.forget(attendant);
-    this.#admission.leave(attendant.peer);
+    this.#admission.rise(attendant.peer);
   }
 }
 
