@@ -88,7 +88,8 @@ export function refuseOrigin(peer: Peer, loopback: boolean, origins: readonly st
   const { host, origin } = peer.headers;
   if (loopback && host !== undefined && !isLoopbackHost(host)) return notAllowed('this host name is not served here');
   if (origin === undefined || origins.includes('*') || origins.includes(origin)) return undefined;
-  return hostOf(origin) === host?.toLowerCase() ? undefined : notAllowed('pages of this origin may not connect');
+  const own = host !== undefined && hostOf(origin) === host.toLowerCase();
+  return own ? undefined : notAllowed('pages of this origin may not connect');
 }
 
 /** Whether a Host header, with or without a port, names this machine's loopback. */
