@@ -13,11 +13,15 @@ export interface ProxyOptions {
   readonly target: Place;
   /** The Unix socket to listen on; otherwise a free TCP port. */
   readonly path?: string;
+  /** Asked for each connection: after so many bytes, both ways together, it breaks, wherever in a frame that is. */
+  readonly lifetime?: () => number;
 }
 
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** Bytes until it breaks. */
+  left: number;
 }
 
 /** Stands between clients and a server, byte for byte, until it is told to break the line. */
@@ -27,11 +31,13 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs: Set<Pair> = new Set();
   readonly #traps: Record<Way, ((pair: Pair, chunk: Buffer) => void) | undefined> = { up: undefined, down: undefined };
+  readonly #lifetime: () => number;
   #held = false;
 
-  private constructor({ target, path }: ProxyOptions) {
+  private constructor({ target, path, lifetime }: ProxyOptions) {
     this.#target = target;
     this.#path = path;
+    this.#lifetime = lifetime ?? (() => Number.POSITIVE_INFINITY);
     this.#server = createServer({ noDelay: true }, (client) => this.#join(client));
   }
 
@@ -109,7 +115,7 @@ export class CuttingProxy implements AsyncDisposable {
 
   #join(client: Socket): void {
     const server = connect(this.#target as { port: number }).setNoDelay(true);
-    const pair: Pair = { client, server };
+    const pair: Pair = { client, server, left: this.#lifetime() };
     this.#pairs.add(pair);
     this.#pass(pair, client, server, 'up');
     this.#pass(pair, server, client, 'down');
@@ -126,6 +132,12 @@ export class CuttingProxy implements AsyncDisposable {
       if (trap !== undefined && chunk.length > 1) {
         from.pause();
         trap(pair, chunk);
+        return;
+      }
+      pair.left -= chunk.length;
+      if (pair.left <= 0) {
+        from.pause();
+        to.write(chunk.subarray(0, chunk.length + pair.left), () => this.#break(pair));
         return;
       }
       if (!to.write(chunk)) {
