@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ROOT } from '../support/tree.ts';
+
+/** `hawser serve` as people run it: a process of its own, that can be killed. */
+export class Served implements AsyncDisposable {
+  /** What it listens on, with the real ports. */
+  readonly endpoints: readonly string[];
+  readonly #process: ChildProcess;
+  readonly #errors: string[];
+
+  private constructor(endpoints: readonly string[], process: ChildProcess, errors: string[]) {
+    this.endpoints = endpoints;
+    this.#process = process;
+    this.#errors = errors;
+  }
+
+  /** Starts the built command and waits until it listens. @throws Error with what it said when it ends instead. */
+  static async start(listen: readonly string[], more: readonly string[] = []): Promise<Served> {
+    const urls = listen.flatMap((url) => ['--listen', url]);
+    const command = [join(ROOT, 'dist/cli/main.js'), 'serve', '--json', ...urls, ...more];
+    const process = spawn(globalThis.process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const errors: string[] = [];
+    createInterface(process.stderr).on('line', (line) => errors.push(line));
+    const lines = createInterface(process.stdout);
+    const ended = once(process, 'exit').then(() => {
+      throw new Error(`hawser serve ended: ${errors.join('\n')}`);
+    });
+    ended.catch(() => {});
+    const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+    const { endpoints } = JSON.parse(line) as { endpoints: string[] };
+    return new Served(endpoints, process, errors);
+  }
+
+  /** The endpoint of one scheme, such as `ws`. */
+  endpoint(scheme: string): URL {
+    const found = this.endpoints.find((endpoint) => endpoint.startsWith(`${scheme}:`));
+    if (found === undefined) throw new Error(`no endpoint of ${scheme}: in ${this.endpoints.join(', ')}`);
+    return new URL(found);
+  }
+
+  port(scheme: string): number {
+    return Number(this.endpoint(scheme).port);
+  }
+
+  /** What it wrote to stderr. */
+  get errors(): readonly string[] {
+    return this.#errors;
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const gone = once(this.#process, 'exit');
+    this.#process.kill(signal);
+    await gone;
+  }
+}
+
+/** A folder for Unix sockets: short, since their paths may have about 100 bytes. */
+export function socketFolder(): { readonly path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(tmpdir(), 'hawser-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
