@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly authenticate?: Authenticate;
   /** Lets anybody in from anywhere without authentication. Default false. */
   readonly insecure?: boolean;
+  /** Without `authenticate`: whether a peer is who it says in HELLO, instead of nobody. Default false. */
+  readonly nameOneself?: boolean;
   readonly limits?: Partial<Limits>;
   /** ms */
   readonly times?: Partial<Times>;
@@ -71,6 +73,7 @@ export interface ServerOptions {
 export interface ResolvedServerOptions {
   readonly authenticate: Authenticate | undefined;
   readonly insecure: boolean;
+  readonly nameOneself: boolean;
   readonly limits: Limits;
   readonly times: Times;
   readonly origins: readonly string[];
@@ -93,6 +96,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   return {
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
+    nameOneself: options.nameOneself ?? false,
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     origins: options.origins ?? [],

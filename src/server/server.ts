@@ -248,7 +248,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #makeReception(): Reception {
-    const { world, times, onError, authenticate } = this.#options;
+    const { world, times, onError, authenticate, nameOneself } = this.#options;
     return {
       loginWait: times.loginWait,
       writeWait: times.writeWait,
@@ -257,7 +257,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       soon: (run) => world.soon(run),
       report: onError,
       hasNamespace: (name) => this.#namespaces.has(name),
-      authenticate: authenticate ?? (() => ({ user: null })),
+      authenticate: authenticate ?? (({ user }) => ({ user: nameOneself ? (user ?? null) : null })),
       seat: (connection, hello, credentials, identity) => this.#seat(connection, hello, credentials, identity),
       rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
       gone: (connection) => this.#gone(connection),

@@ -1,0 +1,71 @@
+import { createInterface } from 'node:readline';
+import type { Member } from '../index.ts';
+import { EXIT, type Output, printable } from './output.ts';
+import { type RelayClient, type VisitOptions, visit } from './visitor.ts';
+
+const HELP = '/msg USER TEXT  to one user    /who  who is here    /quit  leave';
+
+/** Talks in a room: what is typed, or piped in a line at a time, is said as event `say` with `{ text }`. */
+export async function chat(options: VisitOptions, room: string, output: Output): Promise<number> {
+  const socket = await visit(options, { persistent: true, prepare: (early) => listen(early as RelayClient, output) });
+  const enter = async (): Promise<void> => {
+    const { members } = await socket.request('join', { room });
+    output.tell({ event: 'joined', room, members }, `in ${room}: ${members.map(nameOf).join(', ')}`);
+  };
+  socket.on('up', (up) => {
+    const text =
+      up.recovered === true ? 'back, nothing missed' : 'back, with a new session; what was on its way may be lost';
+    output.tell({ event: 'up', ...up }, text);
+    if (up.recovered === false) return enter();
+    return undefined;
+  });
+  await enter();
+  output.remark(HELP);
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => lines.close());
+  void socket.closed.then(() => lines.close());
+  for await (const line of lines) {
+    if (line.trim() === '/quit') break;
+    await obey(socket, room, line, output).catch((error: unknown) => output.error(String((error as Error).message)));
+  }
+  const ended = socket.state === 'ended';
+  await socket.close();
+  return ended ? EXIT.failure : EXIT.ended;
+}
+
+function listen(socket: RelayClient, output: Output): void {
+  socket.onAny((event, data, { room, from, member }) => {
+    const who = printable(nameOf(from ?? member ?? null));
+    const text =
+      event === 'say' ? `${who}: ${printable(sayingOf(data))}` : `* ${who} ${event} ${printable(room ?? '')}`;
+    output.tell({ event, room, from, member, data }, text);
+  });
+  socket.on('down', (reason) => output.tell({ event: 'down', ...reason }, 'the link broke, coming back'));
+  socket.on('error', ({ code, message }) => output.error(`${code}: ${message}`));
+}
+
+async function obey(socket: RelayClient, room: string, line: string, output: Output): Promise<void> {
+  if (line.trim() === '') return;
+  if (line.trim() === '/who') {
+    const { members } = await socket.request('presence', { room });
+    output.tell({ event: 'presence', room, members }, `in ${room}: ${members.map(nameOf).join(', ')}`);
+    return;
+  }
+  const direct = /^\/msg (\S+) (.+)$/.exec(line);
+  const [, user, text] = direct ?? [];
+  if (user !== undefined && text !== undefined) {
+    await socket.request('message', { user, event: 'say', data: { text } });
+    return;
+  }
+  if (line.startsWith('/')) output.remark(HELP);
+  else await socket.request('publish', { room, event: 'say', data: { text: line } });
+}
+
+function nameOf(member: Member | null): string {
+  return printable(member?.user ?? member?.id ?? 'somebody');
+}
+
+function sayingOf(data: unknown): string {
+  const text = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)['text'] : data;
+  return typeof text === 'string' ? text : JSON.stringify(data);
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { chat } from './chat.ts';
+import { call, emit, tail } from './once.ts';
+import { EXIT, Output, UsageError } from './output.ts';
+import { serve } from './serve.ts';
+import { makeToken, readSecret } from './tokens.ts';
+import type { VisitOptions } from './visitor.ts';
+
+const USAGE = `hawser: real-time messaging over every transport
+
+  hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure] [--json]
+      serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports
+  hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
+      talks in a room; lines are said
+  hawser tail URL [--room ROOM]... [...]
+      prints what arrives, one JSON object a line
+  hawser emit URL EVENT [JSON] [--room ROOM | --to USER] [...]
+      publishes one event
+  hawser call URL REQUEST [JSON] [--timeout MS] [...]
+      asks once and prints the answer
+  hawser token --secret FILE --user NAME [--room PATTERN]... [--expires 1h]
+      makes a token for a relay that was started with the same secret
+
+A token may also come from the environment: HAWSER_TOKEN. PORT changes the port of serve's page.
+Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out.
+`;
+
+const OPTIONS = {
+  listen: { type: 'string', multiple: true },
+  origin: { type: 'string', multiple: true },
+  room: { type: 'string', multiple: true },
+  secret: { type: 'string' },
+  jwks: { type: 'string' },
+  user: { type: 'string' },
+  to: { type: 'string' },
+  token: { type: 'string' },
+  'token-file': { type: 'string' },
+  timeout: { type: 'string' },
+  expires: { type: 'string' },
+  insecure: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+/** Which options each command takes, beside --json and --help. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure'],
+  chat: ['room', 'user', 'token', 'token-file', 'timeout'],
+  tail: ['room', 'user', 'token', 'token-file', 'timeout'],
+  emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
+  call: ['user', 'token', 'token-file', 'timeout'],
+  token: ['secret', 'user', 'room', 'expires'],
+};
+
+type Values = ReturnType<typeof parse>['values'];
+
+function parse(
+  args: readonly string[],
+): ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [command, ...operands] = positionals;
+  if (values.version) return print(`${version()}\n`);
+  if (values.help) return print(USAGE);
+  if (command === undefined) throw new UsageError('what shall it be? Try hawser --help');
+  const takes = TAKES[command];
+  if (takes === undefined) throw new UsageError(`there is no command '${command}'. Try hawser --help`);
+  for (const name of Object.keys(values)) {
+    if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
+  }
+  const output = new Output(values.json ?? false);
+  switch (command) {
+    case 'serve':
+      return serve(
+        {
+          app: one(operands, 0, 1)[0],
+          listen: values.listen ?? [],
+          origins: values.origin ?? [],
+          insecure: values.insecure ?? false,
+          secret: values.secret,
+          jwks: values.jwks,
+        },
+        output,
+      );
+    case 'chat':
+      return chat(visitOptions(one(operands, 1, 1), values), values.room?.[0] ?? 'lobby', output);
+    case 'tail':
+      return tail(visitOptions(one(operands, 1, 1), values), values.room ?? ['lobby'], output);
+    case 'emit':
+      return emit(
+        visitOptions(one(operands, 2, 3), values),
+        { room: values.room?.[0], to: values.to },
+        operands[1] ?? '',
+        operands[2],
+        output,
+      );
+    case 'call':
+      return call(visitOptions(one(operands, 2, 3), values), operands[1] ?? '', operands[2], output);
+    default:
+      return token(one(operands, 0, 0), values);
+  }
+}
+
+async function token(_none: readonly string[], { secret, user, room, expires }: Values): Promise<number> {
+  if (secret === undefined || user === undefined)
+    throw new UsageError('hawser token needs --secret FILE and --user NAME');
+  return print(`${await makeToken(await readSecret(secret), user, room, seconds(expires ?? '1h'))}\n`);
+}
+
+/** `90s`, `15m`, `1h`, `7d`. */
+export function seconds(text: string): number {
+  const [, digits, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const factor = { s: 1, m: 60, h: 3600, d: 86_400 }[unit ?? ''];
+  if (digits === undefined || factor === undefined)
+    throw new UsageError(`a time looks like 90s, 15m, 1h or 7d, not ${text}`);
+  return Number(digits) * factor;
+}
+
+function visitOptions([url = '']: readonly string[], values: Values): VisitOptions {
+  const timeout = Number(values.timeout ?? 10_000);
+  if (!(timeout > 0)) throw new UsageError(`--timeout takes ms, not ${values.timeout}`);
+  return { url, user: values.user, token: values.token, tokenFile: values['token-file'], timeout };
+}
+
+function one(operands: readonly string[], least: number, most: number): readonly string[] {
+  if (operands.length < least) throw new UsageError('something is missing. Try hawser --help');
+  if (operands.length > most) throw new UsageError(`too many words: ${operands.slice(most).join(' ')}`);
+  return operands;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return EXIT.ended;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(['ERR_AUTH_FAILED', 'ERR_AUTH_REQUIRED']);
+const TIMED_OUT: ReadonlySet<string> = new Set(['ERR_TIMEOUT', 'ERR_LOGIN_TIMEOUT']);
+
+/** One clear line, and the exit code that tells. */
+function fail(error: unknown): number {
+  const { message } = error as Error;
+  if (error instanceof UsageError) {
+    process.stderr.write(`hawser: ${message}\n`);
+    return EXIT.usage;
+  }
+  const { code } = error as { code?: string };
+  process.stderr.write(`hawser: ${code === undefined ? '' : `${code}: `}${message}\n`);
+  if (code === 'ERR_URL' || code === 'ERR_OPTION') return EXIT.usage;
+  if (code !== undefined && REFUSED.has(code)) return EXIT.refused;
+  return code !== undefined && TIMED_OUT.has(code) ? EXIT.timedOut : EXIT.failure;
+}
+
+// A pipe that is still being written keeps the process until it is done; nothing else may.
+process.exitCode = await run(process.argv.slice(2)).catch(fail);
+if (process.stdin.isTTY !== true) process.stdin.unref?.();

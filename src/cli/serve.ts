@@ -1,0 +1,101 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createServer, HawserError, type Server, type ServerOptions } from '../index.ts';
+import { EXIT, type Output, UsageError } from './output.ts';
+import { servePage } from './page.ts';
+import { createRelay } from './relay.ts';
+import { byKeySet, bySecret, readSecret } from './tokens.ts';
+
+export interface ServeOptions {
+  /** A module with the application; without it the relay is served. */
+  readonly app: string | undefined;
+  readonly listen: readonly string[];
+  readonly origins: readonly string[];
+  readonly insecure: boolean;
+  readonly secret: string | undefined;
+  readonly jwks: string | undefined;
+}
+
+/** ms that a closing server gives to what is under way. */
+const DRAIN = 5000;
+
+/** Serves until SIGINT or SIGTERM. Resolves with the exit code. */
+export async function serve(options: ServeOptions, output: Output): Promise<number> {
+  const server = await makeServer(options);
+  const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
+  const endpoints = await server.listen(...urls);
+  output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
+  const page = endpoints.find((url) => url.startsWith('ws:'));
+  if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
+  const signal = await stopSignal();
+  output.tell({ event: 'closing', signal }, `${signal}: closing`);
+  await server.close({ drain: DRAIN });
+  return EXIT.ended;
+}
+
+/** The first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): Promise<string> {
+  return new Promise((resolveSignal) => {
+    let stopping = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(EXIT.failure);
+      stopping = true;
+      resolveSignal(signal);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'close'>> {
+  const { origins, insecure } = options;
+  const authenticate = await authentication(options);
+  const common: ServerOptions = {
+    origins,
+    insecure,
+    ...(authenticate === undefined ? {} : { authenticate }),
+    onRequest: servePage(fileURLToPath(new URL('../console', import.meta.url))),
+  };
+  if (options.app !== undefined) return serveApp(options.app, common);
+  return createRelay(common);
+}
+
+async function authentication({ secret, jwks }: ServeOptions): Promise<ServerOptions['authenticate']> {
+  if (secret !== undefined && jwks !== undefined) throw new UsageError('give --secret or --jwks, not both');
+  if (secret !== undefined) return bySecret(await readSecret(secret));
+  return jwks === undefined ? undefined : byKeySet(jwks);
+}
+
+/** What an application's module exports. */
+interface AppModule {
+  /** Gets the server before it listens. */
+  readonly default?: (server: Server) => unknown;
+  /** Goes before what the command line says. */
+  readonly options?: ServerOptions;
+}
+
+async function serveApp(path: string, common: ServerOptions): Promise<Server> {
+  let app: AppModule;
+  try {
+    app = (await import(pathToFileURL(resolve(path)).href)) as AppModule;
+  } catch (cause) {
+    const hint = path.endsWith('.ts') ? ' (this Node may not run TypeScript: build it, or use tsx)' : '';
+    throw new HawserError('ERR_OPTION', `the app ${path} can't be loaded${hint}: ${String(cause)}`, { cause });
+  }
+  if (typeof app.default !== 'function') throw new UsageError(`${path} must export default a function of the server`);
+  const server = createServer({ ...common, ...app.options });
+  await app.default(server);
+  return server;
+}
+
+/** The page and WebSocket, TCP, and a Unix socket that only this user can open. */
+function defaultEndpoints(): readonly string[] {
+  const port = process.env['PORT'] ?? '3000';
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError(`PORT is no port: ${port}`);
+  const folder = join(tmpdir(), `hawser-${userInfo().uid}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  return [`ws://127.0.0.1:${port}`, 'tcp://127.0.0.1:3001', `ipc://${join(folder, 'hawser.sock')}`];
+}

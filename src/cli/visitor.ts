@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { type ClientSocket, type ConnectOptions, connect, HawserError } from '../client/index.ts';
+import { UsageError } from './output.ts';
+import type { RelayApi } from './relay.ts';
+
+/** The relay's vocabulary as its clients have it, and any event. */
+export type RelayClient = ClientSocket<RelayApi>;
+
+export interface VisitOptions {
+  readonly url: string;
+  readonly user: string | undefined;
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** Connects to a relay. @throws HawserError as `connect` does; UsageError. */
+export async function visit(options: VisitOptions, more: ConnectOptions = {}): Promise<RelayClient> {
+  const token = await tokenOf(options);
+  return connect<RelayApi>(options.url, {
+    timeout: options.timeout,
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(token === undefined ? {} : { token }),
+    ...more,
+  });
+}
+
+/** From the option, a file, or HAWSER_TOKEN: an option can be seen in the list of processes. */
+async function tokenOf({ token, tokenFile }: VisitOptions): Promise<string | undefined> {
+  if (token !== undefined && tokenFile !== undefined) throw new UsageError('give --token or --token-file, not both');
+  if (tokenFile === undefined) return token ?? process.env['HAWSER_TOKEN'];
+  const text = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {
+    throw new HawserError('ERR_OPTION', `the token file can't be read: ${tokenFile}`, { cause });
+  });
+  return text.trim();
+}
+
+/** A JSON text from the command line; undefined when there is none. @throws UsageError. */
+export function dataOf(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UsageError(`not JSON: ${text} (a text needs its quotes: '"hi"')`);
+  }
+}
