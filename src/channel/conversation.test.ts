@@ -153,15 +153,15 @@ describe('events', () => {
     const stage = new Stage();
     const heard: string[] = [];
     const second = (): number => heard.push('second');
-    const any = (): number => heard.push('any');
+    const hear = (): number => heard.push('any');
     stage.talk.on('a', () => {
       heard.push('first');
       stage.talk.off('a', second);
-      stage.talk.offAny(any);
+      stage.talk.offAny(hear);
       stage.talk.on('a', () => heard.push('late'));
     });
     stage.talk.on('a', second);
-    stage.talk.onAny(any);
+    stage.talk.onAny(hear);
     stage.hear('a');
     expect(heard).toEqual(['first', 'second']);
     heard.length = 0;
