@@ -197,7 +197,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     if (listeners !== undefined) {
       for (const listener of listeners) this.#call(listener, message.name, message.data, info);
     }
-    for (const listener of this.#any) this.#call(listener as Listener, message.name, message.name, message.data, info);
+    for (const listener of this.#any) this.#call(listener, message.name, message.name, message.data, info);
   }
 
   /** Runs an application's listener; what it throws, now or later, is reported and harms nobody. */

@@ -7,7 +7,7 @@ const HELP = '/msg USER TEXT  to one user    /who  who is here    /quit  leave';
 
 /** Talks in a room: what is typed, or piped in a line at a time, is said as event `say` with `{ text }`. */
 export async function chat(options: VisitOptions, room: string, output: Output): Promise<number> {
-  const socket = await visit(options, { persistent: true, prepare: (early) => listen(early as RelayClient, output) });
+  const socket = await visit(options, { persistent: true, prepare: (early) => listen(early, output) });
   const enter = async (): Promise<void> => {
     const { members } = await socket.request('join', { room });
     output.tell({ event: 'joined', room, members }, `in ${room}: ${members.map(nameOf).join(', ')}`);
@@ -26,7 +26,7 @@ export async function chat(options: VisitOptions, room: string, output: Output):
   void socket.closed.then(() => lines.close());
   for await (const line of lines) {
     if (line.trim() === '/quit') break;
-    await obey(socket, room, line, output).catch((error: unknown) => output.error(String((error as Error).message)));
+    await obey(socket, room, line, output).catch((error: unknown) => output.error((error as Error).message));
   }
   const ended = socket.state === 'ended';
   await socket.close();

@@ -167,4 +167,3 @@ function fail(error: unknown): number {
 
 // A pipe that is still being written keeps the process until it is done; nothing else may.
 process.exitCode = await run(process.argv.slice(2)).catch(fail);
-if (process.stdin.isTTY !== true) process.stdin.unref?.();

@@ -13,7 +13,7 @@ export function createConnect(platform: Platform): Connect {
     const routes = resolveRoutes(urls, [...(options.transports ?? []), ...platform.transports]);
     const core = new ClientCore(platform, routes, resolveConnectOptions(options));
     const socket = new ClientSocket<A>(core);
-    options.prepare?.(socket as unknown as ClientSocket<never>);
+    options.prepare?.(socket);
     await core.open();
     return socket;
   };
