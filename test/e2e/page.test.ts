@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SignJWT } from 'jose';
 import type { Browser, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser, openPage, type WatchedPage } from '../support/browser.ts';
 import { enterRoom, presentOn } from './members.ts';
-import { Served } from './served.ts';
+import { Served, socketFolder } from './served.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const SOON = { timeout: 20_000, interval: 50 };
@@ -124,6 +127,47 @@ describe('the page', () => {
     await say(page, 'to a full room');
     await page.locator('[data-testid=own][data-progress=there]', { hasText: 'sent to 0 others' }).waitFor();
     await close(watched);
+  });
+});
+
+describe('the page of a server with a secret', () => {
+  const folder = socketFolder();
+  const file = join(folder.path, 'secret');
+  const secret = 'a secret of at least 32 bytes, for this test alone';
+  let guarded: Served;
+
+  beforeAll(async () => {
+    writeFileSync(file, secret);
+    guarded = await Served.start(['ws://127.0.0.1:0'], ['--secret', file]);
+  });
+
+  afterAll(async () => {
+    await guarded?.[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  test('asks for a token, says when it is wrong, and lets in who has one under its name', async () => {
+    const { page, complaints } = await openPage(browser);
+    await page.goto(`http://127.0.0.1:${guarded.port('ws')}/#harbour`);
+    const problem = page.getByTestId('problem');
+    await page.getByTestId('name').fill('somebody');
+    await page.getByTestId('join').click();
+    await problem.filter({ hasText: 'ERR_AUTH_REQUIRED' }).waitFor();
+
+    await page.getByTestId('token').fill('not a token');
+    await page.getByTestId('join').click();
+    await problem.filter({ hasText: 'ERR_AUTH_FAILED' }).waitFor();
+    expect(await page.getByTestId('inside').isVisible()).toBe(false);
+
+    const claims = new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).setSubject('ada').setExpirationTime('1h');
+    await page.getByTestId('token').fill(await claims.sign(new TextEncoder().encode(secret)));
+    await page.getByTestId('join').click();
+    await page.getByTestId('composer').waitFor();
+    expect(await problem.isVisible()).toBe(false);
+    expect(await page.getByTestId('where').textContent()).toBe('harbour');
+    await expect.poll(() => presentOn(page), SOON).toEqual(['ada']);
+    expect(complaints).toEqual([]);
+    await page.context().close();
   });
 });
 
