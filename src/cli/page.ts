@@ -6,8 +6,6 @@ import sirv from 'sirv';
 /** The page may load from its own server and speak to it, nothing else. */
 const POLICY = [
   "default-src 'self'",
-  "connect-src 'self' ws: wss:",
-  "img-src 'self' data:",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
