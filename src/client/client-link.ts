@@ -120,12 +120,20 @@ export class ClientLink implements LinkHandler, SessionPort {
   #receiveFirst(bytes: Uint8Array, text: boolean): void {
     const message = this.#codec.decode(bytes, text);
     if (message.kind === MESSAGE.welcome && this.#welcomed !== undefined) {
-      this.#session = this.#welcomed(message.data as Welcome);
-      this.#refused = undefined;
+      this.#welcome(message.data as Welcome);
     } else if (message.kind === MESSAGE.failure) {
       this.#refuse(new HawserError(message.name, (message.data as FailureData).message));
     } else {
       this.#refuse(new HawserError('ERR_PROTOCOL', 'no welcome came first'));
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    try {
+      this.#session = this.#welcomed?.(welcome);
+      this.#refused = undefined;
+    } catch (error) {
+      this.#refuse(error as HawserError);
     }
   }
 

@@ -389,6 +389,7 @@ export class ClientCore implements Outlet, SessionHandler {
     const recovered = !first && welcome.recovered === true && this.#resume(link, welcome);
     let unacknowledged: readonly UnacknowledgedEvent[] = [];
     if (!recovered) {
+      if (welcome.recovered === true) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
       if (!first) unacknowledged = this.#beginAnew();
       this.#session.configure(this.#settings);
       this.#session.attach(link, this.codec, this.world.now());
