@@ -7,7 +7,7 @@ import { type ClientSocket, type ConnectOptions, connect } from './index.ts';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
 function keep<T extends AsyncDisposable>(one: T): T {

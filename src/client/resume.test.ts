@@ -16,7 +16,7 @@ const STREAMS: Scheme[] = ['tcp', 'ipc', 'ws'];
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
 function keep<T extends AsyncDisposable>(one: T): T {

@@ -16,7 +16,7 @@ const EVERY: [Scheme, Dialect][] = STREAMS.flatMap((scheme) =>
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
 async function serve(options: ServerOptions, ...schemes: Scheme[]): Promise<House> {

@@ -55,7 +55,7 @@ export class House implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of this.#open.reverse()) await one[Symbol.asyncDispose]();
+    for (const one of this.#open.toReversed()) await one[Symbol.asyncDispose]();
     await this.server.close({ drain: 0 });
   }
 }
