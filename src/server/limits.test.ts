@@ -160,15 +160,13 @@ describe('limits.backlogBytes', () => {
     const peer = await house.peer('tcp', 'json');
     peer.pause();
     const over = peer.end();
-    let ended = false;
-    void over.then(() => {
-      ended = true;
-    });
-    for (let i = 0; i < 2000 && !ended; i++) {
+    const flood = async (round: number): Promise<void> => {
       peer.raw('{]\n'.repeat(5000));
-      await new Promise((resolve) => setImmediate(resolve));
-      if (i === 400) peer.resume();
-    }
+      if (round === 400) peer.resume();
+      const turn = new Promise<boolean>((resolve) => setImmediate(resolve, true));
+      if (round < 2000 && (await Promise.race([over.then(() => false), turn]))) await flood(round + 1);
+    };
+    await flood(0);
     await over;
     expect(peer.heard.length).toBeLessThan(400 * 5000);
   });

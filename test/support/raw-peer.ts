@@ -217,6 +217,6 @@ class WebSocketPeer extends RawPeer {
 
   /** The library shows the connection beneath to nobody, but has always kept it here. */
   get #stream(): Socket {
-    return (this.#socket as unknown as { _socket: Socket })._socket;
+    return (this.#socket as unknown as Record<'_socket', Socket>)['_socket'];
   }
 }
