@@ -1,12 +1,4 @@
-import {
-  CLOSE,
-  type CloseReason,
-  closeReason,
-  HawserError,
-  type Instant,
-  type Outbound,
-  type World,
-} from '../core/index.ts';
+import { CLOSE, type CloseReason, closeReason, HawserError, type Outbound, type World } from '../core/index.ts';
 import type { Session, SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
@@ -74,10 +66,6 @@ export class ClientLink implements LinkHandler, SessionPort {
 
   get queued(): number {
     return this.link.queued;
-  }
-
-  get stalledSince(): Instant | undefined {
-    return this.link.stalledSince;
   }
 
   get canPing(): boolean {

@@ -64,9 +64,8 @@ export function fillNumbers<T extends object>(defaults: T, given: Partial<T> | u
   const filled: Record<string, number> = { ...(defaults as Record<string, number>) };
   for (const [name, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(filled, name)) throw new HawserError('ERR_OPTION', `${what}.${name} is no option`);
-    if (typeof value !== 'number' || !(value >= 0)) {
-      throw new HawserError('ERR_OPTION', `${what}.${name} must be a number from 0`);
+    if (!Object.hasOwn(filled, name) || typeof value !== 'number' || !(value >= 0)) {
+      throw new HawserError('ERR_OPTION', `${what}.${name} is no option, or no number from 0`);
     }
     filled[name] = value;
   }

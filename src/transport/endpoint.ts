@@ -24,17 +24,18 @@ export interface Endpoint {
 const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
 const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(['ipc', 'worker', 'inproc']);
 
-/** @throws HawserError ERR_URL when `text` is no URL that an endpoint can have. */
+/** @throws HawserError ERR_URL when `text` is no URL that an endpoint can have; it may hold secrets, and is not repeated. */
 export function parseEndpoint(text: string): Endpoint {
   let url: URL;
+  let path: string;
   try {
     url = new URL(text);
+    path = decodeURIComponent(url.pathname);
   } catch (cause) {
-    throw new HawserError('ERR_URL', `not a URL: ${withoutQuery(text)}`, { cause });
+    throw new HawserError('ERR_URL', 'not a URL', { cause });
   }
-  if (url.username !== '' || url.password !== '') {
-    throw new HawserError('ERR_URL', 'no credentials in URLs: pass `token`');
-  }
+  // Credentials in a URL end up in logs.
+  if (url.username + url.password !== '') throw new HawserError('ERR_URL', 'no credentials in URLs: pass `token`');
   const scheme = url.protocol.slice(0, -1);
   const reserved: Partial<Record<ReservedParameter, string>> = {};
   const query: Record<string, string> = Object.create(null) as Record<string, string>;
@@ -43,12 +44,11 @@ export function parseEndpoint(text: string): Endpoint {
     else query[name] = value;
   }
   const addressed = PATH_IS_ADDRESS.has(scheme);
-  const path = decodePath(url, addressed);
   return {
     scheme,
     host: addressed ? '' : url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? undefined : Number(url.port),
-    path,
+    path: addressed ? url.hostname + path : path,
     namespace: reserved.namespace ?? (addressed || path === '' ? '/' : path),
     reserved,
     query,
@@ -60,17 +60,4 @@ export function describeEndpoint(endpoint: Endpoint): string {
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   const port = endpoint.port === undefined ? '' : `:${endpoint.port}`;
   return `${endpoint.scheme}://${host}${port}${endpoint.path === '/' ? '' : endpoint.path}`;
-}
-
-function decodePath(url: URL, addressed: boolean): string {
-  const raw = addressed && url.hostname !== '' ? url.hostname + url.pathname : url.pathname;
-  try {
-    return decodeURIComponent(raw);
-  } catch (cause) {
-    throw new HawserError('ERR_URL', 'a broken % in the URL', { cause });
-  }
-}
-
-function withoutQuery(text: string): string {
-  return text.split('?')[0] ?? '';
 }
