@@ -185,7 +185,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 
   #dispatchEvent(message: Incoming): void {
     if (!this.#outlet.trustsInfo && RESERVED_EVENTS.has(message.name)) {
-      this.#fail(undefined, 'ERR_EVENT_RESERVED', { message: `'${message.name}' is a word of the protocol` });
+      this.#fail(undefined, 'ERR_EVENT_RESERVED', { message: `'${message.name}' is reserved` });
       return;
     }
     const info = (this.#outlet.trustsInfo && message.meta) || NO_INFO;
@@ -227,7 +227,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     }
     if (this.#handling >= this.#outlet.pendingRequests) {
       this.#fail(id, 'ERR_TOO_MANY_REQUESTS', {
-        message: `${this.#handling} requests of yours are already being handled`,
+        message: `${this.#handling} requests are at work`,
       });
       return;
     }
@@ -259,7 +259,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     try {
       response = this.#outlet.codec.response(this.#channel, id, name, answer);
     } catch (error) {
-      this.#handlerFailed(name, id, new Error(`the answer to '${name}' can't be encoded`, { cause: error }));
+      this.#handlerFailed(name, id, new Error(`answer to '${name}'`, { cause: error }));
       return;
     }
     this.#reply(response);
@@ -272,7 +272,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       return;
     }
     this.#outlet.report(error, `request '${name}'`);
-    this.#fail(id, 'ERR_HANDLER_FAILED', { message: `the handler of '${name}' failed` });
+    this.#fail(id, 'ERR_HANDLER_FAILED', { message: `'${name}' failed` });
   }
 
   /** An error that is meant for the asker, or undefined for one that is not, or can't be encoded. */
@@ -317,7 +317,7 @@ function isHawserError(error: unknown): error is HawserError {
 /** @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED. */
 export function checkName(name: string, longest: number): void {
   if (typeof name !== 'string' || name === '' || name.length > longest) {
-    throw new HawserError('ERR_ARGUMENT', `the name of an event or request has 1 to ${longest} characters`);
+    throw new HawserError('ERR_ARGUMENT', `a name has 1 to ${longest} characters`);
   }
-  if (RESERVED_EVENTS.has(name)) throw new HawserError('ERR_EVENT_RESERVED', `'${name}' is a word of the protocol`);
+  if (RESERVED_EVENTS.has(name)) throw new HawserError('ERR_EVENT_RESERVED', `'${name}' is reserved`);
 }

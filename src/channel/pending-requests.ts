@@ -36,7 +36,7 @@ export class PendingRequests {
     const { signal, timeout } = options;
     if (signal?.aborted) return Promise.reject(aborted(name, signal, 'no'));
     if (this.size >= this.#most) {
-      const error = new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests already wait`, {
+      const error = new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests wait`, {
         delivered: 'no',
       });
       return Promise.reject(error);
@@ -89,9 +89,9 @@ export class PendingRequests {
 }
 
 function late(name: string, timeout: number): HawserError {
-  return new HawserError('ERR_TIMEOUT', `no answer to '${name}' within ${timeout} ms`, { delivered: 'unknown' });
+  return new HawserError('ERR_TIMEOUT', `no answer to '${name}' in ${timeout} ms`, { delivered: 'unknown' });
 }
 
 function aborted(name: string, signal: AbortSignal | undefined, delivered: 'no' | 'unknown'): HawserError {
-  return new HawserError('ERR_ABORTED', `request '${name}' was aborted`, { cause: signal?.reason, delivered });
+  return new HawserError('ERR_ABORTED', `'${name}' was aborted`, { cause: signal?.reason, delivered });
 }

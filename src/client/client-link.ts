@@ -28,7 +28,7 @@ export class ClientLink implements LinkHandler, SessionPort {
   login(hello: Hello, loginWait: number, onWelcome: (welcome: Welcome) => Session): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = this.#world.timer(this.#world.now() + loginWait, () =>
-        this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome within ${loginWait} ms`)),
+        this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome in ${loginWait} ms`)),
       );
       this.#refused = (error) => {
         timer.cancel();

@@ -230,7 +230,7 @@ export class ClientCore implements Outlet, SessionHandler {
     let late: Timer | undefined;
     if (timeout > 0) {
       late = this.world.timer(this.world.now() + timeout, () => {
-        const error = new HawserError('ERR_TIMEOUT', `not connected within ${timeout} ms`);
+        const error = new HawserError('ERR_TIMEOUT', `not connected in ${timeout} ms`);
         this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
       });
     }

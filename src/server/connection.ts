@@ -91,7 +91,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     if (this.#attendant === undefined && now >= this.#loginBy) {
       this.refuse('ERR_LOGIN_TIMEOUT', 'no hello came in time');
     } else if (stalledSince !== undefined && now - stalledSince >= writeWait) {
-      this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer takes nothing of what is queued'));
+      this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer reads nothing'));
     } else {
       const next = (stalledSince ?? now) + writeWait;
       wheel.schedule(this.#deadline, this.#attendant === undefined ? Math.min(next, this.#loginBy) : next);
@@ -195,7 +195,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   /** A peer that makes errors and doesn't read about them must not fill memory. */
   #tellMalformed({ id, code, message }: WireFailure): void {
     if (this.link.send(this.codec.failure(0, id, code, { message }))) return;
-    this.close(closeReason(CLOSE.backlogFull, 'the peer takes nothing of what is queued'));
+    this.close(closeReason(CLOSE.backlogFull, 'the peer reads nothing'));
   }
 
   #refuseJson(message: Incoming): void {

@@ -130,7 +130,7 @@ export class Session {
     this.#ackDue = undefined;
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
-    old?.close(closeReason(CLOSE.replaced, 'replaced by another link'));
+    old?.close(closeReason(CLOSE.replaced, 'replaced'));
     for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
     for (const queue of this.#queues()) this.#replay(queue, port);
     this.#replaying = this.#linkFull;
@@ -426,8 +426,7 @@ export class Session {
   }
 
   #overflow(): boolean {
-    if (this.#settings.role === 'client')
-      throw new HawserError('ERR_BACKLOG_FULL', 'the peer takes nothing of what is queued');
+    if (this.#settings.role === 'client') throw new HawserError('ERR_BACKLOG_FULL', 'the peer reads nothing');
     this.end(backlogFull());
     return false;
   }
@@ -474,7 +473,7 @@ function protocolError(what: string): CloseReason {
 }
 
 function backlogFull(): CloseReason {
-  return closeReason(CLOSE.backlogFull, 'the peer takes nothing of what is queued');
+  return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
 }
 
 const NO_REASON: CloseReason = { code: CLOSE.normal, reason: '' };

@@ -98,7 +98,7 @@ function versioned(kind: MessageKind, fields: { readonly version: number }): Out
 }
 
 function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
-  if (text) return fail('ERR_PROTOCOL', 'text in a binary dialect');
+  if (text) return fail('ERR_PROTOCOL', 'text');
   const kind = bytes[0];
   if (kind === undefined) return fail('ERR_MESSAGE_MALFORMED', 'an empty message');
   reader.start(bytes);
@@ -107,7 +107,7 @@ function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
     if (message.kind !== 0) reader.finish();
     return message;
   } catch {
-    return fail('ERR_MESSAGE_MALFORMED', `malformed message of type ${kind}`);
+    return fail('ERR_MESSAGE_MALFORMED', `malformed (type ${kind})`);
   }
 }
 
@@ -143,13 +143,13 @@ function read(kind: MessageKind): Incoming | WireFailure {
     case MESSAGE.hello:
     case MESSAGE.welcome: {
       const version = reader.varint();
-      if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken here, only 1`);
+      if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken`);
       const fields = reader.value();
       const known = kind === MESSAGE.hello ? asHello(fields) : asWelcome(fields);
       return new Incoming(kind, 0, 0, '', known ?? refuse());
     }
     default:
-      return fail('ERR_PROTOCOL', `unknown message type ${kind}`);
+      return fail('ERR_PROTOCOL', `unknown type ${kind}`);
   }
 }
 /** Requests are numbered from 1: 0 stands for none. */

@@ -42,7 +42,7 @@ function objectToJson(value: object, room: number): unknown {
   }
   if (room === 0) return unencodable('a cycle, or too deep');
   if (Array.isArray(value)) return Array.from(value, (item) => toJson(item, room - 1));
-  return isPlain(value) ? mapToJson(value as Fields, room - 1) : unencodable('an instance of a class');
+  return isPlain(value) ? mapToJson(value as Fields, room - 1) : unencodable('a class instance');
 }
 
 function mapToJson(map: Fields, room: number): Fields {

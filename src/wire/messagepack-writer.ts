@@ -108,7 +108,7 @@ export class Writer {
       this.array(length);
       for (let i = 0; i < length; i++) this.value(value[i], room - 1);
     } else if (isPlain(value)) this.#map(value as Record<string, unknown>, room - 1);
-    else unencodable('an instance of a class');
+    else unencodable('a class instance');
   }
 
   #map(map: Record<string, unknown>, room: number): void {

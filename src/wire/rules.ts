@@ -20,13 +20,13 @@ export function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Refuses half of a surrogate pair: UTF-8 has no bytes for it. */
+/** Refuses half a surrogate pair: UTF-8 has no bytes for it. */
 export function checkText(text: string): void {
   // An engine that can't tell (before 2023) leaves it to the encoder, which puts U+FFFD in its place.
-  if ((text as { isWellFormed?(): boolean }).isWellFormed?.() === false) unencodable('half of a surrogate pair');
+  if ((text as { isWellFormed?(): boolean }).isWellFormed?.() === false) unencodable('half a surrogate pair');
 }
 
-/** Text that is for people, with U+FFFD for every half of a surrogate pair: telling of an error must not fail. */
+/** Text that is for people, with U+FFFD for every half a surrogate pair: telling of an error must not fail. */
 export function mendText(text: string): string {
   return (text as { toWellFormed?(): string }).toWellFormed?.() ?? text;
 }

@@ -158,7 +158,7 @@ export class InprocLink implements Link {
   #take(message: Outbound, handler: LinkHandler | undefined): void {
     const { messageBytes } = this.#options;
     if (message.length > messageBytes) {
-      this.#leave({ code: CLOSE.messageTooLarge, reason: `a message may have ${messageBytes} bytes` });
+      this.#leave({ code: CLOSE.messageTooLarge, reason: `over ${messageBytes} bytes` });
     } else {
       handler?.onMessage(message.bytes, message.text);
     }

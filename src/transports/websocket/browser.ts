@@ -129,7 +129,7 @@ class BrowserLink implements Link {
       this.#reason = closeReason(code, reason);
       this.#held = [];
       this.#socket.close(code < OWN_CODES ? CLOSE.normal : code, this.#reason.reason);
-      this.#closing = world.timer(world.now() + closeWait, () => this.abort(new Error('no answer to the close')));
+      this.#closing = world.timer(world.now() + closeWait, () => this.abort(new Error('aborted')));
     }
     await this.closed;
   }
@@ -165,7 +165,7 @@ class BrowserLink implements Link {
     const bytes = text ? new TextEncoder().encode(data) : new Uint8Array(data);
     const { messageBytes } = this.#options;
     if (bytes.length <= messageBytes) handler.onMessage(bytes, text);
-    else void this.close({ code: CLOSE.messageTooLarge, reason: `a message may have ${messageBytes} bytes` });
+    else void this.close({ code: CLOSE.messageTooLarge, reason: `over ${messageBytes} bytes` });
   }
 
   /** While anything is queued, asks how it goes. */
