@@ -369,10 +369,10 @@ export class ClientCore implements Outlet, SessionHandler {
     return {
       version: PROTOCOL_VERSION,
       namespace: endpoint.namespace,
-      ...(token === undefined ? {} : { token }),
-      ...(user === undefined ? {} : { user }),
-      ...(Object.keys(endpoint.query).length === 0 ? {} : { query: endpoint.query }),
-      ...(ticket === undefined ? {} : { resume: { ticket, counts: this.#session.counts(), attempt: this.#hellos } }),
+      token,
+      user,
+      query: endpoint.query,
+      resume: ticket && { ticket, counts: this.#session.counts(), attempt: this.#hellos },
     };
   }
 

@@ -53,17 +53,19 @@ export type ChannelCount = readonly [channel: number, count: number];
 export interface Hello {
   readonly version: number;
   /** Absent in JSON where the link has named it already. */
-  readonly namespace?: string;
-  readonly token?: string;
+  readonly namespace?: string | undefined;
+  readonly token?: string | undefined;
   /** A name for oneself, where the server lets peers choose. */
-  readonly user?: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly resume?: {
-    readonly ticket: Uint8Array;
-    readonly counts: readonly ChannelCount[];
-    /** Counts the HELLOs of one client, from 1: one that was overtaken by a later one brings nothing back. */
-    readonly attempt?: number;
-  };
+  readonly user?: string | undefined;
+  readonly query?: Readonly<Record<string, string>> | undefined;
+  readonly resume?:
+    | undefined
+    | {
+        readonly ticket: Uint8Array;
+        readonly counts: readonly ChannelCount[];
+        /** Counts the HELLOs of one client, from 1: one that was overtaken by a later one brings nothing back. */
+        readonly attempt?: number;
+      };
 }
 
 export interface Welcome {
