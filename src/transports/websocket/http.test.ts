@@ -48,6 +48,19 @@ async function fetchFrom(port: number, path: string, agent: Agent): Promise<[num
 }
 
 describe('HTTP on the port of a WebSocket server', () => {
+  test('an answer that never ends is cut when a closing listener has waited long enough', async () => {
+    await using bench = await open({
+      closeWait: 100,
+      onRequest: ((_, response) => response.write('begun')) satisfies RequestListener,
+    });
+    const socket = visit(portOf(bench));
+    const said = read(socket);
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(socket, 'data');
+    await bench.listener.close();
+    expect(await said).toContain('begun');
+  });
+
   test('is answered by onRequest, request after request on one connection', async () => {
     await using bench = await open({ onRequest: echoTarget });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });

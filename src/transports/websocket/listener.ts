@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { LinkGroup } from '../../runtime/index.ts';
 import { describeEndpoint, type Endpoint, type Listener, type ListenOptions } from '../../transport/index.ts';
 import { boundEndpoint, type Reception, startListening, stopListening } from '../sockets.ts';
@@ -14,6 +14,8 @@ export class WebSocketListener implements Listener {
   readonly server: Server;
   readonly #reception: Reception;
   readonly #http: HttpServer;
+  /** Connections that speak HTTP. */
+  readonly #served = new Set<Socket>();
   #endpoint = '';
 
   constructor(options: ListenOptions) {
@@ -21,6 +23,10 @@ export class WebSocketListener implements Listener {
     const http = hiddenHttpServer(reception);
     this.#reception = reception;
     this.#http = http;
+    http.on('connection', (socket: Socket) => {
+      this.#served.add(socket);
+      socket.once('close', () => this.#served.delete(socket));
+    });
     const served = { allowHalfOpen: true, noDelay: true, keepAlive: true };
     this.server = createServer(served, (socket) => void new Visitor(reception, http, socket));
   }
@@ -50,6 +56,13 @@ export class WebSocketListener implements Listener {
     stopListening(this.server);
     for (const guest of this.#reception.guests) guest.leave();
     this.#http.close();
+    const { world, closeWait } = this.#reception.options;
+    // What is being answered gets the time of a polite close, and no more.
+    if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
+  }
+
+  #cutServed(): void {
+    for (const socket of this.#served) socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
