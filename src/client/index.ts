@@ -3,7 +3,7 @@ import { realWorld } from '../runtime/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
-import { hawserCodec } from '../wire/index.ts';
+import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type Connect, createConnect } from './connect.ts';
  */
 export const connect: Connect = createConnect({
   world: realWorld(),
-  codec: hawserCodec,
+  codec: clientCodec,
   transports: [websocketTransport, tcpTransport, ipcTransport, inprocTransport],
 });
 

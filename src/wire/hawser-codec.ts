@@ -14,12 +14,13 @@ import {
   type WireFailure,
 } from './messages.ts';
 import { MALFORMED, mendText } from './rules.ts';
-import { asGoaway, asHello, asMeta, asWelcome } from './shapes.ts';
-/** The dialect `hawser.v1`: a type byte, varints, MessagePack. docs/PROTOCOL.md has it to the byte. */
-export const hawserCodec: Codec = {
+import { asGoaway, asMeta, asWelcome } from './shapes.ts';
+
+/** The dialect `hawser.v1`: a type byte, varints, MessagePack. docs/PROTOCOL.md has it to the byte. A client hears no HELLO. */
+export const clientCodec: Codec = {
   protocol: PROTOCOL.hawser,
   acknowledges: true,
-  decode,
+  decode: (bytes, text) => decodeBy(read, bytes, text),
   event: (channel, name, data, meta) => named(MESSAGE.event, channel, undefined, name, data, meta),
   volatile: (channel, name, data, meta) => named(MESSAGE.volatile, channel, undefined, name, data, meta),
   request: (channel, id, name, data) => named(MESSAGE.request, channel, id, name, data),
@@ -97,7 +98,12 @@ function versioned(kind: MessageKind, fields: { readonly version: number }): Out
   });
 }
 
-function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
+/** Never throws: what `read` throws is a failure, and so are bytes that it leaves. */
+export function decodeBy(
+  read: (kind: MessageKind) => Incoming | WireFailure,
+  bytes: Uint8Array,
+  text: boolean,
+): Incoming | WireFailure {
   if (text) return fail('ERR_PROTOCOL', 'text');
   const kind = bytes[0];
   if (kind === undefined) return fail('ERR_MESSAGE_MALFORMED', 'an empty message');
@@ -111,7 +117,8 @@ function decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure {
   }
 }
 
-function read(kind: MessageKind): Incoming | WireFailure {
+/** Reads what follows the type byte. */
+export function read(kind: MessageKind): Incoming | WireFailure {
   switch (kind) {
     case MESSAGE.event:
     case MESSAGE.volatile: {
@@ -152,6 +159,14 @@ function read(kind: MessageKind): Incoming | WireFailure {
       return fail('ERR_PROTOCOL', `unknown type ${kind}`);
   }
 }
+
+/** A message that begins with the version: HELLO and WELCOME. */
+export function readVersioned(kind: MessageKind, as: (fields: unknown) => unknown): Incoming | WireFailure {
+  const version = reader.varint();
+  if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken here, only 1`);
+  return new Incoming(kind, 0, 0, '', as(reader.value()) ?? refuse());
+}
+
 /** Requests are numbered from 1: 0 stands for none. */
 function requestId(): number {
   const id = reader.varint();

@@ -1,3 +1,4 @@
-export { hawserCodec } from './hawser-codec.ts';
+export { clientCodec } from './hawser-codec.ts';
 export { jsonCodec } from './json-codec.ts';
 export * from './messages.ts';
+export { hawserCodec } from './server-codec.ts';
