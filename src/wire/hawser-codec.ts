@@ -147,14 +147,8 @@ export function read(kind: MessageKind): Incoming | WireFailure {
       return new Incoming(kind, 0, 0, '', reader.varint());
     case MESSAGE.goaway:
       return new Incoming(kind, 0, 0, '', asGoaway(reader.value()) ?? refuse());
-    case MESSAGE.hello:
-    case MESSAGE.welcome: {
-      const version = reader.varint();
-      if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken`);
-      const fields = reader.value();
-      const known = kind === MESSAGE.hello ? asHello(fields) : asWelcome(fields);
-      return new Incoming(kind, 0, 0, '', known ?? refuse());
-    }
+    case MESSAGE.welcome:
+      return readVersioned(kind, asWelcome);
     default:
       return fail('ERR_PROTOCOL', `unknown type ${kind}`);
   }
@@ -163,7 +157,7 @@ export function read(kind: MessageKind): Incoming | WireFailure {
 /** A message that begins with the version: HELLO and WELCOME. */
 export function readVersioned(kind: MessageKind, as: (fields: unknown) => unknown): Incoming | WireFailure {
   const version = reader.varint();
-  if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken here, only 1`);
+  if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken`);
   return new Incoming(kind, 0, 0, '', as(reader.value()) ?? refuse());
 }
 
