@@ -100,7 +100,7 @@ function versioned(kind: MessageKind, fields: { readonly version: number }): Out
 
 /** Never throws: what `read` throws is a failure, and so are bytes that it leaves. */
 export function decodeBy(
-  read: (kind: MessageKind) => Incoming | WireFailure,
+  readKind: (kind: MessageKind) => Incoming | WireFailure,
   bytes: Uint8Array,
   text: boolean,
 ): Incoming | WireFailure {
@@ -109,7 +109,7 @@ export function decodeBy(
   if (kind === undefined) return fail('ERR_MESSAGE_MALFORMED', 'an empty message');
   reader.start(bytes);
   try {
-    const message = read(kind as MessageKind);
+    const message = readKind(kind as MessageKind);
     if (message.kind !== 0) reader.finish();
     return message;
   } catch {
