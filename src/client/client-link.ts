@@ -1,16 +1,16 @@
-import { CLOSE, type CloseReason, closeReason, HawserError, type Outbound, type World } from '../core/index.ts';
-import type { Session, SessionPort } from '../session/index.ts';
+import { CLOSE, type CloseReason, closeReason, HawserError, type World } from '../core/index.ts';
+import type { Session } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
 
 /** A link on the client's side: it says HELLO, waits for WELCOME, and from then on hands messages to the session. */
-export class ClientLink implements LinkHandler, SessionPort {
+export class ClientLink implements LinkHandler {
   readonly link: Link;
   readonly #world: World;
   readonly #codec: Codec;
   #session: Session | undefined;
-  #welcomed: ((welcome: Welcome) => Session) | undefined;
-  #refused: ((error: HawserError) => void) | undefined;
+  /** What waits for the WELCOME. */
+  #login: { onWelcome(welcome: Welcome): Session; settle(error?: unknown): void } | undefined;
   /** What came with the first WELCOME waits until the application has had a turn to add its listeners. */
   #held: { readonly bytes: Uint8Array; readonly text: boolean }[] | undefined;
 
@@ -30,16 +30,13 @@ export class ClientLink implements LinkHandler, SessionPort {
       const timer = this.#world.timer(this.#world.now() + loginWait, () =>
         this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome in ${loginWait} ms`)),
       );
-      this.#refused = (error) => {
+      const settle = (error?: unknown): void => {
+        this.#login = undefined;
         timer.cancel();
-        reject(error);
+        if (error === undefined) resolve();
+        else reject(error);
       };
-      this.#welcomed = (welcome) => {
-        timer.cancel();
-        const session = onWelcome(welcome);
-        resolve();
-        return session;
-      };
+      this.#login = { onWelcome, settle };
       this.link.start(this);
       this.link.send(this.#codec.hello(hello));
     });
@@ -58,34 +55,10 @@ export class ClientLink implements LinkHandler, SessionPort {
     });
   }
 
-  // SessionPort
-
-  send(message: Outbound): boolean {
-    return this.link.send(message);
-  }
-
-  get queued(): number {
-    return this.link.queued;
-  }
-
-  get canPing(): boolean {
-    return this.link.ping !== undefined;
-  }
-
-  ping(): void {
-    this.link.ping?.();
-  }
-
-  close(reason: CloseReason): void {
-    void this.link.close(reason);
-  }
-
-  // LinkHandler
-
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#held !== undefined) this.#held.push({ bytes: new Uint8Array(bytes), text });
     else if (this.#session === undefined) this.#receiveFirst(bytes, text);
-    else this.#session.receive(this, bytes, text, this.#world.now());
+    else this.#session.receive(this.link, bytes, text, this.#world.now());
   }
 
   onIdle(): void {
@@ -93,7 +66,7 @@ export class ClientLink implements LinkHandler, SessionPort {
   }
 
   onDrain(): void {
-    this.#session?.drained(this);
+    this.#session?.drained(this.link);
   }
 
   onPong(): void {
@@ -101,34 +74,24 @@ export class ClientLink implements LinkHandler, SessionPort {
   }
 
   onClosed(reason: CloseReason): void {
-    this.#refused?.(new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }));
-    this.#session?.detach(this, reason, this.#world.now());
+    this.#login?.settle(new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }));
+    this.#session?.detach(this.link, reason, this.#world.now());
   }
 
   #receiveFirst(bytes: Uint8Array, text: boolean): void {
     const message = this.#codec.decode(bytes, text);
-    if (message.kind === MESSAGE.welcome && this.#welcomed !== undefined) {
-      this.#welcome(message.data as Welcome);
-    } else if (message.kind === MESSAGE.failure) {
-      this.#refuse(new HawserError(message.name, (message.data as FailureData).message));
-    } else {
-      this.#refuse(new HawserError('ERR_PROTOCOL', 'no welcome came first'));
-    }
-  }
-
-  #welcome(welcome: Welcome): void {
     try {
-      this.#session = this.#welcomed?.(welcome);
-      this.#refused = undefined;
+      if (message.kind === MESSAGE.failure) throw new HawserError(message.name, (message.data as FailureData).message);
+      if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', 'no welcome came first');
+      this.#session = this.#login?.onWelcome(message.data as Welcome);
+      this.#login?.settle();
     } catch (error) {
-      this.#refuse(error as HawserError);
+      this.#refuse(error);
     }
   }
 
-  #refuse(error: HawserError): void {
-    this.#refused?.(error);
-    this.#refused = undefined;
-    this.#welcomed = undefined;
-    this.close(closeReason(CLOSE.normal));
+  #refuse(error: unknown): void {
+    this.#login?.settle(error);
+    void this.link.close(closeReason(CLOSE.normal));
   }
 }

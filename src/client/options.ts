@@ -79,7 +79,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     signal: options.signal,
     timeout: options.timeout ?? 20_000,
     persistent: options.persistent ?? false,
-    reconnect: { first: 500, most: 10_000, attempts: off ? 0 : Number.POSITIVE_INFINITY, ...(off ? {} : reconnect) },
+    reconnect: { first: 500, most: 10_000, attempts: off ? 0 : Infinity, ...(off ? {} : reconnect) },
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},

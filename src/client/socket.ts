@@ -94,21 +94,21 @@ export class ClientSocket<A extends ApiShape = AnyApi>
   constructor(core: ClientCore) {
     super(0, core, OWN_EVENTS);
     this.#core = core;
-    core.socket = this as unknown as ClientSocket;
+    core.socket = this;
   }
 
   /** The id that the server gave; it changes when a session is lost. */
   get id(): string {
-    return this.#core.id;
+    return this.#core.welcome?.id ?? '';
   }
 
   /** Who the server says this peer is. */
   get user(): string | null {
-    return this.#core.user;
+    return this.#core.welcome?.user ?? null;
   }
 
   get state(): 'up' | 'down' | 'ended' {
-    return this.#core.state;
+    return this.#core.session.state;
   }
 
   /** The scheme of the link, such as `ws`; of the last one while there is none. */
@@ -118,7 +118,7 @@ export class ClientSocket<A extends ApiShape = AnyApi>
 
   /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
   get rtt(): number | undefined {
-    return this.#core.rtt;
+    return this.#core.session.rtt;
   }
 
   /** Measures `rtt` anew. */
@@ -147,15 +147,16 @@ export class ClientCore implements Outlet, SessionHandler {
   readonly codec: Codec;
   readonly trustsInfo = true;
   readonly closed: Promise<CloseReason>;
-  socket: ClientSocket | undefined;
+  socket!: ClientSocket;
+  session: Session;
+  /** The latest one. */
+  welcome: Welcome | undefined;
+  transport = '';
   readonly #routes: readonly Route[];
   readonly #options: ResolvedConnectOptions;
   readonly #stop = new AbortController();
   #settings: SessionSettings;
-  #session: Session;
-  #welcome: Welcome | undefined;
-  #transport = '';
-  #link: ClientLink | undefined;
+  #link: Link | undefined;
   #timer: Timer | undefined;
   #retry: Timer | undefined;
   #attempt = 0;
@@ -175,34 +176,14 @@ export class ClientCore implements Outlet, SessionHandler {
       ...options.limits,
       ...options.times,
       role: 'client',
-      resumeWindow: Number.POSITIVE_INFINITY,
+      resumeWindow: Infinity,
       channels: 0,
     };
-    this.#session = new Session(this.codec, this.#settings, this);
+    this.session = new Session(this.codec, this.#settings, this);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
-  }
-
-  get id(): string {
-    return this.#welcome?.id ?? '';
-  }
-
-  get user(): string | null {
-    return this.#welcome?.user ?? null;
-  }
-
-  get state(): 'up' | 'down' | 'ended' {
-    return this.#session.state;
-  }
-
-  get transport(): string {
-    return this.#transport;
-  }
-
-  get rtt(): number | undefined {
-    return this.#session.rtt;
   }
 
   get pendingRequests(): number {
@@ -218,7 +199,7 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   ping(): void {
-    this.#session.ping(this.world.now());
+    this.session.ping(this.world.now());
   }
 
   /**
@@ -243,7 +224,7 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   async close(reason: CloseReason): Promise<void> {
-    const link = this.#link?.link;
+    const link = this.#link;
     this.#finish(reason, undefined);
     await link?.closed;
   }
@@ -251,12 +232,13 @@ export class ClientCore implements Outlet, SessionHandler {
   // Outlet
 
   send(message: Outbound, tag: number): boolean {
-    if (this.state === 'ended') throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
-    return this.#session.send(message, this.world.now(), tag);
+    if (this.session.state === 'ended')
+      throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
+    return this.session.send(message, this.world.now(), tag);
   }
 
   sendVolatile(message: Outbound): boolean {
-    return this.#session.sendVolatile(message);
+    return this.session.sendVolatile(message);
   }
 
   report(error: unknown, during: string): void {
@@ -264,21 +246,21 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   refused(error: HawserError): void {
-    this.socket?.tell('error', error);
+    this.socket.tell('error', error);
   }
 
   // SessionHandler
 
   onMessage(message: Incoming): void {
-    this.socket?.dispatch(message);
+    this.socket.dispatch(message);
   }
 
   onDrain(): void {
-    this.socket?.tell('drain');
+    this.socket.tell('drain');
   }
 
   onDown(reason: CloseReason): void {
-    this.socket?.tell('down', reason);
+    this.socket.tell('down', reason);
     this.#later(undefined);
   }
 
@@ -286,7 +268,7 @@ export class ClientCore implements Outlet, SessionHandler {
 
   onGoaway(goaway: Goaway): void {
     this.#retryAfter = goaway.retryAfter ?? 0;
-    this.socket?.tell('goaway', goaway);
+    this.socket.tell('goaway', goaway);
   }
 
   onEnd(reason: CloseReason): void {
@@ -300,7 +282,7 @@ export class ClientCore implements Outlet, SessionHandler {
 
   wakeAt(at: Instant): void {
     this.#timer?.cancel();
-    this.#timer = this.world.timer(at, () => this.#session.tick(this.world.now()));
+    this.#timer = this.world.timer(at, () => this.session.tick(this.world.now()));
   }
 
   readonly #onAbort = (): void => {
@@ -317,7 +299,7 @@ export class ClientCore implements Outlet, SessionHandler {
       const [link, route] = await this.#dial();
       if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
       const clientLink = new ClientLink(link, this.codec, this.world);
-      this.#link = clientLink;
+      this.#link = link;
       const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
       await clientLink.login(this.#hello(token, route), this.#options.times.loginWait, onWelcome);
     } catch (error) {
@@ -364,7 +346,7 @@ export class ClientCore implements Outlet, SessionHandler {
 
   #hello(token: string | undefined, { endpoint }: Route): Hello {
     const { user } = this.#options;
-    const ticket = this.#welcome?.ticket;
+    const ticket = this.welcome?.ticket;
     this.#hellos += 1;
     return {
       version: PROTOCOL_VERSION,
@@ -372,16 +354,16 @@ export class ClientCore implements Outlet, SessionHandler {
       token,
       user,
       query: endpoint.query,
-      resume: ticket && { ticket, counts: this.#session.counts(), attempt: this.#hellos },
+      resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }
 
   /** The server let this peer in: the session goes on, or a new one begins with what the old one never sent. */
   #welcomed(link: ClientLink, welcome: Welcome): Session {
-    const first = this.#welcome === undefined;
+    const first = this.welcome === undefined;
     if (first) link.holdBack();
-    this.#welcome = welcome;
-    this.#transport = link.link.transport;
+    this.welcome = welcome;
+    this.transport = link.link.transport;
     this.#attempt = 0;
     this.#retryAfter = 0;
     const { heartbeat, readWait } = this.#options.times;
@@ -391,26 +373,26 @@ export class ClientCore implements Outlet, SessionHandler {
     if (!recovered) {
       if (welcome.recovered === true) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
       if (!first) unacknowledged = this.#beginAnew();
-      this.#session.configure(this.#settings);
-      this.#session.attach(link, this.codec, this.world.now());
+      this.session.configure(this.#settings);
+      this.session.attach(link.link, this.codec, this.world.now());
     }
-    const session = this.#session;
+    const session = this.session;
     this.#opened?.resolve();
-    this.socket?.tell('up', { transport: this.#transport, recovered: first ? undefined : recovered, unacknowledged });
+    this.socket.tell('up', { transport: this.transport, recovered: first ? undefined : recovered, unacknowledged });
     return session;
   }
 
   #resume(link: ClientLink, welcome: Welcome): boolean {
-    this.#session.configure(this.#settings);
-    return this.#session.attach(link, this.codec, this.world.now(), welcome.counts ?? []);
+    this.session.configure(this.#settings);
+    return this.session.attach(link.link, this.codec, this.world.now(), welcome.counts ?? []);
   }
 
   /** The old session is lost. What no link has seen is queued in a new one; the rest is told. */
   #beginAnew(): readonly UnacknowledgedEvent[] {
-    const { unsent, unacknowledged } = this.#session.leftovers();
-    this.#session = new Session(this.codec, this.#settings, this);
-    for (const left of unsent) if (left.tag === 0) this.#session.send(left.message, this.world.now());
-    this.socket?.failPending((name, id) => {
+    const { unsent, unacknowledged } = this.session.leftovers();
+    this.session = new Session(this.codec, this.#settings, this);
+    for (const left of unsent) if (left.tag === 0) this.session.send(left.message, this.world.now());
+    this.socket.failPending((name, id) => {
       const delivered = unsent.some((left) => left.tag === id) ? 'no' : 'unknown';
       return new HawserError('ERR_SESSION_LOST', `the session of '${name}' was lost`, { delivered });
     });
@@ -425,7 +407,7 @@ export class ClientCore implements Outlet, SessionHandler {
   /** Waits, then tries again. The bound doubles, and chance spreads the clients of a restarted server over it. */
   #later(error: HawserError | undefined): void {
     const { first, most, attempts } = this.#options.reconnect;
-    if (this.state === 'ended') return;
+    if (this.session.state === 'ended') return;
     if (this.#attempt >= attempts) {
       const last = error ?? new HawserError('ERR_DISCONNECTED', 'the link broke');
       this.#finish({ code: CLOSE.abnormal, reason: last.message }, last);
@@ -434,7 +416,7 @@ export class ClientCore implements Outlet, SessionHandler {
     const delay =
       this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
     this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
-    this.socket?.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+    this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
   }
 
   #finish(reason: CloseReason, error: HawserError | undefined): void {
@@ -443,9 +425,9 @@ export class ClientCore implements Outlet, SessionHandler {
     this.#timer?.cancel();
     this.#retry?.cancel();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#session.end(reason);
-    this.#link?.close(reason);
-    this.socket?.failPending(
+    this.session.end(reason);
+    void this.#link?.close(reason);
+    this.socket.failPending(
       (name) =>
         new HawserError('ERR_CLOSED', `'${name}' was not answered`, {
           cause: error,
@@ -454,7 +436,7 @@ export class ClientCore implements Outlet, SessionHandler {
     );
     this.#opened?.reject(error ?? new HawserError('ERR_CLOSED', `closed: ${reason.reason}`));
     this.#resolveClosed(reason);
-    this.socket?.tell('close', reason, error);
+    this.socket.tell('close', reason, error);
   }
 }
 

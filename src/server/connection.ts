@@ -111,16 +111,12 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     return this.link.send(message);
   }
 
-  get canPing(): boolean {
-    return this.link.ping !== undefined;
-  }
-
   get queued(): number {
     return this.link.queued;
   }
 
-  ping(): void {
-    this.link.ping?.();
+  get ping(): (() => void) | undefined {
+    return this.link.ping && (() => this.link.ping?.());
   }
 
   close(reason: CloseReason): void {

@@ -18,15 +18,14 @@ export interface SessionSettings {
   readonly channels: number;
 }
 
-/** What a session writes to: the driver's face of a link. */
+/** What a session writes to: a link, or what stands for one. */
 export interface SessionPort {
   send(message: Outbound): boolean;
   /** Bytes that wait in the link. */
   readonly queued: number;
-  /** Whether `ping` leads to a sign of life. */
-  readonly canPing: boolean;
-  ping(): void;
-  close(reason: CloseReason): void;
+  /** Leads to a sign of life; absent where the link knows no such thing. */
+  readonly ping?: (() => void) | undefined;
+  close(reason: CloseReason): unknown;
 }
 
 /** What a session tells the layer above; called synchronously. */

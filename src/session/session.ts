@@ -85,7 +85,7 @@ export class Session {
   get deadline(): Instant | undefined {
     if (this.#state === 'ended') return undefined;
     const next = this.#port === undefined ? this.#downDeadline : this.#upDeadline;
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
+    return next === Infinity ? undefined : next;
   }
 
   /** Takes over times that the peer named. */
@@ -234,7 +234,7 @@ export class Session {
     this.#pingedAt = now;
     this.#pingOpen = true;
     if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
-    else this.#port.ping();
+    else this.#port.ping?.();
   }
 
   /** A link is gone. One that was replaced before is no loss. */
@@ -392,11 +392,11 @@ export class Session {
   }
 
   get #downDeadline(): Instant {
-    return this.#downAt === undefined ? Number.POSITIVE_INFINITY : this.#downAt + this.#settings.resumeWindow;
+    return this.#downAt === undefined ? Infinity : this.#downAt + this.#settings.resumeWindow;
   }
 
   get #upDeadline(): Instant {
-    const ack = this.#ackDue ?? Number.POSITIVE_INFINITY;
+    const ack = this.#ackDue ?? Infinity;
     if (!this.#mustAnswer) return ack;
     const { heartbeat, readWait } = this.#settings;
     return Math.min(ack, Math.max(this.#heardAt, this.#pingedAt) + heartbeat, this.#heardAt + readWait);
@@ -409,7 +409,7 @@ export class Session {
 
   /** Whether silence means anything: a peer on plain lines has no way to answer a ping. */
   get #mustAnswer(): boolean {
-    return this.#codec.acknowledges || (this.#port?.canPing ?? false);
+    return this.#codec.acknowledges || this.#port?.ping !== undefined;
   }
 
   #arm(): void {

@@ -57,7 +57,6 @@ export class SimLink {
 }
 
 export class LinkEnd implements SessionPort {
-  readonly canPing: boolean = false;
   readonly #link: SimLink;
   readonly #world: World;
   readonly #manner: LinkManner;
@@ -115,8 +114,6 @@ export class LinkEnd implements SessionPort {
     this.#owesDrain = true;
     return false;
   }
-
-  ping(): void {}
 
   /** Says goodbye behind what is queued. What the other end says meanwhile still arrives, as on a real link. */
   close(reason: CloseReason): void {

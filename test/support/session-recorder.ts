@@ -16,14 +16,14 @@ export const SETTINGS: SessionSettings = {
 /** A link's end that keeps what it is given. */
 export class TestPort implements SessionPort {
   readonly sent: Outbound[] = [];
-  readonly canPing: boolean;
+  readonly ping: (() => void) | undefined;
   full = false;
   queued = 0;
   pings = 0;
   closed: CloseReason | undefined;
 
   constructor(canPing = false) {
-    this.canPing = canPing;
+    this.ping = canPing ? () => this.#countPing() : undefined;
   }
 
   send(message: Outbound): boolean {
@@ -31,7 +31,7 @@ export class TestPort implements SessionPort {
     return !this.full;
   }
 
-  ping(): void {
+  #countPing(): void {
     this.pings += 1;
   }
 
