@@ -47,7 +47,8 @@ export function parseCookies(header: string | undefined): Readonly<Record<string
   const cookies = Object.create(null) as Record<string, string>;
   for (const pair of (header ?? '').split(';')) {
     const at = pair.indexOf('=');
-    if (at > 0) cookies[pair.slice(0, at).trim()] ??= pair.slice(at + 1).trim();
+    const name = pair.slice(0, Math.max(0, at)).trim();
+    if (name !== '') cookies[name] ??= pair.slice(at + 1).trim();
   }
   return cookies;
 }
