@@ -153,6 +153,19 @@ describe('when a session goes on', () => {
     expect(house.server.of('/').sockets).toEqual([socket]);
   });
 
+  test('what authentication says besides the user is what it said last', async () => {
+    let asked = 0;
+    const house = keep(await House.open({ authenticate: () => ({ user: 'ada', claims: ++asked }) }, 'tcp'));
+    const { proxy, url } = await behindProxy(house.url('tcp'));
+    const client = keep(await connect(url, EAGER));
+    const [socket] = house.server.of('/').sockets as [ServerSocket];
+    const up = next<Up>(client, 'up');
+    const before = socket.claims;
+    proxy.cut();
+    expect(await up).toMatchObject({ recovered: true });
+    expect([before, socket.claims, socket.user]).toEqual([1, 2, 'ada']);
+  });
+
   test('a listener that throws does not make its event come twice', async () => {
     const house = keep(await House.open({}, 'tcp'));
     const heard: unknown[] = [];

@@ -308,6 +308,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#tickets.show(ticket, attempt);
     this.#sayWelcome(attendant, connection, true);
     connection.serve(attendant);
+    // The same user, but what else authentication says may be newer.
+    attendant.identify(identity);
     attendant.attach(connection, counts);
     return true;
   }
