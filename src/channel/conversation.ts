@@ -190,11 +190,11 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     }
     const info = (this.#outlet.trustsInfo && message.meta) || NO_INFO;
     const listeners = this.#events.of(message.name);
-    if (listeners === undefined && this.#handlers?.has(message.name)) {
+    if (!listeners && this.#handlers?.has(message.name)) {
       this.#dispatchRequest(message, undefined);
       return;
     }
-    if (listeners !== undefined) {
+    if (listeners) {
       for (const listener of listeners) this.#call(listener, message.name, message.data, info);
     }
     for (const listener of this.#any) this.#call(listener, message.name, message.name, message.data, info);
@@ -221,7 +221,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   /** Without an id nobody waits for an answer: only a failure is told. */
   #dispatchRequest(message: Incoming, id: RequestId | undefined): void {
     const handler = this.#handlers?.get(message.name);
-    if (handler === undefined) {
+    if (!handler) {
       this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody handles '${message.name.slice(0, 64)}'` });
       return;
     }
@@ -267,7 +267,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 
   #handlerFailed(name: string, id: RequestId | undefined, error: unknown): void {
     const failure = this.#describe(error, id);
-    if (failure !== undefined) {
+    if (failure) {
       this.#reply(failure);
       return;
     }

@@ -81,7 +81,7 @@ export class PendingRequests {
 
   #take(id: number): Pending | undefined {
     const pending = this.#byId?.get(id);
-    if (pending === undefined) return undefined;
+    if (!pending) return undefined;
     this.#byId?.delete(id);
     pending.settle();
     return pending;

@@ -56,8 +56,8 @@ export class ClientLink implements LinkHandler {
   }
 
   onMessage(bytes: Uint8Array, text: boolean): void {
-    if (this.#held !== undefined) this.#held.push({ bytes: new Uint8Array(bytes), text });
-    else if (this.#session === undefined) this.#receiveFirst(bytes, text);
+    if (this.#held) this.#held.push({ bytes: new Uint8Array(bytes), text });
+    else if (!this.#session) this.#receiveFirst(bytes, text);
     else this.#session.receive(this.link, bytes, text, this.#world.now());
   }
 

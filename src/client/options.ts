@@ -99,7 +99,7 @@ export function resolveRoutes(urls: string | readonly string[], transports: read
   const routes = [urls].flat().map((url) => {
     const endpoint = parseEndpoint(url);
     const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
-    if (transport === undefined) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
+    if (!transport) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
     return { url, endpoint, transport };
   });
   if (routes.length === 0) throw new HawserError('ERR_URL', 'no URL');

@@ -19,7 +19,7 @@ export class Listeners {
   /** Removes the listener that was added last, also one that `once` wrapped; all of the name when none is given. */
   remove(name: string, listener?: Listener): void {
     const all = this.#byName?.get(name);
-    if (all === undefined) return;
+    if (!all) return;
     const at = all.findLastIndex((one) => one === listener || ONCE.get(one) === listener);
     const rest = listener === undefined ? [] : at < 0 ? all : all.toSpliced(at, 1);
     if (rest.length === 0) this.#byName?.delete(name);

@@ -84,7 +84,7 @@ export class Session {
   /** When `tick` wants to be called; undefined while nothing is waited for. */
   get deadline(): Instant | undefined {
     if (this.#state === 'ended') return undefined;
-    const next = this.#port === undefined ? this.#downDeadline : this.#upDeadline;
+    const next = this.#port ? this.#upDeadline : this.#downDeadline;
     return next === Infinity ? undefined : next;
   }
 
@@ -106,7 +106,7 @@ export class Session {
     if (this.#state === 'ended' || !this.#codec.acknowledges) return false;
     const byChannel = new Map(counts);
     if (byChannel.size < counts.length) return false;
-    for (const [channel, count] of byChannel) if (count !== 0 && this.#sendSide(channel) === undefined) return false;
+    for (const [channel, count] of byChannel) if (count !== 0 && !this.#sendSide(channel)) return false;
     return this.#queues().every((queue) => queue.canAcknowledge(byChannel.get(queue.channel) ?? 0));
   }
 
@@ -117,7 +117,7 @@ export class Session {
    */
   attach(port: SessionPort, codec: Codec, now: Instant, counts?: readonly ChannelCount[]): boolean {
     if (this.#state === 'ended' || codec.protocol !== this.#codec.protocol) return false;
-    if (counts === undefined ? this.#hasBegun : !this.canResume(counts)) return false;
+    if (counts ? !this.canResume(counts) : this.#hasBegun) return false;
     const old = this.#port;
     this.#codec = codec;
     this.#port = port;
@@ -132,12 +132,12 @@ export class Session {
     this.#unackedBytes = 0;
     old?.close(closeReason(CLOSE.replaced, 'replaced'));
     for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
-    for (const queue of this.#queues()) this.#replay(queue, port);
+    for (const queue of this.#queues()) this.#replay(queue);
     this.#replaying = this.#linkFull;
     // The first word of a client that resumes, so that the server need not keep the ticket of before any longer.
-    if (counts !== undefined && this.#settings.role === 'client') this.ping(now);
+    if (counts && this.#settings.role === 'client') this.ping(now);
     this.#arm();
-    if (counts !== undefined) this.#handler.onUp();
+    if (counts) this.#handler.onUp();
     this.#drainIfRoom();
     return true;
   }
@@ -150,15 +150,15 @@ export class Session {
   send(message: Outbound, _now: Instant, tag = 0, channel = 0): boolean {
     if (this.#state === 'ended') return false;
     const port = this.#port;
-    if (!this.#codec.acknowledges && port === undefined) return false;
+    if (!this.#codec.acknowledges && !port) return false;
     if (this.#isOverfull(port)) return this.#overflow();
     if (this.#codec.acknowledges) {
       const queue = this.#sendSide(channel) ?? this.#newSendSide(channel);
       queue.push(message, tag);
       this.#kept += message.length;
-      if (port !== undefined) queue.markSent();
+      if (port) queue.markSent();
     }
-    if (port !== undefined && !port.send(message)) this.#linkFull = true;
+    this.#write(message);
     if (!this.#linkFull && this.#kept < this.#settings.resumeBytes) return true;
     this.#owesDrain = true;
     return false;
@@ -166,8 +166,8 @@ export class Session {
 
   /** Sends now or never: false when the link is down or over its mark. */
   sendVolatile(message: Outbound): boolean {
-    if (this.#port === undefined || this.#linkFull) return false;
-    if (!this.#port.send(message)) this.#linkFull = true;
+    if (!this.#port || this.#linkFull) return false;
+    this.#write(message);
     return true;
   }
 
@@ -223,14 +223,14 @@ export class Session {
 
   /** The transport heard a sign of life of its own. */
   heard(now: Instant): void {
-    if (this.#port === undefined) return;
+    if (!this.#port) return;
     this.#heardAt = now;
     if (!this.#codec.acknowledges) this.#measure(now);
   }
 
   /** Asks for a sign of life now; `rtt` tells how long the answer took. */
   ping(now: Instant): void {
-    if (this.#port === undefined) return;
+    if (!this.#port) return;
     this.#pingedAt = now;
     this.#pingOpen = true;
     if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
@@ -261,8 +261,8 @@ export class Session {
   tick(now: Instant): void {
     this.#armed = undefined;
     if (this.#state === 'ended') return;
-    if (this.#port === undefined) this.#tickDown(now);
-    else this.#tickUp(this.#port, now);
+    if (this.#port) this.#tickUp(this.#port, now);
+    else this.#tickDown(now);
     this.#arm();
   }
 
@@ -338,7 +338,7 @@ export class Session {
 
   #acknowledge(channel: number, count: number): void {
     const queue = this.#sendSide(channel);
-    if (queue === undefined) return;
+    if (!queue) return;
     const before = queue.bytes;
     queue.acknowledge(count);
     this.#kept -= before - queue.bytes;
@@ -360,8 +360,7 @@ export class Session {
 
   /** Answers the peer outside the counted order; not while the link is full, so that a peer that only asks can't fill memory. */
   #reply(message: Outbound): void {
-    if (this.#linkFull || this.#port === undefined) return;
-    if (!this.#port.send(message)) this.#linkFull = true;
+    if (!this.#linkFull) this.#write(message);
   }
 
   /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
@@ -419,9 +418,13 @@ export class Session {
     this.#handler.wakeAt(at);
   }
 
+  #write(message: Outbound): void {
+    if (this.#port?.send(message) === false) this.#linkFull = true;
+  }
+
   #isOverfull(port: SessionPort | undefined): boolean {
     const { resumeBytes, backlogBytes } = this.#settings;
-    if (port === undefined) return this.#kept >= resumeBytes;
+    if (!port) return this.#kept >= resumeBytes;
     return (port.queued > backlogBytes && !this.#replaying) || this.#kept > resumeBytes + backlogBytes;
   }
 
@@ -432,8 +435,7 @@ export class Session {
   }
 
   #drainIfRoom(): void {
-    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || this.#port === undefined)
-      return;
+    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || !this.#port) return;
     this.#owesDrain = false;
     this.#handler.onDrain();
   }
@@ -444,11 +446,8 @@ export class Session {
     return code === CLOSE.goingAway && this.#settings.role === 'server';
   }
 
-  #replay(queue: Unacknowledged, port: SessionPort): void {
-    for (let index = queue.acknowledged; index < queue.end; index++) {
-      const message = queue.at(index);
-      if (message !== undefined && !port.send(message)) this.#linkFull = true;
-    }
+  #replay(queue: Unacknowledged): void {
+    for (const { message } of queue.left(queue.acknowledged, queue.end)) this.#write(message);
     queue.markSent();
   }
 

@@ -69,16 +69,12 @@ export class Unacknowledged {
     this.#first = 0;
   }
 
-  /** The message that has this place in the order, counted from 0; undefined when it is not kept. */
-  at(place: number): Outbound | undefined {
-    return this.#messages[this.#first + place - this.acknowledged];
-  }
-
+  /** The messages that have these places in the order, counted from 0, as far as they are kept. */
   left(from: number, to: number): Left[] {
     const all: Left[] = [];
     for (let place = from; place < to; place++) {
-      const message = this.at(place);
-      if (message !== undefined) all.push({ message, channel: this.channel, tag: this.#tags?.get(place) ?? 0 });
+      const message = this.#messages[this.#first + place - this.acknowledged];
+      if (message) all.push({ message, channel: this.channel, tag: this.#tags?.get(place) ?? 0 });
     }
     return all;
   }

@@ -83,10 +83,10 @@ function named(
   return write(kind, (to) => {
     to.varint(channel);
     if (id !== undefined) to.varint(id);
-    to.array(meta !== undefined ? 3 : data !== undefined ? 2 : 1);
+    to.array(meta ? 3 : data !== undefined ? 2 : 1);
     to.text(name);
-    if (data !== undefined || meta !== undefined) to.value(data);
-    if (meta !== undefined) to.value(meta);
+    if (data !== undefined || meta) to.value(data);
+    if (meta) to.value(meta);
   });
 }
 

@@ -26,7 +26,7 @@ async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const { signal } = options;
   const where = describeEndpoint({ ...endpoint, path: '/' });
   const link = signal.aborted ? undefined : await open(where + targetOf(endpoint), endpoint.scheme, options);
-  if (link !== undefined) return link;
+  if (link) return link;
   const code = signal.aborted ? 'ERR_ABORTED' : 'ERR_CONNECT_FAILED';
   throw new HawserError(code, `${where} could not be reached`, { cause: signal.reason });
 }
@@ -89,7 +89,7 @@ class BrowserLink implements Link {
     });
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      if (this.#reason !== undefined) return;
+      if (this.#reason) return;
       this.#held.push(data);
       this.#deliver();
     };
@@ -106,9 +106,9 @@ class BrowserLink implements Link {
   }
 
   send({ bytes, text }: Outbound): boolean {
-    if (this.#reason !== undefined) return false;
+    if (this.#reason) return false;
     this.#socket.send(text ? new TextDecoder().decode(bytes) : (bytes as Uint8Array<ArrayBuffer>));
-    if (this.#polling === undefined) this.#poll();
+    if (!this.#polling) this.#poll();
     if (this.queued < this.#options.backlogMark) return true;
     this.#overMark = true;
     return false;
@@ -124,7 +124,7 @@ class BrowserLink implements Link {
   }
 
   async close({ code, reason }: CloseReason = { code: CLOSE.normal, reason: '' }): Promise<void> {
-    if (this.#reason === undefined) {
+    if (!this.#reason) {
       const { world, closeWait } = this.#options;
       this.#reason = closeReason(code, reason);
       this.#held = [];
@@ -147,10 +147,10 @@ class BrowserLink implements Link {
 
   #deliver(): void {
     const handler = this.#handler;
-    if (handler === undefined) return;
+    if (!handler) return;
     try {
       while (this.#held.length > 0 && !this.#paused) this.#take(this.#held.shift() as string | ArrayBuffer, handler);
-      if (this.#reason === undefined) handler.onIdle();
+      if (!this.#reason) handler.onIdle();
     } catch (error) {
       this.#options.world.report?.(error);
       this.abort(new Error('a handler failed'));
@@ -181,7 +181,7 @@ class BrowserLink implements Link {
     }
     if (this.#overMark && queued <= backlogMark / 2) {
       this.#overMark = false;
-      if (this.#reason === undefined) this.#handler?.onDrain();
+      if (!this.#reason) this.#handler?.onDrain();
     }
   }
 
