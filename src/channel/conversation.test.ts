@@ -24,9 +24,8 @@ const COLLISIONS = [
 class Stage implements Outlet {
   readonly world = virtualWorld();
   readonly codec = hawserCodec;
-  readonly requestTimeout = 1000;
-  readonly pendingRequests = 3;
-  readonly nameLength = 16;
+  readonly limits = { pendingRequests: 3, nameLength: 16 };
+  readonly times = { requestTimeout: 1000 };
   readonly trustsInfo: boolean;
   readonly sent: Incoming[] = [];
   readonly tags: number[] = [];

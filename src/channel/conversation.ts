@@ -3,12 +3,14 @@ import {
   type Direction,
   type EventsOf,
   HawserError,
+  type Limits,
   Listeners,
   type Name,
   type Outbound,
   type RequestAnswer,
   type RequestData,
   type RequestsOf,
+  type Times,
   type WaitOptions,
   type World,
 } from '../core/index.ts';
@@ -34,10 +36,8 @@ export type AnyListener = (name: string, data: unknown, info: MessageInfo) => un
 export interface Outlet {
   readonly world: World;
   readonly codec: Codec;
-  readonly pendingRequests: number;
-  readonly requestTimeout: number;
-  /** The longest name of an event or request that is sent, in UTF-16 code units. */
-  readonly nameLength: number;
+  readonly limits: Pick<Limits, 'pendingRequests' | 'nameLength'>;
+  readonly times: Pick<Times, 'requestTimeout'>;
   /** Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. */
   send(message: Outbound, tag: number): boolean;
   /** Sends now or never. */
@@ -87,8 +87,8 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     event: E,
     ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
   ): boolean {
-    const { codec, nameLength } = this.#outlet;
-    checkName(event, nameLength);
+    const { codec, limits } = this.#outlet;
+    checkName(event, limits.nameLength);
     if (options?.volatile) return this.#outlet.sendVolatile(codec.volatile(this.#channel, event, data));
     return this.#outlet.send(codec.event(this.#channel, event, data), 0);
   }
@@ -103,9 +103,9 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     ...[data, options]: DataArguments<RequestData<RequestsOf<Out>[R]>, WaitOptions>
   ): Promise<RequestAnswer<RequestsOf<Out>[R]>> {
     const outlet = this.#outlet;
-    this.#pending ??= new PendingRequests(outlet.world, outlet.pendingRequests);
-    const answer = this.#pending.open(name, { timeout: outlet.requestTimeout, ...options }, (id) => {
-      checkName(name, outlet.nameLength);
+    this.#pending ??= new PendingRequests(outlet.world, outlet.limits.pendingRequests);
+    const answer = this.#pending.open(name, { timeout: outlet.times.requestTimeout, ...options }, (id) => {
+      checkName(name, outlet.limits.nameLength);
       outlet.send(outlet.codec.request(this.#channel, id, name, data), id);
     });
     return answer as Promise<RequestAnswer<RequestsOf<Out>[R]>>;
@@ -225,7 +225,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody handles '${message.name.slice(0, 64)}'` });
       return;
     }
-    if (this.#handling >= this.#outlet.pendingRequests) {
+    if (this.#handling >= this.#outlet.limits.pendingRequests) {
       this.#fail(id, 'ERR_TOO_MANY_REQUESTS', {
         message: `${this.#handling} requests are at work`,
       });
@@ -233,24 +233,22 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     }
     try {
       const result = handler(message.data as never, NO_INFO);
-      if (result instanceof Promise) this.#answerLater(message.name, id, result);
+      if (result instanceof Promise) void this.#answerLater(message.name, id, result);
       else this.#answer(message.name, id, result);
     } catch (error) {
       this.#handlerFailed(message.name, id, error);
     }
   }
 
-  #answerLater(name: string, id: RequestId | undefined, result: Promise<unknown>): void {
+  async #answerLater(name: string, id: RequestId | undefined, result: Promise<unknown>): Promise<void> {
     this.#handling += 1;
-    result
-      .then(
-        (answer) => this.#answer(name, id, answer),
-        (error: unknown) => this.#handlerFailed(name, id, error),
-      )
-      .catch((error: unknown) => this.#outlet.report(error, `answer to '${name}'`))
-      .finally(() => {
-        this.#handling -= 1;
-      });
+    try {
+      this.#answer(name, id, await result);
+    } catch (error) {
+      this.#handlerFailed(name, id, error);
+    } finally {
+      this.#handling -= 1;
+    }
   }
 
   #answer(name: string, id: RequestId | undefined, answer: unknown): void {
@@ -265,25 +263,18 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     this.#reply(response);
   }
 
+  /** A `HawserError` is meant for the asker; any other, and one that can't be encoded, is not. */
   #handlerFailed(name: string, id: RequestId | undefined, error: unknown): void {
-    const failure = this.#describe(error, id);
-    if (failure) {
-      this.#reply(failure);
-      return;
+    try {
+      if (isHawserError(error)) {
+        this.#fail(id, error.code, error);
+        return;
+      }
+    } catch {
+      // Its data is no message.
     }
     this.#outlet.report(error, `request '${name}'`);
     this.#fail(id, 'ERR_HANDLER_FAILED', { message: `'${name}' failed` });
-  }
-
-  /** An error that is meant for the asker, or undefined for one that is not, or can't be encoded. */
-  #describe(error: unknown, id: RequestId | undefined): Outbound | undefined {
-    if (!isHawserError(error)) return undefined;
-    const failure = { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
-    try {
-      return this.#outlet.codec.failure(this.#channel, id, error.code, failure);
-    } catch {
-      return undefined;
-    }
   }
 
   #fail(id: RequestId | undefined, code: string, failure: FailureData): void {

@@ -12,7 +12,7 @@ interface Pending {
 export class PendingRequests {
   readonly #world: World;
   readonly #most: number;
-  #byId: Map<number, Pending> | undefined;
+  readonly #byId: Map<number, Pending> = new Map();
   #lastId = 0;
 
   constructor(world: World, most: number) {
@@ -21,7 +21,7 @@ export class PendingRequests {
   }
 
   get size(): number {
-    return this.#byId?.size ?? 0;
+    return this.#byId.size;
   }
 
   /**
@@ -34,30 +34,25 @@ export class PendingRequests {
     send: (id: number) => void,
   ): Promise<unknown> {
     const { signal, timeout } = options;
-    if (signal?.aborted) return Promise.reject(aborted(name, signal, 'no'));
-    if (this.size >= this.#most) {
-      const error = new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests wait`, {
-        delivered: 'no',
-      });
-      return Promise.reject(error);
-    }
-    this.#lastId += 1;
-    const id = this.#lastId;
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw aborted(name, signal, 'no');
+      if (this.size >= this.#most) {
+        throw new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests already wait`, { delivered: 'no' });
+      }
+      this.#lastId += 1;
+      const id = this.#lastId;
       let timer: Timer | undefined;
       const onAbort = (): void => this.fail(id, aborted(name, signal, 'unknown'));
       const settle = (): void => {
         timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
       };
-      this.#byId ??= new Map();
       this.#byId.set(id, { name, resolve, reject, settle });
       try {
         send(id);
       } catch (error) {
         this.#byId.delete(id);
-        reject(error);
-        return;
+        throw error;
       }
       // Sending can end the socket, and with it this request.
       if (!this.#byId.has(id)) return;
@@ -76,13 +71,13 @@ export class PendingRequests {
 
   /** Rejects one request, or all, with an error that says whether the peer can have seen it. */
   failAll(error: (name: string, id: number) => HawserError): void {
-    for (const [id, pending] of [...(this.#byId ?? [])]) this.fail(id, error(pending.name, id));
+    for (const [id, { name }] of [...this.#byId]) this.fail(id, error(name, id));
   }
 
   #take(id: number): Pending | undefined {
-    const pending = this.#byId?.get(id);
+    const pending = this.#byId.get(id);
     if (!pending) return undefined;
-    this.#byId?.delete(id);
+    this.#byId.delete(id);
     pending.settle();
     return pending;
   }

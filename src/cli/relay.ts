@@ -27,7 +27,7 @@ interface DirectMessage {
   readonly data?: unknown;
 }
 
-/** The relay's vocabulary; docs/guides/relay.md shows it in JSON. */
+/** The relay's vocabulary. */
 export interface RelayApi {
   readonly toServer: {
     readonly requests: {

@@ -11,7 +11,19 @@ export const connect: Connect = createConnect({
   transports: [browserWebSocketTransport],
 });
 
-export { HawserError } from '../core/index.ts';
+export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from '../channel/index.ts';
+export {
+  type AnyApi,
+  type ApiShape,
+  type CloseReason,
+  type Direction,
+  type ErrorCode,
+  HawserError,
+  type Limits,
+  type Times,
+  type WaitOptions,
+} from '../core/index.ts';
+export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ConnectOptions, ReconnectOptions } from './options.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

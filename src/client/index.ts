@@ -7,7 +7,7 @@ import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
 
 /**
- * Connects to a server: `await connect(['udpack://h:8444', 'wss://h:8443'], { token })`. Several URLs race, the first good link wins; later
+ * Connects to a server: `await connect(['tcp://h:3001', 'ws://h:3000'], { token })`. Several URLs race, the first good link wins; later
  * links of the same socket may use another.
  * @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED and whatever else the server refuses with, ERR_TIMEOUT, ERR_ABORTED, ERR_URL.
  */
@@ -17,7 +17,19 @@ export const connect: Connect = createConnect({
   transports: [websocketTransport, tcpTransport, ipcTransport, inprocTransport],
 });
 
-export { HawserError } from '../core/index.ts';
+export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from '../channel/index.ts';
+export {
+  type AnyApi,
+  type ApiShape,
+  type CloseReason,
+  type Direction,
+  type ErrorCode,
+  HawserError,
+  type Limits,
+  type Times,
+  type WaitOptions,
+} from '../core/index.ts';
+export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ConnectOptions, ReconnectOptions } from './options.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

@@ -58,8 +58,8 @@ export interface Platform {
 
 export interface ResolvedConnectOptions {
   readonly token: () => string | undefined | Promise<string>;
-  readonly user: string | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly user?: string;
+  readonly signal?: AbortSignal;
   readonly timeout: number;
   readonly persistent: boolean;
   readonly reconnect: Required<ReconnectOptions>;
@@ -72,14 +72,12 @@ export interface ResolvedConnectOptions {
 /** @throws HawserError ERR_OPTION for a value that can't be. */
 export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
   const { token, reconnect } = options;
-  const off = reconnect === false;
   return {
+    ...options,
     token: typeof token === 'function' ? token : () => token,
-    user: options.user,
-    signal: options.signal,
     timeout: options.timeout ?? 20_000,
     persistent: options.persistent ?? false,
-    reconnect: { first: 500, most: 10_000, attempts: off ? 0 : Infinity, ...(off ? {} : reconnect) },
+    reconnect: { first: 500, most: 10_000, attempts: reconnect === false ? 0 : Infinity, ...reconnect },
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},
@@ -89,7 +87,6 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
 
 /** A URL that can be dialled here, with the transport that does it. */
 export interface Route {
-  readonly url: string;
   readonly endpoint: Endpoint;
   readonly transport: Transport;
 }
@@ -100,7 +97,7 @@ export function resolveRoutes(urls: string | readonly string[], transports: read
     const endpoint = parseEndpoint(url);
     const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
     if (!transport) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
-    return { url, endpoint, transport };
+    return { endpoint, transport };
   });
   if (routes.length === 0) throw new HawserError('ERR_URL', 'no URL');
   return routes;

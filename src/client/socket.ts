@@ -7,9 +7,11 @@ import {
   closeReason,
   HawserError,
   type Instant,
+  type Limits,
   mayComeBack,
   type Outbound,
   type Timer,
+  type Times,
   type ToClient,
   type ToServer,
   type World,
@@ -17,6 +19,7 @@ import {
 import { type Left, Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
 import type { Link } from '../transport/index.ts';
 import {
+  type ChannelCount,
   type Codec,
   type Goaway,
   type Hello,
@@ -145,6 +148,8 @@ export class ClientSocket<A extends ApiShape = AnyApi>
 export class ClientCore implements Outlet, SessionHandler {
   readonly world: World;
   readonly codec: Codec;
+  readonly limits: Limits;
+  readonly times: Times;
   readonly trustsInfo = true;
   readonly closed: Promise<CloseReason>;
   socket!: ClientSocket;
@@ -155,7 +160,7 @@ export class ClientCore implements Outlet, SessionHandler {
   readonly #routes: readonly Route[];
   readonly #options: ResolvedConnectOptions;
   readonly #stop = new AbortController();
-  #settings: SessionSettings;
+  readonly #settings: SessionSettings;
   #link: Link | undefined;
   #timer: Timer | undefined;
   #retry: Timer | undefined;
@@ -171,6 +176,8 @@ export class ClientCore implements Outlet, SessionHandler {
     this.codec = platform.codec;
     this.#routes = routes;
     this.#options = options;
+    this.limits = options.limits;
+    this.times = options.times;
     // The server knows how long it keeps a session: the client comes back whenever it can, and is told.
     this.#settings = {
       ...options.limits,
@@ -186,18 +193,6 @@ export class ClientCore implements Outlet, SessionHandler {
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  get pendingRequests(): number {
-    return this.#options.limits.pendingRequests;
-  }
-
-  get requestTimeout(): number {
-    return this.#options.times.requestTimeout;
-  }
-
-  get nameLength(): number {
-    return this.#options.limits.nameLength;
-  }
-
   ping(): void {
     this.session.ping(this.world.now());
   }
@@ -206,21 +201,17 @@ export class ClientCore implements Outlet, SessionHandler {
    * Connects for the first time.
    * @throws HawserError the server's refusal, or why no URL could be reached; ERR_ABORTED; ERR_TIMEOUT.
    */
-  async open(): Promise<void> {
-    const { timeout, persistent } = this.#options;
+  open(): Promise<void> {
+    const { timeout, persistent, signal } = this.#options;
     let late: Timer | undefined;
-    if (timeout > 0) {
-      late = this.world.timer(this.world.now() + timeout, () => {
-        const error = new HawserError('ERR_TIMEOUT', `not connected in ${timeout} ms`);
-        this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
-      });
-    }
-    const opened = new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       this.#opened = { resolve, reject };
-    });
-    if (this.#options.signal?.aborted) this.#onAbort();
-    else void this.#connect(!persistent);
-    await opened.finally(() => late?.cancel());
+      if (timeout > 0) {
+        late = this.#after(timeout, () => this.#fail(new HawserError('ERR_TIMEOUT', `not connected in ${timeout} ms`)));
+      }
+      if (signal?.aborted) this.#onAbort();
+      else void this.#connect(!persistent);
+    }).finally(() => late?.cancel());
   }
 
   async close(reason: CloseReason): Promise<void> {
@@ -272,12 +263,7 @@ export class ClientCore implements Outlet, SessionHandler {
   }
 
   onEnd(reason: CloseReason): void {
-    this.#finish(
-      reason,
-      reason.code === CLOSE.normal
-        ? undefined
-        : new HawserError('ERR_CLOSED', `closed (${reason.code}): ${reason.reason}`),
-    );
+    this.#finish(reason, reason.code === CLOSE.normal ? undefined : closedBy(reason));
   }
 
   wakeAt(at: Instant): void {
@@ -301,47 +287,38 @@ export class ClientCore implements Outlet, SessionHandler {
       const clientLink = new ClientLink(link, this.codec, this.world);
       this.#link = link;
       const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
-      await clientLink.login(this.#hello(token, route), this.#options.times.loginWait, onWelcome);
+      await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const known = asHawserError(error);
-      if (once || !isPassing(known)) this.#finish({ code: CLOSE.abnormal, reason: known.message }, known);
+      if (once || !isPassing(known)) this.#fail(known);
       else this.#later(known);
     }
   }
 
   /** When all routes fail, one that may be open later counts for more than those that are closed for good. */
   async #dial(): Promise<[Link, Route]> {
-    let passing: HawserError | undefined;
+    let passing: unknown;
+    const dial = async (route: Route, signal: AbortSignal): Promise<[Link, Route]> => {
+      const dialled = route.transport.dial(route.endpoint, {
+        world: this.world,
+        messageBytes: this.limits.messageBytes,
+        backlogMark: Math.max(1, this.limits.backlogBytes >> 2),
+        closeWait: this.times.closeWait,
+        protocols: [this.codec.protocol],
+        headers: this.#options.headers,
+        signal,
+      });
+      return [await dialled.catch(note), route];
+    };
     const note = (error: unknown): never => {
       if (error instanceof HawserError && isPassing(error)) passing = error;
       throw error;
     };
-    return await this.#race(note).catch((error: unknown) => {
+    const drop = ([link]: [Link, Route]): void => link.abort(new Error('not needed'));
+    return await race(this.world, this.#routes, this.#stop.signal, dial, drop).catch((error: unknown) => {
       throw passing ?? error;
     });
-  }
-
-  #race(note: (error: unknown) => never): Promise<[Link, Route]> {
-    const { limits, times, headers } = this.#options;
-    return race(
-      this.world,
-      this.#routes,
-      this.#stop.signal,
-      async (route, signal): Promise<[Link, Route]> => {
-        const dialled = route.transport.dial(route.endpoint, {
-          world: this.world,
-          messageBytes: limits.messageBytes,
-          backlogMark: Math.max(1, limits.backlogBytes >> 2),
-          closeWait: times.closeWait,
-          protocols: [this.codec.protocol],
-          headers,
-          signal,
-        });
-        return [await dialled.catch(note), route];
-      },
-      ([link]) => link.abort(new HawserError('ERR_ABORTED', 'not needed')),
-    );
   }
 
   #hello(token: string | undefined, { endpoint }: Route): Hello {
@@ -366,25 +343,22 @@ export class ClientCore implements Outlet, SessionHandler {
     this.transport = link.link.transport;
     this.#attempt = 0;
     this.#retryAfter = 0;
-    const { heartbeat, readWait } = this.#options.times;
-    this.#settings = { ...this.#settings, heartbeat: Math.min(heartbeat, welcome.readWait / 2), readWait };
-    const recovered = !first && welcome.recovered === true && this.#resume(link, welcome);
+    const heartbeat = Math.min(this.#settings.heartbeat, welcome.readWait / 2);
+    const attach = (counts?: readonly ChannelCount[]): boolean => {
+      this.session.configure({ ...this.#settings, heartbeat });
+      return this.session.attach(link.link, this.codec, this.world.now(), counts);
+    };
+    const recovered = !first && welcome.recovered === true && attach(welcome.counts ?? []);
     let unacknowledged: readonly UnacknowledgedEvent[] = [];
     if (!recovered) {
-      if (welcome.recovered === true) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
+      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
       if (!first) unacknowledged = this.#beginAnew();
-      this.session.configure(this.#settings);
-      this.session.attach(link.link, this.codec, this.world.now());
+      attach();
     }
-    const session = this.session;
+    const { session } = this;
     this.#opened?.resolve();
     this.socket.tell('up', { transport: this.transport, recovered: first ? undefined : recovered, unacknowledged });
     return session;
-  }
-
-  #resume(link: ClientLink, welcome: Welcome): boolean {
-    this.session.configure(this.#settings);
-    return this.session.attach(link.link, this.codec, this.world.now(), welcome.counts ?? []);
   }
 
   /** The old session is lost. What no link has seen is queued in a new one; the rest is told. */
@@ -409,14 +383,21 @@ export class ClientCore implements Outlet, SessionHandler {
     const { first, most, attempts } = this.#options.reconnect;
     if (this.session.state === 'ended') return;
     if (this.#attempt >= attempts) {
-      const last = error ?? new HawserError('ERR_DISCONNECTED', 'the link broke');
-      this.#finish({ code: CLOSE.abnormal, reason: last.message }, last);
+      this.#fail(error ?? new HawserError('ERR_DISCONNECTED', 'the link broke'));
       return;
     }
     const delay =
       this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
-    this.#retry = this.world.timer(this.world.now() + delay, () => void this.#connect(false));
+    this.#retry = this.#after(delay, () => void this.#connect(false));
     this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+  }
+
+  #after(delay: number, run: () => void): Timer {
+    return this.world.timer(this.world.now() + delay, run);
+  }
+
+  #fail(error: HawserError): void {
+    this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
   }
 
   #finish(reason: CloseReason, error: HawserError | undefined): void {
@@ -434,10 +415,14 @@ export class ClientCore implements Outlet, SessionHandler {
           delivered: 'unknown',
         }),
     );
-    this.#opened?.reject(error ?? new HawserError('ERR_CLOSED', `closed: ${reason.reason}`));
+    this.#opened?.reject(error ?? closedBy(reason));
     this.#resolveClosed(reason);
     this.socket.tell('close', reason, error);
   }
+}
+
+function closedBy({ code, reason }: CloseReason): HawserError {
+  return new HawserError('ERR_CLOSED', `closed (${code}): ${reason}`);
 }
 
 function asHawserError(error: unknown): HawserError {

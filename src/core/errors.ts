@@ -49,9 +49,9 @@ export interface HawserErrorOptions extends ErrorOptions {
 export class HawserError extends Error {
   override readonly name: string = 'HawserError';
   /** A code of docs/ERRORS.md, or one that an application chose for the error it sent. */
-  readonly code: ErrorCode | (string & {});
-  readonly delivered: 'no' | 'unknown' | undefined;
-  readonly data: unknown;
+  declare readonly code: ErrorCode | (string & {});
+  declare readonly delivered: 'no' | 'unknown' | undefined;
+  declare readonly data: unknown;
 
   constructor(code: ErrorCode | (string & {}), message: string, options?: HawserErrorOptions) {
     super(message, options);

@@ -22,9 +22,9 @@ export interface Limits {
 
 /** Times, in ms. */
 export interface Times {
-  /** A peer may take this long from the first byte to a valid HELLO. */
+  /** A peer may take this long from the link's beginning to a valid HELLO. */
   readonly loginWait: number;
-  /** A link on which nothing was sent or heard for this long gets a ping. */
+  /** A link on which nothing was heard for this long gets a ping. */
   readonly heartbeat: number;
   /** A link on which nothing was heard for this long is dead. */
   readonly readWait: number;

@@ -1,4 +1,5 @@
-type Listener = (...args: never[]) => unknown;
+/** `inner` is the one that `once` wrapped. */
+type Listener = ((...args: never[]) => unknown) & { inner?: Listener };
 
 /**
  * Listeners by name, for on / once / off. Names are looked up in a Map, so `toString` or `__proto__` are names like any other.
@@ -6,10 +7,6 @@ type Listener = (...args: never[]) => unknown;
  */
 export class Listeners {
   #byName: Map<string, readonly Listener[]> | undefined;
-
-  has(name: string): boolean {
-    return this.#byName?.has(name) ?? false;
-  }
 
   add(name: string, listener: Listener): void {
     this.#byName ??= new Map();
@@ -20,7 +17,7 @@ export class Listeners {
   remove(name: string, listener?: Listener): void {
     const all = this.#byName?.get(name);
     if (!all) return;
-    const at = all.findLastIndex((one) => one === listener || ONCE.get(one) === listener);
+    const at = all.findLastIndex((one) => one === listener || one.inner === listener);
     const rest = listener === undefined ? [] : at < 0 ? all : all.toSpliced(at, 1);
     if (rest.length === 0) this.#byName?.delete(name);
     else this.#byName?.set(name, rest);
@@ -31,7 +28,7 @@ export class Listeners {
       this.remove(name, wrapped);
       return listener(...args);
     };
-    ONCE.set(wrapped, listener);
+    wrapped.inner = listener;
     this.add(name, wrapped);
   }
 
@@ -39,11 +36,4 @@ export class Listeners {
   of(name: string): readonly Listener[] | undefined {
     return this.#byName?.get(name);
   }
-
-  clear(): void {
-    this.#byName = undefined;
-  }
 }
-
-/** The listener inside each wrapper of `once`. */
-const ONCE = new WeakMap<Listener, Listener>();

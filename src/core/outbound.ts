@@ -6,11 +6,11 @@
  */
 export class Outbound {
   /** The message itself. Never changed after it was made. */
-  readonly bytes: Uint8Array;
+  declare readonly bytes: Uint8Array;
   /** True for a text message (UTF-8), false for a binary one. */
-  readonly text: boolean;
+  declare readonly text: boolean;
   /** Bytes before `bytes` in its ArrayBuffer that belong to this message alone: room for the first framing's header. */
-  headroom: number;
+  declare headroom: number;
   /**
    * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
    * start: an array that grows costs more time and memory than the frame.

@@ -7,9 +7,9 @@
 /** The largest number that a varint may carry here. */
 export const VARINT_MAX: number = Number.MAX_SAFE_INTEGER;
 
-const TWO_BYTES = 1 << 6;
-const FOUR_BYTES = 1 << 14;
-const EIGHT_BYTES = 2 ** 30;
+const TWO_BYTES = 0x40;
+const FOUR_BYTES = 0x4000;
+const EIGHT_BYTES = 0x40000000;
 
 /** How many bytes `value` takes in its shortest form: 1, 2, 4 or 8. */
 export function varintLength(value: number): number {
@@ -26,12 +26,10 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
     target[at] = rest % 256;
     rest = Math.floor(rest / 256);
   }
-  target[offset] = rest | (PREFIX_OF[length] ?? 0);
+  // The two top bits say how long it is: 0 for 1 byte to 3 for 8.
+  target[offset] = rest | ((31 - Math.clz32(length)) << 6);
   return offset + length;
 }
-
-/** The two top bits of the first byte, by length. */
-const PREFIX_OF: Readonly<Record<number, number>> = { 1: 0, 2: 0x40, 4: 0x80, 8: 0xc0 };
 
 /** How long the varint is whose first byte this is. */
 export function varintLengthAt(firstByte: number): number {

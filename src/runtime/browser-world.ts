@@ -15,9 +15,9 @@ export function browserWorld(): World {
   };
   return {
     now: () => performance.now(),
-    random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)), unit: () => Math.random() },
+    random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)), unit: Math.random },
     timer: (at, run) => {
-      const handle = setTimeout(run, Math.min(Math.max(0, at - performance.now()), DELAY_MAX));
+      const handle = setTimeout(run, Math.min(at - performance.now(), DELAY_MAX));
       return { cancel: () => clearTimeout(handle) };
     },
     soon: (run) => {

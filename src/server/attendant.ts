@@ -5,7 +5,9 @@ import {
   closeReason,
   HawserError,
   type Instant,
+  type Limits,
   type Outbound,
+  type Times,
   type World,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
@@ -94,16 +96,12 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     return this.#house.options.world;
   }
 
-  get pendingRequests(): number {
-    return this.#house.options.limits.pendingRequests;
+  get limits(): Limits {
+    return this.#house.options.limits;
   }
 
-  get requestTimeout(): number {
-    return this.#house.options.times.requestTimeout;
-  }
-
-  get nameLength(): number {
-    return this.#house.options.limits.nameLength;
+  get times(): Times {
+    return this.#house.options.times;
   }
 
   /** The peer named itself anew: rooms see the change. */

@@ -63,7 +63,7 @@ export class ServerNamespace<A extends ApiShape = AnyApi> {
     return this.#everybody().except(...rooms);
   }
 
-  /** Everybody in the namespace. @throws HawserError ERR_UNENCODABLE, ERR_EVENT_RESERVED. */
+  /** Everybody in the namespace. @throws HawserError ERR_UNENCODABLE, ERR_EVENT_RESERVED, ERR_ARGUMENT. */
   send<E extends Name<EventsOf<ToClient<A>>>>(
     event: E,
     ...rest: DataArguments<EventsOf<ToClient<A>>[E], SendOptions>

@@ -28,8 +28,9 @@ const ID_BYTES = 9;
 /** How often a closing server looks whether its handlers are done, ms. */
 const DRAIN_STEP = 20;
 
-/** Messages and sockets of a server since it began. */
+/** Sockets of a server now, and messages since it began. */
 export interface ServerStats {
+  /** Those that wait for a resume included. */
   readonly sockets: number;
   /** Sockets that have a link now. */
   readonly links: number;
@@ -111,6 +112,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     if (failed !== undefined) {
       await Promise.all(listeners.map((listener) => listener.close()));
       throw failed.reason;
+    }
+    // A `close` that came meanwhile knew nothing of these.
+    if (this.#closed !== undefined) {
+      await Promise.all(listeners.map((listener) => listener.close()));
+      throw new HawserError('ERR_CLOSED', 'the server is closed');
     }
     this.#listeners.push(...listeners);
     return listeners.map((listener) => listener.endpoint);

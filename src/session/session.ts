@@ -42,8 +42,6 @@ export class Session {
   readonly #socket = new Unacknowledged(0);
   #others: Map<number, Unacknowledged> | undefined;
   #kept = 0;
-  #received = 0;
-  #receivedOthers: Map<number, number> | undefined;
   #unackedCount = 0;
   #unackedBytes = 0;
   #ackDue: Instant | undefined;
@@ -56,7 +54,7 @@ export class Session {
   /** What a resume sent again is still on its way into the link: its bytes are no sign of a peer that takes nothing. */
   #replaying = false;
   #downAt: Instant | undefined;
-  #lastReason: CloseReason = NO_REASON;
+  #lastReason: CloseReason = closeReason(CLOSE.normal);
   #armed: Instant | undefined;
   #linkFull = false;
   #owesDrain = false;
@@ -98,7 +96,8 @@ export class Session {
    * later would be counted by nobody. A server asks in the call in which it attaches.
    */
   counts(): ChannelCount[] {
-    return [[0, this.#received], ...(this.#receivedOthers ?? [])];
+    const heard = this.#queues().filter(({ channel, received }) => channel === 0 || received > 0);
+    return heard.map(({ channel, received }) => [channel, received]);
   }
 
   /** Whether a peer that has counted so far can be gone on with: nothing that it lacks was thrown away, nothing it has was never sent. */
@@ -153,7 +152,7 @@ export class Session {
     if (!this.#codec.acknowledges && !port) return false;
     if (this.#isOverfull(port)) return this.#overflow();
     if (this.#codec.acknowledges) {
-      const queue = this.#sendSide(channel) ?? this.#newSendSide(channel);
+      const queue = this.#queueOf(channel);
       queue.push(message, tag);
       this.#kept += message.length;
       if (port) queue.markSent();
@@ -303,18 +302,12 @@ export class Session {
   }
 
   #count(channel: number, bytes: number, now: Instant): void {
-    if (channel === 0) this.#received += 1;
-    else this.#countOther(channel);
+    this.#queueOf(channel).received += 1;
     this.#unackedCount += 1;
     this.#unackedBytes += bytes;
     if (this.#ackDue !== undefined) return;
     this.#ackDue = now + ACK_DELAY;
     if (this.#armed === undefined || this.#ackDue < this.#armed) this.#arm();
-  }
-
-  #countOther(channel: number): void {
-    this.#receivedOthers ??= new Map();
-    this.#receivedOthers.set(channel, (this.#receivedOthers.get(channel) ?? 0) + 1);
   }
 
   #sendAck(): void {
@@ -455,10 +448,13 @@ export class Session {
     return channel === 0 ? this.#socket : this.#others?.get(channel);
   }
 
-  #newSendSide(channel: number): Unacknowledged {
-    const queue = new Unacknowledged(channel);
-    this.#others ??= new Map();
-    this.#others.set(channel, queue);
+  #queueOf(channel: number): Unacknowledged {
+    let queue = this.#sendSide(channel);
+    if (!queue) {
+      queue = new Unacknowledged(channel);
+      this.#others ??= new Map();
+      this.#others.set(channel, queue);
+    }
     return queue;
   }
 
@@ -474,8 +470,6 @@ function protocolError(what: string): CloseReason {
 function backlogFull(): CloseReason {
   return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
 }
-
-const NO_REASON: CloseReason = { code: CLOSE.normal, reason: '' };
 
 /** A moment as a ping carries it: whole microseconds. */
 function stampOf(at: Instant): number {

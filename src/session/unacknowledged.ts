@@ -21,6 +21,8 @@ export class Unacknowledged {
   bytes = 0;
   acknowledged = 0;
   sent = 0;
+  /** The other way: how many messages of the channel the peer sent and were handed on. */
+  received = 0;
   /** From `#first` on, in order; the places before it are empty. */
   #messages: (Outbound | undefined)[] = [];
   /** The tags of requests by place in the order; there is no map before the first. */

@@ -103,16 +103,16 @@ export type RequestId = number | string;
  * on `kind`.
  */
 export class Incoming {
-  readonly kind: MessageKind;
+  declare readonly kind: MessageKind;
   /** 0 is the socket itself. */
-  readonly channel: number;
+  declare readonly channel: number;
   /** Requests, responses and failures; 0 when there is none. */
-  readonly id: RequestId;
+  declare readonly id: RequestId;
   /** Events and requests: the name. Failures: the code. */
-  readonly name: string;
+  declare readonly name: string;
   /** The payload; for `hello`, `welcome`, `goaway` the structure of that name, for `ack` the counts, for ping and pong the stamp. */
-  readonly data: unknown;
-  readonly meta: Meta | undefined;
+  declare readonly data: unknown;
+  declare readonly meta: Meta | undefined;
 
   constructor(kind: MessageKind, channel: number, id: RequestId, name: string, data: unknown, meta?: Meta) {
     this.kind = kind;

@@ -22,30 +22,26 @@ import { targetOf } from './target.ts';
 /** The platform's own WebSocket, for browsers. It cannot say why a server said no. */
 export const browserWebSocketTransport: Transport = { schemes: ['ws', 'wss'], dial };
 
-async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
+function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const { signal } = options;
   const where = describeEndpoint({ ...endpoint, path: '/' });
-  const link = signal.aborted ? undefined : await open(where + targetOf(endpoint), endpoint.scheme, options);
-  if (link) return link;
-  const code = signal.aborted ? 'ERR_ABORTED' : 'ERR_CONNECT_FAILED';
-  throw new HawserError(code, `${where} could not be reached`, { cause: signal.reason });
-}
-
-function open(url: string, scheme: string, options: DialOptions): Promise<Link | undefined> {
-  const { signal } = options;
-  return new Promise((resolve) => {
-    const socket = new WebSocket(url, [...options.protocols]);
-    const end = (link?: Link): void => {
-      signal.removeEventListener('abort', giveUp);
-      resolve(link);
+  return new Promise((resolve, reject) => {
+    let socket: WebSocket | undefined;
+    const fail = (): void => {
+      signal.removeEventListener('abort', fail);
+      const code = signal.aborted ? 'ERR_ABORTED' : 'ERR_CONNECT_FAILED';
+      reject(new HawserError(code, `${where} could not be reached`, { cause: signal.reason }));
+      socket?.close();
     };
-    const giveUp = (): void => {
-      end();
-      socket.close();
+    if (signal.aborted) return fail();
+    signal.addEventListener('abort', fail);
+    const opening = new WebSocket(where + targetOf(endpoint), [...options.protocols]);
+    socket = opening;
+    socket.onopen = () => {
+      signal.removeEventListener('abort', fail);
+      resolve(new BrowserLink(opening, endpoint.scheme, options));
     };
-    signal.addEventListener('abort', giveUp);
-    socket.onopen = () => end(new BrowserLink(socket, scheme, options));
-    socket.onclose = () => end();
+    socket.onclose = fail;
     // What 'error' says, 'close' says too; but a client for Node would throw it.
     socket.onerror = () => {};
   });
@@ -172,7 +168,7 @@ class BrowserLink implements Link {
   #poll(): void {
     const { world, backlogMark } = this.#options;
     const { queued } = this;
-    if (queued === 0 || queued < this.#last) this.stalledSince = undefined;
+    if (queued < this.#last) this.stalledSince = undefined;
     this.#last = queued;
     this.#polling = undefined;
     if (queued > 0) {
