@@ -10,11 +10,13 @@ export {
   HawserError,
   type Limits,
   mayComeBack,
+  type ServerLimits,
+  type ServerTimes,
   type Times,
   type WaitOptions,
 } from './core/index.ts';
 export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';
-export type { Broadcast } from './room/index.ts';
+export type { Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
 export type { From, Member } from './wire/index.ts';

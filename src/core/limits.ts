@@ -20,6 +20,12 @@ export interface Limits {
   readonly nameLength: number;
 }
 
+/** What only a server bounds, beside `Limits`. Kept apart so that a page doesn't load their defaults. */
+export interface ServerLimits extends Limits {
+  /** Namespaces that patterns have made and that exist at one time. */
+  readonly namespaces: number;
+}
+
 /** Times, in ms. */
 export interface Times {
   /** A peer may take this long from the link's beginning to a valid HELLO. */
@@ -36,6 +42,12 @@ export interface Times {
   readonly closeWait: number;
   /** The default for `request`. */
   readonly requestTimeout: number;
+}
+
+/** What only a server has, beside `Times`. */
+export interface ServerTimes extends Times {
+  /** A namespace that a pattern has made and that nobody is in any more lives on for this long. */
+  readonly namespaceGrace: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -57,6 +69,14 @@ export const DEFAULT_TIMES: Times = {
   resumeWindow: 120_000,
   closeWait: 5_000,
   requestTimeout: 30_000,
+};
+
+export const SERVER_LIMITS: Omit<ServerLimits, keyof Limits> = {
+  namespaces: 10_000,
+};
+
+export const SERVER_TIMES: Omit<ServerTimes, keyof Times> = {
+  namespaceGrace: 10_000,
 };
 
 /** Fills what is left out with the defaults. @throws HawserError ERR_OPTION for what is no number from 0, or unknown. */

@@ -2,28 +2,22 @@ import { checkName, type SendOptions } from '../channel/index.ts';
 import type { DataArguments, Direction, EventsOf, Name } from '../core/index.ts';
 import type { Engine, Target } from '../engine/index.ts';
 import type { From, Member } from '../wire/index.ts';
-import { everybody, type Namespace } from './namespace.ts';
+import { everybody, type Hall } from './namespace.ts';
 
 /**
  * Whom a message goes to, put together step by step: `server.to('lobby').except('muted').send('say', data)`. Each step makes a new
  * one; nothing happens before `send`. A socket that several steps name is reached once.
  */
 export class Broadcast<Out extends Direction> {
-  readonly #namespace: Namespace;
+  readonly #hall: Hall;
   readonly #engine: Engine;
   readonly #target: Target;
   readonly #from: From | undefined;
   /** `to` or `user` was called: no names then mean nobody, not everybody. */
   readonly #named: boolean;
 
-  constructor(
-    namespace: Namespace,
-    engine: Engine,
-    target: Target = everybody(namespace.name),
-    from?: From,
-    named: boolean = false,
-  ) {
-    this.#namespace = namespace;
+  constructor(hall: Hall, engine: Engine, target: Target = everybody(hall.name), from?: From, named: boolean = false) {
+    this.#hall = hall;
     this.#engine = engine;
     this.#target = target;
     this.#from = from;
@@ -50,22 +44,22 @@ export class Broadcast<Out extends Direction> {
     event: E,
     ...[data, options]: DataArguments<EventsOf<Out>[E], SendOptions>
   ): void {
-    checkName(event, this.#namespace.nameLength);
+    checkName(event, this.#hall.nameLength);
     const { rooms, users } = this.#target;
     if (this.#named && rooms.length + users.length === 0) return;
     const meta = this.#from === undefined ? {} : { from: this.#from };
-    this.#namespace.broadcast({ target: this.#target, event, data, meta, volatile: options?.volatile ?? false });
+    this.#hall.broadcast({ target: this.#target, event, data, meta, volatile: options?.volatile ?? false });
   }
 
   /** Who is in the first room of this broadcast, on all nodes; at most `most` of them. */
   members(most?: number): Promise<readonly Member[]> {
-    return this.#engine.members(this.#namespace.name, this.#target.rooms[0] ?? '', most);
+    return this.#engine.members(this.#hall.name, this.#target.rooms[0] ?? '', most);
   }
 
   /** How many sockets the rooms and users of this broadcast have, on all nodes; one that several name counts several times. */
   async count(): Promise<number> {
     const { rooms, users } = this.#target;
-    const { name } = this.#namespace;
+    const { name } = this.#hall;
     const counts = await Promise.all([
       ...rooms.map((room) => this.#engine.count(name, room)),
       ...users.map((user) => this.#engine.countUser(name, user)),
@@ -74,6 +68,6 @@ export class Broadcast<Out extends Direction> {
   }
 
   #with(change: Partial<Target>, named: boolean): Broadcast<Out> {
-    return new Broadcast(this.#namespace, this.#engine, { ...this.#target, ...change }, this.#from, named);
+    return new Broadcast(this.#hall, this.#engine, { ...this.#target, ...change }, this.#from, named);
   }
 }

@@ -1,3 +1,15 @@
 export { Broadcast } from './broadcast.ts';
 export { Delivery } from './delivery.ts';
-export { everybody, Namespace, type NamespaceOptions, type Seat } from './namespace.ts';
+export { everybody, type Hall, Namespace, type NamespaceSettings, passingHall, type Seat } from './namespace.ts';
+export {
+  comparePatterns,
+  type IsPattern,
+  isPattern,
+  isSamePattern,
+  matchPattern,
+  normalPath,
+  type Params,
+  type ParamsOf,
+  type PathPattern,
+  parsePattern,
+} from './paths.ts';

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { AnyDirection } from '../core/index.ts';
 import { type EngineHost, MemoryEngine } from '../engine/index.ts';
 import { hawserCodec, jsonCodec } from '../wire/index.ts';
-import { Broadcast, Delivery, everybody, Namespace, type NamespaceOptions, type Seat } from './index.ts';
+import { Broadcast, Delivery, everybody, Namespace, type NamespaceSettings, type Seat } from './index.ts';
 
-const OPTIONS: NamespaceOptions = { roomsPerSocket: 3, nameLength: 8, presence: true };
+const OPTIONS: NamespaceSettings = { roomsPerSocket: 3, nameLength: 8, presence: true };
 /** Names that every object inherits. */
 const COLLISIONS = ['__proto__', 'toString', 'constructor', 'valueOf'];
 
@@ -20,7 +20,7 @@ class House {
   readonly namespace: Namespace;
   #ids = 0;
 
-  constructor(options: Partial<NamespaceOptions> = {}) {
+  constructor(options: Partial<NamespaceSettings> = {}) {
     this.namespace = new Namespace('/', this.engine, { ...OPTIONS, ...options });
     const host: EngineHost = {
       deliver: () => expect.fail('one node has nobody to hear from'),

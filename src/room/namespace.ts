@@ -11,7 +11,7 @@ export interface Seat {
   deliver(delivery: Delivery): void;
 }
 
-export interface NamespaceOptions {
+export interface NamespaceSettings {
   readonly roomsPerSocket: number;
   readonly nameLength: number;
   /** Whether the members of a room are told who joins and leaves, by the events `joined` and `left`. */
@@ -25,23 +25,42 @@ interface Occupant {
 
 const NO_NAMES: readonly string[] = [];
 
+/** A namespace as broadcasts and applications know it, whether it has sockets on this node or not. */
+export interface Hall {
+  readonly name: string;
+  /** The longest name of a room or an event. */
+  readonly nameLength: number;
+  /** The sockets of this node. */
+  readonly seats: Iterable<Seat>;
+  readonly size: number;
+  /** The socket with this id, if it is on this node. */
+  seat(id: string): Seat | undefined;
+  /** The sockets of this node that are in a room. */
+  inRoom(room: string): Iterable<Seat>;
+  /** The sockets of this node that a user has. */
+  ofUser(user: string): Iterable<Seat>;
+  /** The sockets of this node that the target names now, once each. */
+  select(target: Target): readonly Seat[];
+  /** Delivers here and publishes to the other nodes. @throws HawserError ERR_UNENCODABLE; then nobody got it. */
+  broadcast(message: EngineMessage): void;
+}
+
 /** The sockets of one path of a node, their rooms and their users. */
-export class Namespace {
+export class Namespace implements Hall {
   readonly name: string;
   readonly #engine: Engine;
-  readonly #options: NamespaceOptions;
+  readonly #options: NamespaceSettings;
   readonly #occupants = new Map<Seat, Occupant>();
   readonly #seats = new Map<string, Seat>();
   readonly #rooms = new Map<string, Set<Seat>>();
   readonly #users = new Map<string, Set<Seat>>();
 
-  constructor(name: string, engine: Engine, options: NamespaceOptions) {
+  constructor(name: string, engine: Engine, options: NamespaceSettings) {
     this.name = name;
     this.#engine = engine;
     this.#options = options;
   }
 
-  /** The sockets of this node. */
   get seats(): Iterable<Seat> {
     return this.#seats.values();
   }
@@ -50,7 +69,6 @@ export class Namespace {
     return this.#seats.size;
   }
 
-  /** The longest name of a room or an event. */
   get nameLength(): number {
     return this.#options.nameLength;
   }
@@ -125,7 +143,6 @@ export class Namespace {
     return this.#occupants.get(seat)?.rooms ?? new Set();
   }
 
-  /** Delivers here and publishes to the other nodes. @throws HawserError ERR_UNENCODABLE; then nobody got it. */
   broadcast(message: EngineMessage): void {
     this.deliver(message);
     this.#engine.publish(message);
@@ -146,6 +163,32 @@ export class Namespace {
     const direct = new Delivery(event, data, hasMeta(meta) ? meta : undefined, volatile);
     for (const user of target.users) this.#deliverOnce(this.#users.get(user), reached, direct);
     if (target.rooms.length + target.users.length === 0) this.#deliverOnce(this.#seats.values(), reached, direct);
+  }
+
+  select(target: Target): readonly Seat[] {
+    const { rooms, users, exceptSockets } = target;
+    const left = this.#leftOut(target);
+    const selected = new Set<Seat>();
+    const groups: (Iterable<Seat> | undefined)[] =
+      rooms.length + users.length === 0
+        ? [this.#seats.values()]
+        : [...rooms.map((room) => this.#rooms.get(room)), ...users.map((user) => this.#users.get(user))];
+    for (const group of groups) {
+      for (const seat of group ?? []) if (!left?.has(seat) && !exceptSockets.includes(seat.id)) selected.add(seat);
+    }
+    return [...selected];
+  }
+
+  inRoom(room: string): Iterable<Seat> {
+    return this.#rooms.get(room) ?? [];
+  }
+
+  ofUser(user: string): Iterable<Seat> {
+    return this.#users.get(user) ?? [];
+  }
+
+  seat(id: string): Seat | undefined {
+    return this.#seats.get(id);
   }
 
   /** Tells the members of a room who joined or left; the member itself is not told. */
@@ -208,6 +251,25 @@ export class Namespace {
     }
     this.#engine.depart(this.name, user, seat.id);
   }
+}
+
+/** A hall that comes and goes: each call goes to the namespace that `find` gives at that moment. */
+export function passingHall(name: string, nameLength: number, find: () => Namespace): Hall {
+  return {
+    name,
+    nameLength,
+    get seats() {
+      return find().seats;
+    },
+    get size() {
+      return find().size;
+    },
+    seat: (id) => find().seat(id),
+    inRoom: (room) => find().inRoom(room),
+    ofUser: (user) => find().ofUser(user),
+    select: (target) => find().select(target),
+    broadcast: (message) => find().broadcast(message),
+  };
 }
 
 /** Everybody in a namespace. */

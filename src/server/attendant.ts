@@ -19,6 +19,7 @@ import { type ChannelCount, type Codec, type Goaway, type Hello, type Incoming, 
 import type { Connection } from './connection.ts';
 import type { Handshake } from './handshake.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
+import type { Place } from './places.ts';
 import { ServerSocket } from './socket.ts';
 
 /** What an attendant needs of the server. */
@@ -40,7 +41,7 @@ export interface House {
 export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
   readonly id: string;
   readonly handshake: Handshake;
-  readonly namespace: Namespace;
+  readonly place: Place;
   /** Whose place in the count of sockets per address this one takes. */
   readonly peer: Peer;
   readonly session: Session;
@@ -54,14 +55,14 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
   constructor(
     house: House,
     id: string,
-    namespace: Namespace,
+    place: Place,
     connection: Connection,
     identity: Identity,
     handshake: Handshake,
   ) {
     this.#house = house;
     this.id = id;
-    this.namespace = namespace;
+    this.place = place;
     this.#connection = connection;
     this.peer = connection.link.peer;
     this.#identity = identity;
@@ -69,6 +70,10 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.#deadline = new Deadline(this);
     this.session = new Session(connection.codec, house.sessionSettings, this);
     this.socket = new ServerSocket(this);
+  }
+
+  get namespace(): Namespace {
+    return this.place.rooms;
   }
 
   get user(): string | null {

@@ -13,7 +13,7 @@ import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type Hello, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
-import { credentialsOf, type Greeting } from './handshake.ts';
+import { credentialsOf, type Greeting, namespaceOf } from './handshake.ts';
 import type { Credentials, Identity } from './options.ts';
 
 /** What a connection needs of the server. */
@@ -158,7 +158,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     const attendant = this.#attendant;
     if (attendant === undefined) return;
     const namespace = attendant.namespace.name;
-    if (hello.namespace !== undefined && hello.namespace !== namespace) {
+    if (hello.namespace !== undefined && namespaceOf(this.link.peer, hello) !== namespace) {
       this.refuse('ERR_PROTOCOL', 'a socket stays in its namespace');
       return;
     }

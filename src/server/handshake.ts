@@ -1,3 +1,4 @@
+import { normalPath } from '../room/index.ts';
 import type { Peer } from '../transport/index.ts';
 import type { Credentials } from './options.ts';
 
@@ -33,9 +34,10 @@ export function credentialsOf(peer: Peer, transport: string, greeting: Greeting)
   };
 }
 
-/** HELLO names it, else the path of the upgrade does. */
+/** HELLO names it, else the path of the upgrade does; as it is called here, if it can be called. */
 export function namespaceOf(peer: Peer, greeting: Greeting): string {
-  return greeting.namespace ?? peer.path ?? '/';
+  const path = greeting.namespace ?? peer.path ?? '/';
+  return normalPath(path) ?? path;
 }
 
 export function handshakeOf({ namespace, remote, local, transport, query, headers }: Credentials): Handshake {

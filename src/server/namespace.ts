@@ -4,47 +4,75 @@ import {
   type ApiShape,
   type DataArguments,
   type EventsOf,
-  Listeners,
+  HawserError,
   type Name,
   type ToClient,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
-import { Broadcast, type Namespace } from '../room/index.ts';
+import { Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
 import type { Attendant } from './attendant.ts';
+import type { Setup } from './setup.ts';
 import type { ServerSocket } from './socket.ts';
 
-export interface ServerNamespaceEvents<A extends ApiShape> {
+export interface ServerNamespaceEvents<A extends ApiShape, P extends Params = Params> {
   /** A peer was let in; its first message is delivered after the listeners have run. */
-  connection: (socket: ServerSocket<A>) => unknown;
+  connection: (socket: ServerSocket<A>, namespace: ServerNamespace<A, P>) => unknown;
 }
 
 /** A path of the server's endpoints, with its own handlers and rooms. */
-export class ServerNamespace<A extends ApiShape = AnyApi> {
-  readonly #namespace: Namespace;
+export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Params> {
+  /** What stands in the path for the names of its pattern; empty for a fixed path. */
+  readonly params: P;
+  readonly #hall: Hall;
   readonly #engine: Engine;
-  readonly #listeners: Listeners = new Listeners();
+  readonly #setup: Setup | undefined;
 
-  constructor(namespace: Namespace, engine: Engine) {
-    this.#namespace = namespace;
+  /** Without a setup of its own it is one that a pattern makes. */
+  constructor(hall: Hall, engine: Engine, params: P, setup: Setup | undefined) {
+    this.#hall = hall;
     this.#engine = engine;
+    this.params = params;
+    this.#setup = setup;
   }
 
   get name(): string {
-    return this.#namespace.name;
+    return this.#hall.name;
   }
 
   /** The sockets on this node, those that wait for a resume included. */
   get sockets(): readonly ServerSocket<A>[] {
-    return [...this.#namespace.seats].map((seat) => (seat as Attendant).socket as unknown as ServerSocket<A>);
+    return this.#socketsOf(this.#hall.seats);
   }
 
-  on<E extends keyof ServerNamespaceEvents<A>>(event: E, listener: ServerNamespaceEvents<A>[E]): this {
-    this.#listeners.add(event, listener);
+  /** How many sockets are on this node. */
+  get size(): number {
+    return this.#hall.size;
+  }
+
+  /** The socket with this id, if it is on this node. */
+  socket(id: string): ServerSocket<A> | undefined {
+    const seat = this.#hall.seat(id);
+    return seat && this.#socketsOf([seat])[0];
+  }
+
+  /** The sockets on this node that are in a room. */
+  socketsIn(room: string): readonly ServerSocket<A>[] {
+    return this.#socketsOf(this.#hall.inRoom(room));
+  }
+
+  /** The sockets on this node that a user has. */
+  socketsOf(user: string): readonly ServerSocket<A>[] {
+    return this.#socketsOf(this.#hall.ofUser(user));
+  }
+
+  /** @throws HawserError ERR_ARGUMENT in a namespace that a pattern makes: the pattern has the listeners. */
+  on<E extends keyof ServerNamespaceEvents<A, P>>(event: E, listener: ServerNamespaceEvents<A, P>[E]): this {
+    this.#own().add(event, listener);
     return this;
   }
 
-  off<E extends keyof ServerNamespaceEvents<A>>(event: E, listener?: ServerNamespaceEvents<A>[E]): this {
-    this.#listeners.remove(event, listener);
+  off<E extends keyof ServerNamespaceEvents<A, P>>(event: E, listener?: ServerNamespaceEvents<A, P>[E]): this {
+    this.#own().remove(event, listener);
     return this;
   }
 
@@ -81,20 +109,19 @@ export class ServerNamespace<A extends ApiShape = AnyApi> {
     return this.#engine.users(this.name, most);
   }
 
-  /** For the server: a socket was let in. */
-  welcome(attendant: Attendant): void {
-    for (const listener of this.#listeners.of('connection') ?? []) {
-      try {
-        const result = listener(attendant.socket as never);
-        if (result instanceof Promise)
-          result.catch((error: unknown) => attendant.report(error, "listener of 'connection'"));
-      } catch (error) {
-        attendant.report(error, "listener of 'connection'");
-      }
-    }
+  #everybody(): Broadcast<ToClient<A>> {
+    return new Broadcast(this.#hall, this.#engine);
   }
 
-  #everybody(): Broadcast<ToClient<A>> {
-    return new Broadcast(this.#namespace, this.#engine);
+  #socketsOf(seats: Iterable<Seat>): ServerSocket<A>[] {
+    return [...seats].map((seat) => (seat as Attendant).socket as unknown as ServerSocket<A>);
+  }
+
+  #own(): Setup {
+    if (this.#setup !== undefined) return this.#setup;
+    throw new HawserError(
+      'ERR_ARGUMENT',
+      `'${this.name}' is a pattern's: set up the pattern, or make it { fixed: true }`,
+    );
   }
 }

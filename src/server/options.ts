@@ -3,8 +3,10 @@ import {
   DEFAULT_TIMES,
   fillNumbers,
   HawserError,
-  type Limits,
-  type Times,
+  SERVER_LIMITS,
+  SERVER_TIMES,
+  type ServerLimits,
+  type ServerTimes,
   type World,
 } from '../core/index.ts';
 import { type Engine, MemoryEngine } from '../engine/index.ts';
@@ -51,9 +53,9 @@ export interface ServerOptions {
   readonly insecure?: boolean;
   /** Without `authenticate`: whether a peer is who it says in HELLO, instead of nobody. Default false. */
   readonly nameOneself?: boolean;
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<ServerLimits>;
   /** ms */
-  readonly times?: Partial<Times>;
+  readonly times?: Partial<ServerTimes>;
   /** Web origins that may connect besides the server's own, such as `https://app.example`; `*` for all. Default none. */
   readonly origins?: readonly string[];
   /** Whether the members of a room are told who joins and leaves (`joined`, `left`). Default false. */
@@ -74,8 +76,8 @@ export interface ResolvedServerOptions {
   readonly authenticate: Authenticate | undefined;
   readonly insecure: boolean;
   readonly nameOneself: boolean;
-  readonly limits: Limits;
-  readonly times: Times;
+  readonly limits: ServerLimits;
+  readonly times: ServerTimes;
   readonly origins: readonly string[];
   readonly presence: boolean;
   readonly engine: Engine;
@@ -97,8 +99,8 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
     nameOneself: options.nameOneself ?? false,
-    limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
-    times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
+    limits: fillNumbers({ ...DEFAULT_LIMITS, ...SERVER_LIMITS }, options.limits, 'limits'),
+    times: fillNumbers({ ...DEFAULT_TIMES, ...SERVER_TIMES }, options.times, 'times'),
     origins: options.origins ?? [],
     presence: options.presence ?? false,
     engine: options.engine ?? new MemoryEngine(),

@@ -1,7 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
-import { Namespace } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
 import { TicketBook } from '../session/index.ts';
 import {
@@ -20,8 +19,11 @@ import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
-import { ServerNamespace } from './namespace.ts';
+import type { ServerNamespace } from './namespace.ts';
 import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
+import type { NamespaceAt } from './pattern.ts';
+import { Places } from './places.ts';
+import type { NamespaceOptions } from './setup.ts';
 
 const TICKET_BYTES = 16;
 const ID_BYTES = 9;
@@ -43,7 +45,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #options: ResolvedServerOptions;
   readonly #admission: Admission;
   readonly #codecs: ReadonlyMap<string, Codec>;
-  readonly #namespaces = new Map<string, { readonly rooms: Namespace; readonly face: ServerNamespace<A> }>();
+  readonly #places: Places;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
   readonly #attendants = new Set<Attendant>();
@@ -58,6 +60,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   constructor(options: ResolvedServerOptions) {
     this.#options = options;
     this.#wheel = new TimerWheel(options.world);
+    this.#places = new Places(options, this.#wheel);
     this.#admission = new Admission(options.limits, options.origins);
     this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
     this.#house = this.#makeHouse();
@@ -75,17 +78,13 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return { sockets: this.#attendants.size, links, ...this.#counters };
   }
 
-  /** The namespace of this path, made when it is new. The path begins with a slash. */
-  of(path: string): ServerNamespace<A> {
-    if (!path.startsWith('/'))
-      throw new HawserError('ERR_ARGUMENT', `a namespace begins with a slash, unlike '${path}'`);
-    const known = this.#namespaces.get(path);
-    if (known !== undefined) return known.face;
-    const { engine, limits, presence } = this.#options;
-    const rooms = new Namespace(path, engine, { ...limits, presence });
-    const face = new ServerNamespace<A>(rooms, engine);
-    this.#namespaces.set(path, { rooms, face });
-    return face;
+  /**
+   * The namespace of this path, made when it is new; or with names in the path (`/room/:id`, `/files/*path`) the pattern that makes
+   * namespaces as peers ask for them. A path that a pattern fits leads to the pattern's namespace, whether there is one now or not.
+   * @throws HawserError ERR_ARGUMENT (docs/guides/namespaces-and-users.md says which paths there are).
+   */
+  of<P extends string>(path: P, options?: NamespaceOptions): NamespaceAt<A, P> {
+    return this.#places.of(path, options) as unknown as NamespaceAt<A, P>;
   }
 
   on: ServerNamespace<A>['on'] = (event, listener) => this.of('/').on(event, listener);
@@ -169,6 +168,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await Promise.all(left);
     late.cancel();
     await closing;
+    this.#places.clear();
     await engine.close();
   }
 
@@ -214,8 +214,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     if (this.#closed !== undefined) {
       return { reason: closeReason(CLOSE.serverClosing, 'the server is closing'), status: 503 };
     }
-    if (peer.path !== undefined && !this.#namespaces.has(peer.path)) {
+    const { kind } = this.#places.look(peer.path ?? '/');
+    if (kind === 'unknown') {
       return { reason: closeReason(CLOSE.noSuchNamespace, 'there is no such namespace here'), status: 404 };
+    }
+    if (kind === 'full') {
+      return { reason: closeReason(CLOSE.tooManyNamespaces, 'no further namespace can be made now'), status: 503 };
     }
     return this.#admission.refuse(peer, loopback);
   }
@@ -262,7 +266,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       now: () => world.now(),
       soon: (run) => world.soon(run),
       report: onError,
-      hasNamespace: (name) => this.#namespaces.has(name),
+      hasNamespace: (name) => this.#places.look(name).kind !== 'unknown',
       authenticate: authenticate ?? (({ user }) => ({ user: nameOneself ? (user ?? null) : null })),
       seat: (connection, hello, credentials, identity) => this.#seat(connection, hello, credentials, identity),
       rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
@@ -272,9 +276,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   #makeEngineHost(): EngineHost {
     return {
-      deliver: (message: EngineMessage) => this.#namespaces.get(message.target.namespace)?.rooms.deliver(message),
+      deliver: (message: EngineMessage) => this.#places.rooms(message.target.namespace)?.deliver(message),
       presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left') =>
-        this.#namespaces.get(namespace)?.rooms.announce(room, member, change),
+        this.#places.rooms(namespace)?.announce(room, member, change),
       report: this.#options.onError,
     };
   }
@@ -282,20 +286,21 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
     checkIdentity(identity, this.#options.limits.nameLength);
     if (hello?.resume !== undefined && this.#resume(connection, hello, credentials, identity)) return;
-    const place = this.#namespaces.get(credentials.namespace);
-    if (place === undefined || this.#closed !== undefined) {
+    const place = this.#closed === undefined ? this.#places.open(credentials.namespace) : undefined;
+    if (place === undefined) {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
       return;
     }
     this.#admission.sit(connection.link.peer);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
-    const attendant = new Attendant(this.#house, id, place.rooms, connection, identity, handshakeOf(credentials));
+    const attendant = new Attendant(this.#house, id, place, connection, identity, handshakeOf(credentials));
     this.#attendants.add(attendant);
     place.rooms.add(attendant);
+    this.#places.enter(place);
     connection.serve(attendant);
     if (hello !== undefined) this.#sayWelcome(attendant, connection, hello.resume === undefined ? undefined : false);
     attendant.attach(connection);
-    place.face.welcome(attendant);
+    place.setup.tell('connection', this.#options.onError, attendant.socket, place.face);
   }
 
   /** Goes on with the session that the ticket brings back, if it is there still, is this user's, and the counts can be. */
@@ -357,6 +362,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#attendants.delete(attendant);
     this.#tickets.forget(attendant);
     this.#admission.rise(attendant.peer);
+    this.#places.left(attendant.namespace);
   }
 }
 

@@ -9,9 +9,10 @@ import {
   type ToClient,
   type ToServer,
 } from '../core/index.ts';
-import { Broadcast, everybody } from '../room/index.ts';
+import { Broadcast, everybody, type Params } from '../room/index.ts';
 import type { Attendant } from './attendant.ts';
 import type { Handshake } from './handshake.ts';
+import type { ServerNamespace } from './namespace.ts';
 
 /** What a socket tells of itself, under names that no peer can send. */
 export interface ServerSocketEvents {
@@ -60,6 +61,16 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
 
   get handshake(): Handshake {
     return this.#attendant.handshake;
+  }
+
+  /** Where the socket is. */
+  get namespace(): ServerNamespace<A> {
+    return this.#attendant.place.face;
+  }
+
+  /** What stands in the path for the names of the namespace's pattern. */
+  get params(): Params {
+    return this.#attendant.place.params;
   }
 
   /** `up` while there is a link, `down` while the session waits for one, `ended` after the end. */

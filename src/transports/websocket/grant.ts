@@ -20,7 +20,11 @@ import { attach, Parting, peerOf, type Reception } from '../sockets.ts';
 export function receiveUpgrade(reception: Reception, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
   const peer = peerWho(socket, request);
   if (peer === undefined) {
-    sendAway(reception, socket, refuse(400, 'the path of the request has a broken percent escape'));
+    sendAway(
+      reception,
+      socket,
+      refuse(400, 'the path of the request has a percent escape that is broken or stands for a slash'),
+    );
     return;
   }
   const { group, options } = reception;
@@ -51,6 +55,8 @@ export function sendAway(reception: Reception, socket: Socket, refusal: HttpRefu
 export const sha1: Sha1 = (bytes) => createHash('sha1').update(bytes).digest();
 
 function peerWho(socket: Socket, request: UpgradeRequest): Peer | undefined {
+  // An escaped slash is no slash to a proxy that guards paths, and would be one here.
+  if (/%2f/i.test(request.path)) return undefined;
   try {
     const query = Object.create(null) as Record<string, string>;
     for (const [name, value] of new URLSearchParams(request.query)) query[name] = value;
