@@ -41,14 +41,18 @@ export const CLOSE = {
   kicked: 4507,
   noSuchNamespace: 4508,
   notAllowed: 4509,
+  alreadyLoggedIn: 4510,
+  loggedInElsewhere: 4511,
 } as const;
 
 /** The close code that carries an error's meaning; errors that never close a link have none. */
 export const CLOSE_OF_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
+  ERR_ALREADY_LOGGED_IN: CLOSE.alreadyLoggedIn,
   ERR_AUTH_FAILED: CLOSE.authFailed,
   ERR_AUTH_REQUIRED: CLOSE.authRequired,
   ERR_BACKLOG_FULL: CLOSE.backlogFull,
   ERR_INTERNAL: CLOSE.internal,
+  ERR_LOGGED_IN_ELSEWHERE: CLOSE.loggedInElsewhere,
   ERR_LOGIN_TIMEOUT: CLOSE.loginTimeout,
   ERR_MESSAGE_MALFORMED: CLOSE.messageMalformed,
   ERR_MESSAGE_TOO_LARGE: CLOSE.messageTooLarge,

@@ -25,6 +25,7 @@ export function credentialsOf(peer: Peer, transport: string, greeting: Greeting)
     token: greeting.token,
     user: greeting.user,
     namespace: namespaceOf(peer, greeting),
+    params: {},
     remote: peer.address,
     local: peer.local,
     transport,

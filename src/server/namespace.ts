@@ -11,6 +11,7 @@ import {
 import type { Engine } from '../engine/index.ts';
 import { Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
 import type { Attendant } from './attendant.ts';
+import type { ConnectionMiddleware } from './middleware.ts';
 import type { Setup } from './setup.ts';
 import type { ServerSocket } from './socket.ts';
 
@@ -73,6 +74,16 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
 
   off<E extends keyof ServerNamespaceEvents<A, P>>(event: E, listener?: ServerNamespaceEvents<A, P>[E]): this {
     this.#own().remove(event, listener);
+    return this;
+  }
+
+  /**
+   * Has each peer looked at after authentication and before it has a socket, in the order of the calls.
+   * @throws HawserError ERR_ARGUMENT in a namespace that a pattern makes.
+   */
+  use(middleware: ConnectionMiddleware): this {
+    const setup = this.#own();
+    setup.admissions = [...setup.admissions, middleware];
     return this;
   }
 

@@ -10,11 +10,13 @@ import {
   type World,
 } from '../core/index.ts';
 import { type Engine, MemoryEngine } from '../engine/index.ts';
+import type { Params } from '../room/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
+import { checkSecondLogin, type SecondLogin } from './setup.ts';
 
 /** What a peer has shown when it asks to be let in. */
 export interface Credentials {
@@ -23,6 +25,8 @@ export interface Credentials {
   /** The name that the peer gives itself; believe it only where anybody may be anybody. */
   readonly user: string | undefined;
   readonly namespace: string;
+  /** What stands in the namespace's path for the names of its pattern. */
+  readonly params: Params;
   /** The peer's IP address, or '' where the transport has none. */
   readonly remote: string;
   /** True when the peer can only be on this machine. */
@@ -58,6 +62,8 @@ export interface ServerOptions {
   readonly times?: Partial<ServerTimes>;
   /** Web origins that may connect besides the server's own, such as `https://app.example`; `*` for all. Default none. */
   readonly origins?: readonly string[];
+  /** What becomes of a user who logs in twice; a namespace may have its own way. Default `allow`. */
+  readonly secondLogin?: SecondLogin;
   /** Whether the members of a room are told who joins and leaves (`joined`, `left`). Default false. */
   readonly presence?: boolean;
   /** What makes rooms one across nodes. Default: this node alone, in memory. */
@@ -79,6 +85,7 @@ export interface ResolvedServerOptions {
   readonly limits: ServerLimits;
   readonly times: ServerTimes;
   readonly origins: readonly string[];
+  readonly secondLogin: SecondLogin;
   readonly presence: boolean;
   readonly engine: Engine;
   readonly onRequest: unknown;
@@ -102,6 +109,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     limits: fillNumbers({ ...DEFAULT_LIMITS, ...SERVER_LIMITS }, options.limits, 'limits'),
     times: fillNumbers({ ...DEFAULT_TIMES, ...SERVER_TIMES }, options.times, 'times'),
     origins: options.origins ?? [],
+    secondLogin: checkSecondLogin(options.secondLogin) ?? 'allow',
     presence: options.presence ?? false,
     engine: options.engine ?? new MemoryEngine(),
     onRequest: options.onRequest,

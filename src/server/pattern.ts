@@ -1,5 +1,6 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
 import type { IsPattern, Params, ParamsOf } from '../room/index.ts';
+import type { ConnectionMiddleware } from './middleware.ts';
 import type { ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 import type { Setup } from './setup.ts';
 
@@ -39,6 +40,12 @@ export class NamespacePattern<A extends ApiShape = AnyApi, P extends Params = Pa
 
   off<E extends keyof NamespacePatternEvents<A, P>>(event: E, listener?: NamespacePatternEvents<A, P>[E]): this {
     this.#setup.remove(event, listener);
+    return this;
+  }
+
+  /** Has each peer looked at after authentication and before it has a socket or its namespace is made, in the order of the calls. */
+  use(middleware: ConnectionMiddleware): this {
+    this.#setup.admissions = [...this.#setup.admissions, middleware];
     return this;
   }
 }

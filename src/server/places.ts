@@ -15,7 +15,7 @@ import { Deadline, type TimerWheel } from '../runtime/index.ts';
 import { ServerNamespace } from './namespace.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { NamespacePattern } from './pattern.ts';
-import { type NamespaceOptions, Setup } from './setup.ts';
+import { checkSecondLogin, type NamespaceOptions, Setup } from './setup.ts';
 
 /** A namespace that exists on this node. */
 export interface Place {
@@ -228,7 +228,9 @@ export class Places {
   }
 }
 
+/** @throws HawserError ERR_OPTION. */
 function configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions): T {
+  checkSecondLogin(options.secondLogin);
   one.setup.options = { ...one.setup.options, ...options };
   return one;
 }

@@ -19,6 +19,8 @@ import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
+import { Login } from './login.ts';
+import { Admitted } from './middleware.ts';
 import type { ServerNamespace } from './namespace.ts';
 import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
 import type { NamespaceAt } from './pattern.ts';
@@ -50,6 +52,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   readonly #attendants = new Set<Attendant>();
   readonly #tickets = new TicketBook<Attendant>();
+  readonly #login: Login;
   readonly #counters: { received: number; sent: number } = { received: 0, sent: 0 };
   readonly #wheel: TimerWheel;
   readonly #house: House;
@@ -61,6 +64,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#options = options;
     this.#wheel = new TimerWheel(options.world);
     this.#places = new Places(options, this.#wheel);
+    this.#login = new Login(options, this.#places, this.#tickets);
     this.#admission = new Admission(options.limits, options.origins);
     this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
     this.#house = this.#makeHouse();
@@ -88,6 +92,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   on: ServerNamespace<A>['on'] = (event, listener) => this.of('/').on(event, listener);
+  use: ServerNamespace<A>['use'] = (middleware) => this.of('/').use(middleware);
   off: ServerNamespace<A>['off'] = (event, listener) => this.of('/').off(event, listener);
   to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
   user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);
@@ -258,7 +263,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #makeReception(): Reception {
-    const { world, times, onError, authenticate, nameOneself } = this.#options;
+    const { world, times, onError } = this.#options;
     return {
       loginWait: times.loginWait,
       writeWait: times.writeWait,
@@ -267,7 +272,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       soon: (run) => world.soon(run),
       report: onError,
       hasNamespace: (name) => this.#places.look(name).kind !== 'unknown',
-      authenticate: authenticate ?? (({ user }) => ({ user: nameOneself ? (user ?? null) : null })),
+      authenticate: (credentials) => this.#login.authenticate(credentials),
       seat: (connection, hello, credentials, identity) => this.#seat(connection, hello, credentials, identity),
       rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
       gone: (connection) => this.#gone(connection),
@@ -284,16 +289,18 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
-    checkIdentity(identity, this.#options.limits.nameLength);
     if (hello?.resume !== undefined && this.#resume(connection, hello, credentials, identity)) return;
     const place = this.#closed === undefined ? this.#places.open(credentials.namespace) : undefined;
     if (place === undefined) {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
       return;
     }
+    this.#login.refuseSecond(place, identity.user);
     this.#admission.sit(connection.link.peer);
+    this.#login.displaceOthers(place, identity.user);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
     const attendant = new Attendant(this.#house, id, place, connection, identity, handshakeOf(credentials));
+    if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);
     place.rooms.add(attendant);
     this.#places.enter(place);
@@ -307,6 +314,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): boolean {
     const { ticket, counts, attempt } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return false;
+    this.#login.refuseDisplaced(ticket, identity.user);
     const attendant = this.#tickets.peek(ticket, attempt);
     if (
       attendant === undefined ||
@@ -348,7 +356,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #rename(attendant: Attendant, connection: Connection, identity: Identity): void {
-    checkIdentity(identity, this.#options.limits.nameLength);
+    this.#login.refuseSecond(attendant.place, identity.user, attendant);
+    this.#login.displaceOthers(attendant.place, identity.user, attendant);
     attendant.identify(identity);
     this.#sayWelcome(attendant, connection, undefined);
   }
@@ -374,13 +383,6 @@ function isLoopback({ scheme, host }: Endpoint): boolean {
 
 function isLoopbackAddress(address: string): boolean {
   return address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
-}
-
-/** What `authenticate` returned is an application's word: a wrong shape is its bug, told as such. */
-function checkIdentity(identity: Identity, nameLength: number): void {
-  const user: unknown = identity?.user;
-  if (user === null || (typeof user === 'string' && user !== '' && user.length <= nameLength)) return;
-  throw new HawserError('ERR_AUTH_FAILED', `a user is a name of 1 to ${nameLength} characters, or null`);
 }
 
 function base64url(bytes: Uint8Array): string {

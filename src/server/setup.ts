@@ -1,9 +1,20 @@
-import { Listeners } from '../core/index.ts';
+import { HawserError, Listeners } from '../core/index.ts';
+import type { ConnectionMiddleware } from './middleware.ts';
+
+/**
+ * What becomes of a user who logs in while another socket of the same user is in the namespace: both are in; the new one is refused
+ * (ERR_ALREADY_LOGGED_IN), unless the old one has lost its link; the old one is ended (ERR_LOGGED_IN_ELSEWHERE). Nobody (null) may be in any
+ * number of times.
+ */
+export type SecondLogin = (typeof SECOND_LOGINS)[number];
+const SECOND_LOGINS = ['allow', 'reject', 'replace'] as const;
 
 /** How a namespace is, or all that a pattern makes. What is said in a later call of `of` wins. */
 export interface NamespaceOptions {
   /** Makes a namespace of its own though a pattern fits its path. Default false: then such a path is one of the pattern's. */
   readonly fixed?: boolean;
+  /** Default: the server's option of this name. */
+  readonly secondLogin?: SecondLogin;
 }
 
 type Report = (error: unknown, during: string) => void;
@@ -11,6 +22,7 @@ type Report = (error: unknown, during: string) => void;
 /** What an application has said of a namespace, or of all that a pattern makes. */
 export class Setup {
   options: NamespaceOptions = {};
+  admissions: readonly ConnectionMiddleware[] = [];
   readonly #listeners: Listeners = new Listeners();
 
   add(event: string, listener: (...args: never[]) => unknown): void {
@@ -32,4 +44,10 @@ export class Setup {
       }
     }
   }
+}
+
+/** @throws HawserError ERR_OPTION. */
+export function checkSecondLogin(policy: SecondLogin | undefined): SecondLogin | undefined {
+  if (policy === undefined || SECOND_LOGINS.includes(policy)) return policy;
+  throw new HawserError('ERR_OPTION', `secondLogin is ${SECOND_LOGINS.join(', ')}, not ${policy}`);
 }

@@ -1,4 +1,4 @@
 export type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
 export { SESSION_TRANSITIONS, Session, type SessionState } from './session.ts';
-export { TicketBook } from './ticket-book.ts';
+export { TicketBook, ticketKey } from './ticket-book.ts';
 export type { Left } from './unacknowledged.ts';

@@ -24,7 +24,7 @@ export class TicketBook<Owner extends object> {
 
   /** Gives a session its next ticket, of 16 bytes. Of those before only the one that was shown last stays good, until `confirm`. */
   issue(ticket: Uint8Array, owner: Owner): void {
-    const latest = keyOf(ticket);
+    const latest = ticketKey(ticket);
     const tickets = this.#tickets.get(owner);
     if (tickets === undefined) {
       this.#tickets.set(owner, { shown: undefined, attempt: 0, latest });
@@ -40,14 +40,14 @@ export class TicketBook<Owner extends object> {
    * already has. `attempt` is the client's number of this HELLO; 0 when it doesn't count them.
    */
   peek(ticket: Uint8Array, attempt = 0): Owner | undefined {
-    const owner = this.#owners.get(keyOf(ticket));
+    const owner = this.#owners.get(ticketKey(ticket));
     const shown = owner === undefined ? undefined : this.#tickets.get(owner);
     return attempt !== 0 && shown !== undefined && attempt <= shown.attempt ? undefined : owner;
   }
 
   /** A peer resumes with this ticket, which `peek` found good: an older one is void from here on. */
   show(ticket: Uint8Array, attempt = 0): void {
-    const key = keyOf(ticket);
+    const key = ticketKey(ticket);
     const owner = this.#owners.get(key);
     const tickets = owner === undefined ? undefined : this.#tickets.get(owner);
     if (tickets === undefined) return;
@@ -64,6 +64,12 @@ export class TicketBook<Owner extends object> {
     tickets.shown = undefined;
   }
 
+  /** The tickets of a session that are good, by their keys. */
+  keysOf(owner: Owner): readonly string[] {
+    const { shown, latest } = this.#tickets.get(owner) ?? {};
+    return [shown, latest].filter((key) => key !== undefined);
+  }
+
   /** The session has ended. */
   forget(owner: Owner): void {
     const tickets = this.#tickets.get(owner);
@@ -77,6 +83,6 @@ export class TicketBook<Owner extends object> {
 const TICKET_BYTES = 16;
 
 /** Bytes of another length are nobody's ticket. */
-function keyOf(ticket: Uint8Array): string {
+export function ticketKey(ticket: Uint8Array): string {
   return ticket.length === TICKET_BYTES ? String.fromCharCode(...ticket) : '';
 }
