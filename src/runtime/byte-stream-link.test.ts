@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CloseReason, Outbound } from '../core/index.ts';
 import { type VirtualWorld, virtualWorld } from '../testing/index.ts';
-import { LengthFraming, type LinkHandler, type Peer } from '../transport/index.ts';
+import { LengthFraming, LineFraming, type Link, type LinkHandler, type Peer } from '../transport/index.ts';
 import type { BytePort } from './byte-port.ts';
 import { type ByteStreamLink, byteStreamLink } from './byte-stream-link.ts';
 import { LinkGroup } from './link-group.ts';
@@ -271,4 +271,69 @@ test('a reason is cut to what a close frame carries', () => {
   link.abort(new Error('ü'.repeat(200)));
   world.settle();
   expect(ends).toEqual([{ code: 1006, reason: 'ü'.repeat(61) }]);
+});
+
+/** A link that speaks lines and may be half-open. */
+function setUpLines(room: number): {
+  world: VirtualWorld;
+  port: SlowPort;
+  link: ByteStreamLink & Link;
+  heard: string[];
+} {
+  const world = virtualWorld();
+  const port = new SlowPort(room);
+  const options = { world, messageBytes: 100, backlogMark: 1000, closeWait: 5000, transport: 'test', halfOpen: true };
+  const framing = new LineFraming(100);
+  const link = byteStreamLink({ group: new LinkGroup(options), port, framing, protocol: 'lines', peer: PEER });
+  const heard: string[] = [];
+  port.link = link;
+  link.start({
+    onMessage: (bytes) => heard.push(Buffer.from(bytes).toString()),
+    onIdle: () => undefined,
+    onDrain: () => undefined,
+    onPong: () => undefined,
+    onEnd: () => heard.push('end'),
+    onClosed: ({ code }) => heard.push(`closed ${code}`),
+  });
+  return { world, port, link, heard };
+}
+
+test('the end of a peer waits while the link is paused, and comes after what was held', () => {
+  const { world, link, heard } = setUpLines(Infinity);
+  link.pause();
+  link.receive(Buffer.from('{"a":1}\n'));
+  link.ended();
+  world.settle();
+  expect(heard).toEqual([]);
+  link.resume();
+  world.settle();
+  expect(heard).toEqual(['{"a":1}', 'end']);
+});
+
+test('our end waits until the port has taken all', () => {
+  const { world, port, link, heard } = setUpLines(0);
+  link.send(new Outbound(Buffer.from('{}'), true));
+  link.end?.();
+  world.settle();
+  expect(port.log).not.toContain('end');
+  port.accept(3);
+  expect([port.log.at(-1), link.stalledSince]).toEqual(['end', undefined]);
+  link.ended();
+  link.gone(undefined);
+  world.settle();
+  expect(heard).toEqual(['end', 'closed 1005']);
+  expect([world.timers, world.nextTimer]).toEqual([0, undefined]);
+});
+
+test('a half-open link that is reset has broken', () => {
+  const { world, link, heard } = setUpLines(0);
+  link.send(new Outbound(Buffer.from('{}'), true));
+  link.ended();
+  link.gone(new Error('reset'));
+  world.settle();
+  expect(heard).toEqual(['end', 'closed 1006']);
+});
+
+test('a framing whose streams must not just end has no `end`', () => {
+  expect(Object.hasOwn(Object.getPrototypeOf(setUp().link), 'end')).toBe(false);
 });

@@ -33,9 +33,10 @@ export interface ByteStreamLinkParts {
   readonly peer: Peer;
 }
 
-/** A link on a byte stream; it has `ping` when its framing has. */
+/** A link on a byte stream; it has `ping` when its framing has, and `end` when its framing knows what an end means. */
 export function byteStreamLink(parts: ByteStreamLinkParts): ByteStreamLink {
-  return parts.framing.ping === undefined ? new ByteStreamLink(parts) : new PingingLink(parts);
+  if (parts.framing.ping !== undefined) return new PingingLink(parts);
+  return parts.framing.ended === undefined ? new ByteStreamLink(parts) : new EndingLink(parts);
 }
 
 /**
@@ -58,6 +59,13 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   /** The port will call `writable`. */
   #portTells = false;
   #peerLeft = false;
+  /** The peer's end came while nothing is to be read: it is read after what is held. */
+  #endHeld = false;
+  /** The peer has ended, and our direction lives on. */
+  #halfOpen: CloseReason | undefined;
+  /** We send no more. */
+  #endAsked = false;
+  #portEnded = false;
   #told = false;
   #stalledSince: Instant | undefined;
   /** Bytes that came while nothing is to be read. */
@@ -102,7 +110,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   }
 
   send(message: Outbound): boolean {
-    if (this.#stage !== STAGE.open) return false;
+    if (this.#stage !== STAGE.open || this.#endAsked) return false;
     this.#queue(this.#framing.encode(message));
     if (this.queued < this.#group.options.backlogMark) return true;
     this.#overMark = true;
@@ -120,7 +128,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 
   async close(reason: CloseReason = { code: CLOSE.normal, reason: '' }): Promise<void> {
     if (this.#stage === STAGE.open) {
-      this.#queue(this.#framing.goodbye(reason));
+      if (!this.#endAsked) this.#queue(this.#framing.goodbye(reason));
       this.#leave(reason);
     }
     await this.closed;
@@ -159,9 +167,11 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 
   ended(): void {
     if (this.#stage === STAGE.open) {
-      const reason = this.#framing.ended?.() ?? { code: CLOSE.abnormal, reason: 'the peer left without a goodbye' };
-      if (reason.code === CLOSE.abnormal) this.#end(reason);
-      else this.#leave(reason);
+      if (this.#held !== undefined || (this.#paused !== 0 && this.#framing.ended !== undefined)) {
+        this.#endHeld = true;
+        return;
+      }
+      this.#peerEnded();
     }
     this.#peerLeft = true;
     this.#flush();
@@ -177,7 +187,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   }
 
   onReply(bytes: Uint8Array): void {
-    if (this.#stage < STAGE.ending) this.#queue(bytes);
+    if (this.#stage < STAGE.ending && !this.#endAsked) this.#queue(bytes);
   }
 
   onPong(): void {
@@ -196,6 +206,10 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
       this.#held = undefined;
       this.receive(held);
       if (this.#paused === 0 || this.#stage !== STAGE.open) this.#port.resume();
+    }
+    if (this.#endHeld && this.#held === undefined && (this.#paused === 0 || this.#stage !== STAGE.open)) {
+      this.#endHeld = false;
+      this.ended();
     }
     this.#flush();
     if (this.#stage === STAGE.ended) this.#tellEnd();
@@ -216,6 +230,14 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     return this.#framing;
   }
 
+  /** Ends our direction once all is written. */
+  protected endOurs(): void {
+    if (this.#stage !== STAGE.open || this.#endAsked) return;
+    this.#endAsked = true;
+    if (this.#halfOpen !== undefined) this.#leave(this.#halfOpen);
+    else if (!this.#reading) this.#askTurn();
+  }
+
   #queue(bytes: Uint8Array): void {
     this.#outbox.push(bytes);
     if (this.#outbox.bytes >= EARLY_FLUSH_BYTES) this.#writeOut();
@@ -225,7 +247,10 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   #flush(): void {
     if (this.#stage === STAGE.ended) return;
     this.#writeOut();
-    if (this.#stage !== STAGE.open && this.#outbox.bytes === 0) this.#moveOn();
+    if (this.#outbox.bytes === 0) {
+      if (this.#stage !== STAGE.open) this.#moveOn();
+      else if (this.#endAsked && this.#port.writableLength === 0) this.#endPort();
+    }
     if (this.#overMark && this.queued <= this.#group.options.backlogMark / 2) this.#drained();
   }
 
@@ -262,7 +287,31 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     if (this.#stage === STAGE.leaving) this.#stage = STAGE.waved;
     if (this.#stage !== STAGE.waved || (this.#framing.answersGoodbye && !this.#peerLeft)) return;
     this.#stage = STAGE.ending;
+    this.#endPort();
+  }
+
+  #endPort(): void {
+    if (this.#portEnded) return;
+    this.#portEnded = true;
     this.#port.end();
+  }
+
+  #peerEnded(): void {
+    const reason = this.#framing.ended?.() ?? { code: CLOSE.abnormal, reason: 'the peer left without a goodbye' };
+    const handler = this.#handler;
+    if (reason.code === CLOSE.abnormal) {
+      this.#end(reason);
+    } else if (this.#group.options.halfOpen !== true || handler?.onEnd === undefined) {
+      this.#leave(reason);
+    } else {
+      this.#halfOpen = reason;
+      try {
+        handler.onEnd();
+      } catch (error) {
+        this.#failed(error);
+      }
+      if (this.#endAsked && this.#stage === STAGE.open) this.#leave(reason);
+    }
   }
 
   #end(reason: CloseReason): void {
@@ -299,7 +348,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   /** Takes away one reason not to read. */
   #read(reason: number): void {
     this.#paused &= ~reason;
-    if (this.#held !== undefined || this.#stage === STAGE.ended) this.#askTurn();
+    if (this.#held !== undefined || this.#endHeld || this.#stage === STAGE.ended) this.#askTurn();
     else if (this.#paused === 0) this.#port.resume();
   }
 
@@ -313,6 +362,12 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 class PingingLink extends ByteStreamLink {
   ping(): void {
     this.write(this.framing.ping?.() ?? NO_BYTES);
+  }
+}
+
+class EndingLink extends ByteStreamLink {
+  end(): void {
+    this.endOurs();
   }
 }
 

@@ -42,6 +42,8 @@ export interface LinkSuiteOptions {
   readonly refusedCode?: string;
   /** What the server hears when the client aborts, where the platform can't cut a connection. Default 1006. */
   readonly abortCode?: number;
+  /** Whether its links can be half-closed (`Link.end`), spoken to in the last protocol. Default false. */
+  readonly halfCloses?: boolean;
   /** Cuts the connection beneath a link that was accepted, as when its process dies. Left out, that is not tested. */
   readonly cut?: (link: Link) => void;
 }
@@ -184,6 +186,8 @@ export class End implements LinkHandler {
   drains = 0;
   pongs = 0;
   ends = 0;
+  /** Calls of `onEnd`. */
+  lasts = 0;
   readonly #inbox: (string | Uint8Array)[] = [];
   readonly #waiters: ((message: string | Uint8Array) => void)[] = [];
   #tellEnd: (reason: CloseReason) => void = () => {};
@@ -241,6 +245,10 @@ export class End implements LinkHandler {
 
   onPong(): void {
     this.pongs++;
+  }
+
+  onEnd(): void {
+    this.lasts++;
   }
 
   onClosed(reason: CloseReason): void {

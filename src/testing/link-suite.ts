@@ -30,6 +30,7 @@ export function linkSuite(name: string, options: LinkSuiteOptions): void {
     exchangingMany(options);
     holdingBack(options);
     closing(options);
+    if (options.halfCloses === true) halfClosing(options);
     breaking(options);
     failing(options);
   });
@@ -297,6 +298,75 @@ function closing(options: LinkSuiteOptions): void {
     client.link.resume();
     expect((await client.link.closed).code).toBe(1000);
   });
+}
+
+function halfClosing(options: LinkSuiteOptions): void {
+  const { expect } = options.api;
+  const test = testIn(options);
+  const halfOpen = { halfOpen: true };
+
+  for (const side of ['client', 'server'] as const) {
+    test(
+      `the ${side} ends its direction: what it sent arrives, the other goes on until it ends too`,
+      async (bench) => {
+        const pair = await textPair(bench);
+        const one = pair[side];
+        const other = pair[side === 'client' ? 'server' : 'client'];
+        for (let i = 0; i < 100; i++) one.link.send(text(`{"${i}":"${'x'.repeat(5000)}"}`));
+        one.link.end?.();
+        one.link.end?.();
+        expect(one.link.send(text('{"late":1}'))).toBe(false);
+        for (let i = 0; i < 100; i++) expect(String(await other.message()).startsWith(`{"${i}"`)).toBe(true);
+        await bench.until(() => other.lasts === 1);
+        await bench.turns(5);
+        for (let i = 0; i < 100; i++) other.link.send(text(`{"${i}":"${'y'.repeat(5000)}"}`));
+        for (let i = 0; i < 100; i++) expect(String(await one.message()).startsWith(`{"${i}"`)).toBe(true);
+        expect([one.ends, other.ends, other.waiting, one.lasts]).toEqual([0, 0, 0, 0]);
+        other.link.end?.();
+        expect([(await one.end).code, (await other.end).code]).toEqual([1005, 1005]);
+        expect([one.ends, other.ends, one.lasts, other.lasts]).toEqual([1, 1, 1, 1]);
+      },
+      halfOpen,
+    );
+  }
+
+  test('a link that is not half-open takes the end as a goodbye, once what it has queued is sent', async (bench) => {
+    const { client, server } = await textPair(bench);
+    for (let i = 0; i < 50; i++) server.link.send(text(`{"${i}":"${'y'.repeat(5000)}"}`));
+    client.link.end?.();
+    for (let i = 0; i < 50; i++) expect(String(await client.message()).startsWith(`{"${i}"`)).toBe(true);
+    expect([(await client.end).code, (await server.end).code]).toEqual([1005, 1005]);
+    expect(server.lasts).toBe(0);
+  });
+
+  test(
+    'what came before an end is heard before it, however long the reader paused',
+    async (bench) => {
+      const { client, server } = await textPair(bench);
+      server.link.pause();
+      await bench.turns(2);
+      client.link.send(text('{"last":1}'));
+      client.link.end?.();
+      await bench.turns(20);
+      expect([server.waiting, server.lasts, server.ends]).toEqual([0, 0, 0]);
+      server.link.resume();
+      expect(await server.message()).toBe('{"last":1}');
+      await bench.until(() => server.lasts === 1);
+      await server.link.close(why);
+      expect((await server.end).code).toBe(why.code);
+      await client.end;
+    },
+    halfOpen,
+  );
+}
+
+/** A pair that speaks the last protocol; on a byte stream the first message chooses it. */
+async function textPair(bench: Bench): Promise<{ readonly client: End; readonly server: End }> {
+  const client = await bench.dial({ protocols: [bench.protocols.at(-1) as string], halfOpen: true });
+  client.link.send(text('{}'));
+  const server = new End(await bench.accepted());
+  await server.message();
+  return { client, server };
 }
 
 function breaking(options: LinkSuiteOptions): void {

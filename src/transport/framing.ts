@@ -27,7 +27,7 @@ export interface Framing {
   ping?(): Uint8Array;
   /**
    * What it means that the peer's bytes end here without a goodbye: 1006 cuts the link at once; with another code what
-   * is queued is still written. Without this method 1006.
+   * is queued is still written, and the link can be half-closed (`Link.end`). Without this method 1006, and no half-close.
    */
   ended?(): CloseReason;
   /** The bytes that say goodbye; empty where the framing has no such thing. */

@@ -11,6 +11,12 @@ export interface LinkHandler {
   onDrain(): void;
   /** The peer answered a `ping` of the transport's own. */
   onPong(): void;
+  /**
+   * The peer sends no more, and goes on listening (`Link.end` on its side). Called once, after all it sent, where
+   * `LinkOptions.halfOpen` asked for it. Without this method, or without the option, the peer's end is a goodbye: what is
+   * queued is written, and the link closes with 1005.
+   */
+  onEnd?(): void;
   /** The link has ended, however it ended. Called once, and nothing is called after it. */
   onClosed(reason: CloseReason): void;
 }
@@ -52,6 +58,12 @@ export interface Link extends AsyncDisposable {
   /** Stops and resumes reading: how back-pressure reaches the peer. Messages of the chunk that was read still arrive. */
   pause(): void;
   resume(): void;
+  /**
+   * Sends what is queued, then says that nothing more follows; `send` does nothing from here on, and the peer may go on sending.
+   * When the peer has ended too, the link closes with 1005. Only where the bytes of a protocol can say it: lines and raw bytes on
+   * tcp, tls and ipc, anything on inproc; hawser.v1 on a byte stream and WebSocket end both ways at once.
+   */
+  end?(): void;
   /** Asks the peer for a sign of life below our protocol, where the transport has such a thing (RFC 6455 5.5.2). */
   ping?(): void;
   /** Sends what is queued, tells the peer why, then closes. Resolves when the link has ended; aborts after `closeWait`. */
@@ -71,6 +83,8 @@ export interface LinkOptions {
   readonly backlogMark: number;
   /** How long a polite close may take, in ms, before the link is cut. */
   readonly closeWait: number;
+  /** Whether the peer's `end` is told to `LinkHandler.onEnd` and leaves our direction open. Default false: it closes the link. */
+  readonly halfOpen?: boolean;
 }
 
 export interface DialOptions extends LinkOptions {

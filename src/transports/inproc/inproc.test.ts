@@ -9,6 +9,7 @@ linkSuite('inproc', {
   api: { describe, test, expect },
   transport: inprocTransport,
   world: realWorld(),
+  halfCloses: true,
   listenUrl: () => `inproc:suite-${names++}`,
   deadUrl: () => 'inproc:nobody',
 });

@@ -3,8 +3,10 @@ import type { Link, LinkHandler, LinkOptions, Peer } from '../../transport/index
 
 const HERE: Peer = { address: '', port: 0, local: true, path: undefined, query: {}, headers: {} };
 
-/** What one end says to the other, in order. */
-type Said = Outbound | { readonly goodbye: CloseReason };
+/** What one end says to the other, in order: a message, that nothing more follows, or goodbye. */
+type Said = Outbound | typeof END | { readonly goodbye: CloseReason };
+const END = { ends: true } as const;
+const ENDED: CloseReason = { code: CLOSE.noStatus, reason: '' };
 
 /** One end of a link within this process: messages are handed over by reference, a turn of the event loop later. */
 export class InprocLink implements Link {
@@ -26,6 +28,8 @@ export class InprocLink implements Link {
   #reason: CloseReason | undefined;
   /** The goodbye is on its way; nothing more is sent or heard. */
   #leaving = false;
+  #ended = false;
+  #otherEnded = false;
   #closed: Promise<CloseReason> | undefined;
   #resolveClosed: ((reason: CloseReason) => void) | undefined;
 
@@ -65,7 +69,7 @@ export class InprocLink implements Link {
   }
 
   send(message: Outbound): boolean {
-    if (this.#leaving || this.#reason !== undefined) return false;
+    if (this.#leaving || this.#ended || this.#reason !== undefined) return false;
     this.#queued += message.length;
     this.#stalledSince ??= this.#options.world.now();
     this.#say(message);
@@ -81,6 +85,13 @@ export class InprocLink implements Link {
   resume(): void {
     this.#paused = false;
     this.#askTurn();
+  }
+
+  end(): void {
+    if (this.#leaving || this.#ended || this.#reason !== undefined) return;
+    this.#ended = true;
+    this.#say(END);
+    if (this.#otherEnded) this.#leave(ENDED);
   }
 
   async close(reason: CloseReason = { code: CLOSE.normal, reason: '' }): Promise<void> {
@@ -145,6 +156,8 @@ export class InprocLink implements Link {
       const said = inbox[at] as Said;
       if ('goodbye' in said) {
         this.#answer(said.goodbye);
+      } else if ('ends' in said) {
+        this.#hearEnd(handler);
       } else {
         heard += said.length;
         if (!this.#leaving) this.#take(said, handler);
@@ -153,6 +166,14 @@ export class InprocLink implements Link {
     inbox.splice(0, at);
     if (heard > 0 && this.#other !== undefined) this.#other.#taken(heard);
     if (at > 0 && this.#reason === undefined && !this.#leaving) handler?.onIdle();
+  }
+
+  #hearEnd(handler: LinkHandler | undefined): void {
+    this.#otherEnded = true;
+    if (this.#leaving) return;
+    const told = this.#options.halfOpen === true && handler?.onEnd !== undefined;
+    if (told) handler?.onEnd?.();
+    if (!told || this.#ended) this.#leave(ENDED);
   }
 
   #take(message: Outbound, handler: LinkHandler | undefined): void {

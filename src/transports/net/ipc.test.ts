@@ -33,6 +33,7 @@ const suite: LinkSuiteOptions = {
   api: { describe, test, expect },
   transport,
   world: realWorld(),
+  halfCloses: true,
   listenUrl: () => `ipc://${folder}/${names++}.sock`,
   deadUrl: () => `ipc://${folder}/nobody.sock`,
   cut: () => sockets.at(-1)?.destroy(),

@@ -169,7 +169,8 @@ describe('a tcp listener and its strangers', () => {
   });
 
   test('a thousand who come and go leave nothing behind', async () => {
-    await using bench = await open();
+    const ends: End[] = [];
+    await using bench = await open({ onLink: (link) => ends.push(new End(link)) });
     for (let round = 0; round < 20; round++) {
       const visits = Array.from({ length: 50 }, async (_, i) => {
         const socket = visit(bench);
@@ -184,7 +185,6 @@ describe('a tcp listener and its strangers', () => {
       });
       await Promise.all(visits);
     }
-    const ends = bench.links.map((link) => new End(link));
     for (const end of ends) await end.end;
     await bench.until(() => guests(bench) === 0);
     for (let left = 1; left > 0; left = await connections(bench)) await bench.turns(1);

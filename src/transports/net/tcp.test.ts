@@ -21,6 +21,7 @@ linkSuite('tcp', {
   api: { describe, test, expect },
   transport,
   world: realWorld(),
+  halfCloses: true,
   listenUrl: () => 'tcp://127.0.0.1:0',
   deadUrl: () => 'tcp://127.0.0.1:1',
   cut: () => sockets.at(-1)?.destroy(),
