@@ -17,6 +17,6 @@ export {
 } from './core/index.ts';
 export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';
-export type { Broadcast, Params, ParamsOf } from './room/index.ts';
+export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
 export type { From, Member } from './wire/index.ts';

@@ -24,6 +24,10 @@ export interface Limits {
 export interface ServerLimits extends Limits {
   /** Namespaces that patterns have made and that exist at one time. */
   readonly namespaces: number;
+  /** In rooms with more members than this nobody is told who joins and leaves. */
+  readonly presenceMembers: number;
+  /** Sockets that one `requestAll` may ask. */
+  readonly requestAll: number;
 }
 
 /** Times, in ms. */
@@ -73,6 +77,8 @@ export const DEFAULT_TIMES: Times = {
 
 export const SERVER_LIMITS: Omit<ServerLimits, keyof Limits> = {
   namespaces: 10_000,
+  presenceMembers: 1000,
+  requestAll: 1000,
 };
 
 export const SERVER_TIMES: Omit<ServerTimes, keyof Times> = {

@@ -26,8 +26,8 @@ export interface EngineMessage {
 export interface EngineHost {
   /** A message that another node published, for this node's own sockets. */
   deliver(message: EngineMessage): void;
-  /** A member entered or left a room, on whatever node, this one included. Called once per change. */
-  presence(namespace: string, room: string, member: Member, change: 'joined' | 'left'): void;
+  /** A member entered or left a room, on whatever node, this one included. Called once per change; `count` members are in it now. */
+  presence(namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number): void;
   report(error: unknown, during: string): void;
 }
 
@@ -53,7 +53,7 @@ export interface Engine extends AsyncDisposable {
   leave(namespace: string, room: string, member: Member): void;
   /** Who is in a room, on all nodes; `most` bounds the answer (default 1000). */
   members(namespace: string, room: string, most?: number): Promise<readonly Member[]>;
-  /** How many are in a room, on all nodes. */
+  /** How many are in a room, on all nodes; takes no longer for a large one. */
   count(namespace: string, room: string): Promise<number>;
   /** The rooms that have members, and how many each, on all nodes. */
   rooms(namespace: string, most?: number): Promise<ReadonlyMap<string, number>>;
@@ -62,6 +62,8 @@ export interface Engine extends AsyncDisposable {
   depart(namespace: string, user: string, socket: string): void;
   /** The users who have a socket, and how many each, on all nodes. */
   users(namespace: string, most?: number): Promise<ReadonlyMap<string, number>>;
+  /** How many users have a socket, on all nodes; takes no longer for many. */
+  countUsers(namespace: string): Promise<number>;
   /** How many sockets a user has, on all nodes. */
   countUser(namespace: string, user: string): Promise<number>;
   close(): Promise<void>;

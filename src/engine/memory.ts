@@ -29,7 +29,7 @@ export class MemoryEngine implements Engine {
     const members = rooms.get(room) ?? new Map<string, Member>();
     if (members.has(member.id)) return;
     rooms.set(room, members.set(member.id, member));
-    this.#host?.presence(namespace, room, member, 'joined');
+    this.#host?.presence(namespace, room, member, 'joined', members.size);
   }
 
   leave(namespace: string, room: string, member: Member): void {
@@ -38,7 +38,7 @@ export class MemoryEngine implements Engine {
     if (!members?.delete(member.id)) return;
     if (members.size === 0) rooms?.delete(room);
     this.#prune(namespace);
-    this.#host?.presence(namespace, room, member, 'left');
+    this.#host?.presence(namespace, room, member, 'left', members.size);
   }
 
   async members(namespace: string, room: string, most: number = MOST): Promise<readonly Member[]> {
@@ -68,6 +68,10 @@ export class MemoryEngine implements Engine {
 
   async users(namespace: string, most: number = MOST): Promise<ReadonlyMap<string, number>> {
     return sizes(this.#places.get(namespace)?.users, most);
+  }
+
+  async countUsers(namespace: string): Promise<number> {
+    return this.#places.get(namespace)?.users.size ?? 0;
   }
 
   async countUser(namespace: string, user: string): Promise<number> {

@@ -1,3 +1,4 @@
+export type { Answers, Asked } from './ask.ts';
 export { Broadcast } from './broadcast.ts';
 export { Delivery } from './delivery.ts';
 export { everybody, type Hall, Namespace, type NamespaceSettings, passingHall, type Seat } from './namespace.ts';

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import type { AnyDirection } from '../core/index.ts';
+import { type AnyDirection, type CloseReason, HawserError } from '../core/index.ts';
 import { type EngineHost, MemoryEngine } from '../engine/index.ts';
 import { hawserCodec, jsonCodec } from '../wire/index.ts';
 import { Broadcast, Delivery, everybody, Namespace, type NamespaceSettings, type Seat } from './index.ts';
 
-const OPTIONS: NamespaceSettings = { roomsPerSocket: 3, nameLength: 8, presence: true };
+const OPTIONS: NamespaceSettings = {
+  roomsPerSocket: 3,
+  nameLength: 8,
+  presence: true,
+  presenceMembers: 100,
+  requestAll: 4,
+};
 /** Names that every object inherits. */
 const COLLISIONS = ['__proto__', 'toString', 'constructor', 'valueOf'];
 
@@ -24,7 +30,7 @@ class House {
     this.namespace = new Namespace('/', this.engine, { ...OPTIONS, ...options });
     const host: EngineHost = {
       deliver: () => expect.fail('one node has nobody to hear from'),
-      presence: (_, room, member, change) => this.namespace.announce(room, member, change),
+      presence: (_, room, member, change, count) => this.namespace.announce(room, member, change, count),
       report: (error) => expect.fail(String(error)),
     };
     void this.engine.start(host);
@@ -64,6 +70,20 @@ class Chair implements Seat {
     const { event, data, meta } = delivery;
     this.heard.push({ event, data, meta });
     this.react(delivery);
+  }
+
+  answer: () => Promise<unknown> = async () => this.id;
+  asked = 0;
+
+  request(): Promise<unknown> {
+    this.asked += 1;
+    return this.answer();
+  }
+
+  closed: CloseReason | undefined;
+
+  close(reason: CloseReason): void {
+    this.closed = reason;
   }
 
   /** The data of what was heard under a name, which is then forgotten. */
@@ -313,11 +333,101 @@ describe('presence', () => {
     expect([...(await house.engine.users('/')).keys()]).toEqual(['ada']);
   });
 
+  test('is told in rooms of so many members and no more, and what was not told of joining is not told of leaving', () => {
+    const house = new House({ presenceMembers: 2 });
+    const ada = house.seat('ada', 'a');
+    const bob = house.seat('bob', 'a');
+    const eve = house.seat('eve', 'a');
+    house.namespace.leave(eve, 'a');
+    house.namespace.leave(bob, 'a');
+    expect(ada.presence()).toEqual(['bob joined a', 'bob left a']);
+    expect(bob.presence()).toEqual([]);
+  });
+
   test('is off unless asked for', () => {
     const house = new House({ presence: false });
     const ada = house.seat('ada', 'a');
     house.namespace.remove(house.seat('bob', 'a'));
     expect(ada.heard).toEqual([]);
+  });
+});
+
+describe('on behalf of others', () => {
+  test('who is named joins and leaves rooms, or is ended', () => {
+    const house = new House({ roomsPerSocket: 4 });
+    const [ada, bob, eve] = [house.seat('ada', 'a'), house.seat('bob', 'a', 'x'), house.seat('eve')];
+    house.all().to('a').join('b', 'c');
+    house.all().user('eve').join('b');
+    house.all().to('b').except('x').leave('b', 'a');
+    const rooms = [ada, bob, eve].map((seat) => [...house.namespace.roomsOf(seat)]);
+    expect(rooms).toEqual([['c'], ['a', 'x', 'b', 'c'], []]);
+    house.from(bob).to('a', 'c').disconnect(4600, 'over');
+    expect([ada, bob, eve].map((seat) => seat.closed)).toEqual([{ code: 4600, reason: 'over' }, undefined, undefined]);
+    house.all().to().disconnect();
+    expect(bob.closed).toBeUndefined();
+    house.all().disconnect();
+    expect(bob.closed).toMatchObject({ code: 4507 });
+  });
+
+  test('all join who can, and what was in the way of the first who could not is thrown', () => {
+    const house = new House();
+    const full = house.seat('full', '1', '2', '3');
+    const bob = house.seat('bob');
+    const join = (...rooms: string[]) => house.all().join.bind(house.all(), ...rooms);
+    expect(join('a')).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_ROOMS' }));
+    expect(join('')).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+    expect([full, bob].map((seat) => house.namespace.roomsOf(seat).has('a'))).toEqual([false, true]);
+  });
+});
+
+describe('a request to many', () => {
+  const never = (code: string, delivered?: 'unknown') => async (): Promise<never> => {
+    throw new HawserError(code, code, delivered && { delivered });
+  };
+
+  test('tells who answered, who could not and who was silent, each once and in order', async () => {
+    const house = new House();
+    const [ada, bob] = [house.seat('ada', 'a', 'b'), house.seat('bob', 'a')];
+    const [eve, ned] = [house.seat('eve', 'b'), house.seat(null, 'b')];
+    house.seat('out', 'a', 'muted');
+    bob.answer = never('ERR_TIMEOUT', 'unknown');
+    eve.answer = never('ERR_TIMEOUT');
+    ned.answer = never('ERR_CLOSED', 'unknown');
+    const all = await house.all().to('a', 'b').except('muted').requestAll('vote', 1);
+    expect(all.answers).toEqual([{ socket: ada.id, user: 'ada', data: ada.id }]);
+    expect(all.errors).toMatchObject([{ socket: eve.id, user: 'eve', error: { code: 'ERR_TIMEOUT' } }]);
+    expect(all.silent).toEqual([
+      { socket: bob.id, user: 'bob' },
+      { socket: ned.id, user: null },
+    ]);
+    expect([ada, bob, eve, ned].map(({ asked }) => asked)).toEqual([1, 1, 1, 1]);
+  });
+
+  test('of nobody is answered at once', async () => {
+    const house = new House();
+    house.seat('ada');
+    const none = { answers: [], errors: [], silent: [] };
+    expect(await house.all().to('nowhere').requestAll('vote')).toEqual(none);
+    expect(await house.all().to().requestAll('vote')).toEqual(none);
+  });
+
+  test('asks as many as the limit says, and of more nobody', async () => {
+    const house = new House();
+    const seats = [1, 2, 3, 4].map((n) => house.seat(`${n}`));
+    expect((await house.all().requestAll('vote')).answers).toHaveLength(4);
+    house.seat('5');
+    await expect(house.all().requestAll('vote')).rejects.toMatchObject({ code: 'ERR_TOO_MANY_REQUESTS' });
+    expect(seats.map(({ asked }) => asked)).toEqual([1, 1, 1, 1]);
+  });
+
+  test('that nobody can be asked is a mistake of the caller', async () => {
+    const house = new House();
+    house.seat('ada').answer = never('ERR_UNENCODABLE');
+    await expect(house.all().requestAll('vote')).rejects.toMatchObject({ code: 'ERR_UNENCODABLE' });
+    await expect(house.all().requestAll('')).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    await expect(house.all().requestAll('hello')).rejects.toMatchObject({ code: 'ERR_EVENT_RESERVED' });
+    const signal = AbortSignal.abort();
+    await expect(house.all().requestAll('vote', 1, { signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 });
 

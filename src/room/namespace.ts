@@ -1,4 +1,4 @@
-import { HawserError } from '../core/index.ts';
+import { type CloseReason, HawserError, type WaitOptions } from '../core/index.ts';
 import type { Engine, EngineMessage, Target } from '../engine/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
 import { Delivery } from './delivery.ts';
@@ -9,6 +9,10 @@ export interface Seat {
   readonly user: string | null;
   /** Never throws for what the peer or its link did. @throws HawserError ERR_UNENCODABLE. */
   deliver(delivery: Delivery): void;
+  /** Asks the peer. @throws HawserError as `Conversation.request` does. */
+  request(name: string, data: unknown, options: WaitOptions): Promise<unknown>;
+  /** Ends the socket. */
+  close(reason: CloseReason): void;
 }
 
 export interface NamespaceSettings {
@@ -16,6 +20,10 @@ export interface NamespaceSettings {
   readonly nameLength: number;
   /** Whether the members of a room are told who joins and leaves, by the events `joined` and `left`. */
   readonly presence: boolean;
+  /** In rooms with more members than this nobody is told. */
+  readonly presenceMembers: number;
+  /** How many sockets one `requestAll` may ask. */
+  readonly requestAll: number;
 }
 
 interface Occupant {
@@ -28,8 +36,7 @@ const NO_NAMES: readonly string[] = [];
 /** A namespace as broadcasts and applications know it, whether it has sockets on this node or not. */
 export interface Hall {
   readonly name: string;
-  /** The longest name of a room or an event. */
-  readonly nameLength: number;
+  readonly settings: NamespaceSettings;
   /** The sockets of this node. */
   readonly seats: Iterable<Seat>;
   readonly size: number;
@@ -41,6 +48,10 @@ export interface Hall {
   ofUser(user: string): Iterable<Seat>;
   /** The sockets of this node that the target names now, once each. */
   select(target: Target): readonly Seat[];
+  /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT (no name, or too long), ERR_CLOSED. */
+  join(seat: Seat, room: string): void;
+  /** Quiet when the socket is not in the room. */
+  leave(seat: Seat, room: string): void;
   /** Delivers here and publishes to the other nodes. @throws HawserError ERR_UNENCODABLE; then nobody got it. */
   broadcast(message: EngineMessage): void;
 }
@@ -49,16 +60,16 @@ export interface Hall {
 export class Namespace implements Hall {
   readonly name: string;
   readonly #engine: Engine;
-  readonly #options: NamespaceSettings;
+  readonly settings: NamespaceSettings;
   readonly #occupants = new Map<Seat, Occupant>();
   readonly #seats = new Map<string, Seat>();
   readonly #rooms = new Map<string, Set<Seat>>();
   readonly #users = new Map<string, Set<Seat>>();
 
-  constructor(name: string, engine: Engine, options: NamespaceSettings) {
+  constructor(name: string, engine: Engine, settings: NamespaceSettings) {
     this.name = name;
     this.#engine = engine;
-    this.#options = options;
+    this.settings = settings;
   }
 
   get seats(): Iterable<Seat> {
@@ -67,10 +78,6 @@ export class Namespace implements Hall {
 
   get size(): number {
     return this.#seats.size;
-  }
-
-  get nameLength(): number {
-    return this.#options.nameLength;
   }
 
   /** A socket came. */
@@ -104,16 +111,15 @@ export class Namespace implements Hall {
     }
   }
 
-  /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT (no name, or too long), ERR_CLOSED. */
   join(seat: Seat, room: string): void {
     const occupant = this.#occupants.get(seat);
     if (occupant === undefined) throw new HawserError('ERR_CLOSED', 'the socket has ended');
-    if (typeof room !== 'string' || room === '' || room.length > this.#options.nameLength) {
-      throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.#options.nameLength} characters`);
+    if (typeof room !== 'string' || room === '' || room.length > this.settings.nameLength) {
+      throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.settings.nameLength} characters`);
     }
     if (occupant.rooms.has(room)) return;
-    if (occupant.rooms.size >= this.#options.roomsPerSocket) {
-      throw new HawserError('ERR_TOO_MANY_ROOMS', `a socket may be in ${this.#options.roomsPerSocket} rooms`);
+    if (occupant.rooms.size >= this.settings.roomsPerSocket) {
+      throw new HawserError('ERR_TOO_MANY_ROOMS', `a socket may be in ${this.settings.roomsPerSocket} rooms`);
     }
     occupant.rooms.add(room);
     let members = this.#rooms.get(room);
@@ -126,7 +132,6 @@ export class Namespace implements Hall {
     this.#engine.enter(this.name, room, occupant.member);
   }
 
-  /** Quiet when the socket is not in the room. */
   leave(seat: Seat, room: string): void {
     const occupant = this.#occupants.get(seat);
     if (!occupant?.rooms.delete(room)) return;
@@ -191,9 +196,13 @@ export class Namespace implements Hall {
     return this.#seats.get(id);
   }
 
-  /** Tells the members of a room who joined or left; the member itself is not told. */
-  announce(room: string, member: Member, change: 'joined' | 'left'): void {
-    if (!this.#options.presence) return;
+  /**
+   * Tells the members of a room who joined or left, of `count` who are in it now; the member itself is not told. In a large room nobody
+   * is: each of n who join would cost n messages.
+   */
+  announce(room: string, member: Member, change: 'joined' | 'left', count: number): void {
+    const larger = change === 'joined' ? count : count + 1;
+    if (!this.settings.presence || larger > this.settings.presenceMembers) return;
     const members = this.#rooms.get(room);
     if (members === undefined) return;
     const delivery = new Delivery(change, undefined, { room, member }, false);
@@ -254,10 +263,10 @@ export class Namespace implements Hall {
 }
 
 /** A hall that comes and goes: each call goes to the namespace that `find` gives at that moment. */
-export function passingHall(name: string, nameLength: number, find: () => Namespace): Hall {
+export function passingHall(name: string, settings: NamespaceSettings, find: () => Namespace): Hall {
   return {
     name,
-    nameLength,
+    settings,
     get seats() {
       return find().seats;
     },
@@ -268,6 +277,8 @@ export function passingHall(name: string, nameLength: number, find: () => Namesp
     inRoom: (room) => find().inRoom(room),
     ofUser: (user) => find().ofUser(user),
     select: (target) => find().select(target),
+    join: (seat, room) => find().join(seat, room),
+    leave: (seat, room) => find().leave(seat, room),
     broadcast: (message) => find().broadcast(message),
   };
 }

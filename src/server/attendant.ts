@@ -8,6 +8,7 @@ import {
   type Limits,
   type Outbound,
   type Times,
+  type WaitOptions,
   type World,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
@@ -136,6 +137,10 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     const message = delivery.encodedBy(this.codec);
     if (delivery.volatile) this.sendVolatile(message);
     else this.send(message, 0);
+  }
+
+  request(name: string, data: unknown, options: WaitOptions): Promise<unknown> {
+    return (this.socket as unknown as ServerSocket).request(name, data, options);
   }
 
   // Outlet

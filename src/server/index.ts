@@ -9,7 +9,7 @@ export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions
 
 export type { Handshake } from './handshake.ts';
 export type { Arrival, ConnectionMiddleware } from './middleware.ts';
-export type { ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
+export type { RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';
 export type { NamespaceAt, NamespacePattern, NamespacePatternEvents } from './pattern.ts';
 export type { Server, ServerStats } from './server.ts';

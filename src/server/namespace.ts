@@ -6,10 +6,15 @@ import {
   type EventsOf,
   HawserError,
   type Name,
+  type RequestAnswer,
+  type RequestData,
+  type RequestsOf,
   type ToClient,
+  type WaitOptions,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
-import { Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
+import { type Answers, Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
+import type { Member } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 import type { Setup } from './setup.ts';
@@ -18,6 +23,13 @@ import type { ServerSocket } from './socket.ts';
 export interface ServerNamespaceEvents<A extends ApiShape, P extends Params = Params> {
   /** A peer was let in; its first message is delivered after the listeners have run. */
   connection: (socket: ServerSocket<A>, namespace: ServerNamespace<A, P>) => unknown;
+}
+
+/** The members of a room, one for each socket. */
+export interface RoomMembers {
+  readonly members: readonly Member[];
+  /** How many there are, also when not all are listed. */
+  readonly total: number;
 }
 
 /** A path of the server's endpoints, with its own handlers and rooms. */
@@ -108,6 +120,43 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
     ...rest: DataArguments<EventsOf<ToClient<A>>[E], SendOptions>
   ): void {
     this.#everybody().send(event, ...rest);
+  }
+
+  /** Everybody in the namespace. */
+  all(): Broadcast<ToClient<A>> {
+    return this.#everybody();
+  }
+
+  /** Asks everybody in the namespace: see `Broadcast.requestAll`. */
+  requestAll<R extends Name<RequestsOf<ToClient<A>>>>(
+    name: R,
+    ...rest: DataArguments<RequestData<RequestsOf<ToClient<A>>[R]>, WaitOptions>
+  ): Promise<Answers<RequestAnswer<RequestsOf<ToClient<A>>[R]>>> {
+    return this.#everybody().requestAll(name, ...rest);
+  }
+
+  /** Who is in a room, on all nodes: at most `most` (default 1000), beside how many there are in all. */
+  async members(room: string, { most }: { readonly most?: number } = {}): Promise<RoomMembers> {
+    const [members, total] = await Promise.all([
+      this.#engine.members(this.name, room, most),
+      this.#engine.count(this.name, room),
+    ]);
+    return { members, total };
+  }
+
+  /** How many sockets are in a room, on all nodes. Takes no longer for a large one. */
+  count(room: string): Promise<number> {
+    return this.#engine.count(this.name, room);
+  }
+
+  /** How many users have a socket, on all nodes. Takes no longer for many. */
+  countUsers(): Promise<number> {
+    return this.#engine.countUsers(this.name);
+  }
+
+  /** How many sockets a user has, on all nodes. */
+  countUser(user: string): Promise<number> {
+    return this.#engine.countUser(this.name, user);
   }
 
   /** The rooms that have members, and how many, on all nodes; at most `most` (default 1000). */

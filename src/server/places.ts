@@ -5,6 +5,7 @@ import {
   isSamePattern,
   matchPattern,
   Namespace,
+  type NamespaceSettings,
   normalPath,
   type Params,
   type PathPattern,
@@ -53,6 +54,7 @@ const NO_PARAMS: Params = Object.freeze({});
 export class Places {
   readonly #options: ResolvedServerOptions;
   readonly #wheel: TimerWheel;
+  readonly #settings: NamespaceSettings;
   readonly #fixed = new Map<string, Place>();
   #patterns: readonly Pattern[] = [];
   readonly #passing = new Map<string, Passing>();
@@ -62,6 +64,7 @@ export class Places {
   constructor(options: ResolvedServerOptions, wheel: TimerWheel) {
     this.#options = options;
     this.#wheel = wheel;
+    this.#settings = { ...options.limits, presence: options.presence };
   }
 
   /** The namespace, or the pattern, of this path; made when it is new. @throws HawserError ERR_ARGUMENT. */
@@ -218,13 +221,12 @@ export class Places {
   /** A face that is good for as long as the application keeps it: it finds whichever namespace there is at the time. */
   #faceOf(name: string, params: Params): ServerNamespace {
     const find = (): Namespace => this.#find(name)?.rooms ?? this.#newRooms(name);
-    const hall = passingHall(name, this.#options.limits.nameLength, find);
+    const hall = passingHall(name, this.#settings, find);
     return new ServerNamespace(hall, this.#options.engine, params, undefined);
   }
 
   #newRooms(name: string): Namespace {
-    const { engine, limits, presence } = this.#options;
-    return new Namespace(name, engine, { ...limits, presence });
+    return new Namespace(name, this.#options.engine, this.#settings);
   }
 }
 

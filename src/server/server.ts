@@ -97,9 +97,13 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
   user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);
   except: ServerNamespace<A>['except'] = (...rooms) => this.of('/').except(...rooms);
+  all: ServerNamespace<A>['all'] = () => this.of('/').all();
+  members: ServerNamespace<A>['members'] = (room, options) => this.of('/').members(room, options);
+  count: ServerNamespace<A>['count'] = (room) => this.of('/').count(room);
   rooms: ServerNamespace<A>['rooms'] = (most) => this.of('/').rooms(most);
   users: ServerNamespace<A>['users'] = (most) => this.of('/').users(most);
   send: ServerNamespace<A>['send'] = (event, ...rest) => this.of('/').send(event, ...rest);
+  requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.of('/').requestAll(name, ...rest);
 
   /**
    * Listens on these URLs and resolves with their endpoints, real ports filled in. When one fails, none stays open.
@@ -282,8 +286,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #makeEngineHost(): EngineHost {
     return {
       deliver: (message: EngineMessage) => this.#places.rooms(message.target.namespace)?.deliver(message),
-      presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left') =>
-        this.#places.rooms(namespace)?.announce(room, member, change),
+      presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
+        this.#places.rooms(namespace)?.announce(room, member, change, count),
       report: this.#options.onError,
     };
   }

@@ -39,6 +39,8 @@ let clusters = 0;
 class Node implements EngineHost {
   readonly engine: Engine;
   readonly told: string[] = [];
+  /** How many members the room had then, for each of `told`. */
+  readonly counts: number[] = [];
   readonly delivered: EngineMessage[] = [];
   readonly reported: unknown[] = [];
 
@@ -50,7 +52,14 @@ class Node implements EngineHost {
     this.delivered.push(delivered);
   }
 
-  presence(namespace: string, room: string, member: { readonly id: string }, change: 'joined' | 'left'): void {
+  presence(
+    namespace: string,
+    room: string,
+    member: { readonly id: string },
+    change: 'joined' | 'left',
+    count: number,
+  ): void {
+    this.counts.push(count);
     this.told.push(`${member.id} ${change} ${namespace} ${room}`);
   }
 
@@ -113,7 +122,7 @@ function presence(options: EngineSuiteOptions): void {
   const test = testIn(options);
 
   test('who enters and leaves a room is told once, and is there in between', async (cluster) => {
-    const { engine, told } = await cluster.node();
+    const { engine, told, counts } = await cluster.node();
     engine.watchRoom('/', 'r');
     engine.enter('/', 'r', ADA);
     engine.enter('/', 'r', NOBODY);
@@ -124,6 +133,7 @@ function presence(options: EngineSuiteOptions): void {
     await cluster.until(() => told.length === 3);
     expect(await engine.members('/', 'r')).toEqual([NOBODY]);
     expect(told).toEqual(['a1 joined / r', 'n1 joined / r', 'a1 left / r']);
+    expect(counts).toEqual([1, 2, 1]);
   });
 
   test('entering twice, or leaving without being there, is nothing', async (cluster) => {
@@ -236,6 +246,7 @@ function users(options: EngineSuiteOptions): void {
       ['bob', 1],
     ]);
     expect(await engine.countUser('/', 'ada')).toBe(2);
+    expect(await engine.countUsers('/')).toBe(2);
     engine.depart('/', 'ada', 'a1');
     engine.depart('/', 'ada', 'a1');
     engine.depart('/', 'ada', 'b1');
@@ -244,6 +255,7 @@ function users(options: EngineSuiteOptions): void {
     engine.depart('/', 'ada', 'a2');
     await cluster.until(async () => (await engine.countUser('/', 'ada')) === 0);
     expect(pairs(await engine.users('/'))).toEqual([['bob', 1]]);
+    expect([await engine.countUsers('/'), await engine.countUsers('/nowhere')]).toEqual([1, 0]);
   });
 }
 
