@@ -1,5 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from './channel/index.ts';
+export type {
+  AnyListener,
+  Channel,
+  ChannelEvents,
+  ChannelOptions,
+  EventListener,
+  MessageInfo,
+  RequestHandler,
+  SendOptions,
+} from './channel/index.ts';
 export {
   type AnyApi,
   type ApiShape,
@@ -19,4 +28,5 @@ export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.t
 export { MemoryEngine } from './engine/index.ts';
 export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
+export { type ByteStreams, duplexOf } from './streams/index.ts';
 export type { From, Member } from './wire/index.ts';

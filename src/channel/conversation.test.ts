@@ -47,6 +47,10 @@ class Stage implements Outlet {
     return this.answer;
   }
 
+  reply(message: Outbound): void {
+    this.send(message, 0);
+  }
+
   sendVolatile(message: Outbound): boolean {
     this.#keep(message);
     return false;

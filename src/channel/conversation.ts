@@ -40,12 +40,16 @@ export interface Outlet {
   readonly times: Pick<Times, 'requestTimeout'>;
   /** Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. */
   send(message: Outbound, tag: number): boolean;
+  /** Queues an answer; it may pass events and requests. @throws HawserError ERR_CLOSED, ERR_BACKLOG_FULL. */
+  reply(message: Outbound): void;
   /** Sends now or never. */
   sendVolatile(message: Outbound): boolean;
   /** Hears what an application's handler threw. */
   report(error: unknown, during: string): void;
   /** Whether what a message says beside its data can be believed: a server's word, not a client's. */
   readonly trustsInfo: boolean;
+  /** No handler is at work any more. */
+  onIdle?(): void;
   /** Hears an error that the peer sent about no request in particular. */
   refused(error: HawserError): void;
 }
@@ -173,6 +177,17 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     for (const listener of this.#own.of(event) ?? []) this.#call(listener, event, first, second);
   }
 
+  /** @internal Tells of it, and returns what each listener returned or threw, the latter as a rejection. */
+  ask(event: Name<Own>, first: unknown): unknown[] {
+    return (this.#own.of(event) ?? []).map((listener) => {
+      try {
+        return listener(first as never);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    });
+  }
+
   /** Whether handlers of the peer's requests are at work. */
   get busy(): boolean {
     return this.#handling > 0;
@@ -248,6 +263,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       this.#handlerFailed(name, id, error);
     } finally {
       this.#handling -= 1;
+      if (this.#handling === 0) this.#outlet.onIdle?.();
     }
   }
 
@@ -284,7 +300,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   /** Nobody can be told when an answer finds no room; after the end nobody waits for it. */
   #reply(message: Outbound): void {
     try {
-      this.#outlet.send(message, 0);
+      this.#outlet.reply(message);
     } catch (error) {
       if (!isHawserError(error) || error.code !== 'ERR_CLOSED') this.#outlet.report(error, 'an answer');
     }

@@ -1,1 +1,10 @@
+export {
+  Channel,
+  type ChannelEvents,
+  type ChannelFrom,
+  type ChannelOptions,
+} from './channel.ts';
+export type { BytePort } from './channel-core.ts';
+export { Channels, type ChannelsHost, channelRoomOf } from './channels.ts';
 export * from './conversation.ts';
+export { failureOf } from './web-streams.ts';

@@ -11,7 +11,16 @@ export const connect: Connect = createConnect({
   transports: [browserWebSocketTransport],
 });
 
-export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from '../channel/index.ts';
+export type {
+  AnyListener,
+  Channel,
+  ChannelEvents,
+  ChannelOptions,
+  EventListener,
+  MessageInfo,
+  RequestHandler,
+  SendOptions,
+} from '../channel/index.ts';
 export {
   type AnyApi,
   type ApiShape,
@@ -25,5 +34,5 @@ export {
 } from '../core/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
+export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
 export type { ConnectOptions, ReconnectOptions } from './options.ts';
-export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

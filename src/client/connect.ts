@@ -1,6 +1,7 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
+import { ClientSocket } from './face.ts';
 import { type ConnectOptions, type Platform, resolveConnectOptions, resolveRoutes } from './options.ts';
-import { ClientCore, ClientSocket } from './socket.ts';
+import { ClientCore } from './socket.ts';
 
 export type Connect = <A extends ApiShape = AnyApi>(
   urls: string | readonly string[],

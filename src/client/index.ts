@@ -17,7 +17,16 @@ export const connect: Connect = createConnect({
   transports: [websocketTransport, tcpTransport, ipcTransport, inprocTransport],
 });
 
-export type { AnyListener, EventListener, MessageInfo, RequestHandler, SendOptions } from '../channel/index.ts';
+export type {
+  AnyListener,
+  Channel,
+  ChannelEvents,
+  ChannelOptions,
+  EventListener,
+  MessageInfo,
+  RequestHandler,
+  SendOptions,
+} from '../channel/index.ts';
 export {
   type AnyApi,
   type ApiShape,
@@ -29,7 +38,8 @@ export {
   type Times,
   type WaitOptions,
 } from '../core/index.ts';
+export { type ByteStreams, duplexOf } from '../streams/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
+export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
 export type { ConnectOptions, ReconnectOptions } from './options.ts';
-export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

@@ -9,7 +9,7 @@ import {
 } from '../core/index.ts';
 import { type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
 import type { Codec } from '../wire/index.ts';
-import type { ClientSocket } from './socket.ts';
+import type { ClientSocket } from './face.ts';
 
 /** Waits between attempts: a random one between 0 and a bound that doubles from `first` to `most` (full jitter). */
 export interface ReconnectOptions {

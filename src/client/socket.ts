@@ -1,7 +1,5 @@
-import { Conversation, type Outlet } from '../channel/index.ts';
+import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Outlet } from '../channel/index.ts';
 import {
-  type AnyApi,
-  type ApiShape,
   CLOSE,
   type CloseReason,
   closeReason,
@@ -12,14 +10,13 @@ import {
   type Outbound,
   type Timer,
   type Times,
-  type ToClient,
-  type ToServer,
   type World,
 } from '../core/index.ts';
 import { type Left, Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
 import type { Link } from '../transport/index.ts';
 import {
   type ChannelCount,
+  type ChannelRoom,
   type Codec,
   type Goaway,
   type Hello,
@@ -29,52 +26,9 @@ import {
   type Welcome,
 } from '../wire/index.ts';
 import { ClientLink } from './client-link.ts';
+import type { ClientSocket, UnacknowledgedEvent } from './face.ts';
 import type { Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
-
-/** An event that went out and was never acknowledged: the server may have seen it, or not. */
-export interface UnacknowledgedEvent {
-  readonly event: string;
-  readonly data: unknown;
-}
-
-export interface Up {
-  /** The scheme of the link, such as `ws`. */
-  readonly transport: string;
-  /** True when the session went on where it broke; false when it was lost and a new one began; undefined at the first connection. */
-  readonly recovered: boolean | undefined;
-  /** After a lost session: events that are not sent again, since they may have arrived. */
-  readonly unacknowledged: readonly UnacknowledgedEvent[];
-}
-
-/** What the room layer tells, when the server has presence on: `info.member` and `info.room` say who and where. */
-export interface RoomEvents {
-  readonly events: { readonly joined: undefined; readonly left: undefined };
-}
-
-/** What a socket tells of itself, under names that no peer can send. */
-export interface ClientSocketEvents {
-  /** There is a link, and everything that waited has been sent. */
-  up: (up: Up) => unknown;
-  /** The link broke; the socket reconnects by itself. */
-  down: (reason: CloseReason) => unknown;
-  /** The next attempt starts in `delay` ms. */
-  reconnecting: (info: {
-    readonly attempt: number;
-    readonly delay: number;
-    readonly error: HawserError | undefined;
-  }) => unknown;
-  /** The server will go away soon. */
-  goaway: (goaway: Goaway) => unknown;
-  /** `send` may go on after it returned false. */
-  drain: () => unknown;
-  /** The server told of an error that belongs to no request. */
-  error: (error: HawserError) => unknown;
-  /** The socket has ended and will not come back; `error` says why when it was not asked to. */
-  close: (reason: CloseReason, error: HawserError | undefined) => unknown;
-}
-
-const OWN_EVENTS: ReadonlySet<string> = new Set(['up', 'down', 'reconnecting', 'goaway', 'drain', 'error', 'close']);
 
 /** Refusals that may be over when the client comes back. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -88,70 +42,14 @@ const PASSING: ReadonlySet<string> = new Set([
   'ERR_INTERNAL',
 ]);
 
-/** The conversation with a server. It outlives a broken link: it reconnects, and resumes where it was cut. */
-export class ClientSocket<A extends ApiShape = AnyApi>
-  extends Conversation<ToClient<A> & RoomEvents, ToServer<A>, ClientSocketEvents>
-  implements AsyncDisposable
-{
-  readonly #core: ClientCore;
-
-  constructor(core: ClientCore) {
-    super(0, core, OWN_EVENTS);
-    this.#core = core;
-    core.socket = this;
-  }
-
-  /** The id that the server gave; it changes when a session is lost. */
-  get id(): string {
-    return this.#core.welcome?.id ?? '';
-  }
-
-  /** Who the server says this peer is. */
-  get user(): string | null {
-    return this.#core.welcome?.user ?? null;
-  }
-
-  get state(): 'up' | 'down' | 'ended' {
-    return this.#core.session.state;
-  }
-
-  /** The scheme of the link, such as `ws`; of the last one while there is none. */
-  get transport(): string {
-    return this.#core.transport;
-  }
-
-  /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
-  get rtt(): number | undefined {
-    return this.#core.session.rtt;
-  }
-
-  /** Measures `rtt` anew. */
-  ping(): void {
-    this.#core.ping();
-  }
-
-  /** Resolves with the reason when the socket has ended. Never rejects. */
-  get closed(): Promise<CloseReason> {
-    return this.#core.closed;
-  }
-
-  /** Sends what is queued, says goodbye and ends. Resolves when the link is gone. Quiet the second time. */
-  async close(reason = ''): Promise<void> {
-    await this.#core.close(closeReason(CLOSE.normal, reason));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
 /** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
-export class ClientCore implements Outlet, SessionHandler {
+export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   readonly world: World;
   readonly codec: Codec;
   readonly limits: Limits;
   readonly times: Times;
   readonly trustsInfo = true;
+  readonly role = 'client';
   readonly closed: Promise<CloseReason>;
   socket!: ClientSocket;
   session: Session;
@@ -162,6 +60,7 @@ export class ClientCore implements Outlet, SessionHandler {
   readonly #options: ResolvedConnectOptions;
   readonly #stop = new AbortController();
   readonly #settings: SessionSettings;
+  #channels: Channels | undefined;
   #link: Link | undefined;
   #timer: Timer | undefined;
   #retry: Timer | undefined;
@@ -185,13 +84,24 @@ export class ClientCore implements Outlet, SessionHandler {
       ...options.times,
       role: 'client',
       resumeWindow: Infinity,
-      channels: 0,
     };
     this.session = new Session(this.codec, this.#settings, this);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
+  get channels(): Channels {
+    const { channels } = this.codec;
+    if (!channels) throw new HawserError('ERR_UNSUPPORTED', `${this.codec.protocol} has no channels`);
+    this.#channels ??= new Channels(this, channels);
+    return this.#channels;
+  }
+
+  get room(): ChannelRoom | undefined {
+    return this.welcome?.channels;
   }
 
   ping(): void {
@@ -229,6 +139,10 @@ export class ClientCore implements Outlet, SessionHandler {
     return this.session.send(message, this.world.now(), tag);
   }
 
+  reply(message: Outbound): void {
+    this.send(message, 0);
+  }
+
   sendVolatile(message: Outbound): boolean {
     return this.session.sendVolatile(message);
   }
@@ -241,10 +155,25 @@ export class ClientCore implements Outlet, SessionHandler {
     this.socket.tell('error', error);
   }
 
+  // ChannelsHost
+
+  offer(channel: Channel): unknown[] {
+    return this.socket.ask('channel', channel);
+  }
+
+  broke(what: string): void {
+    this.session.end(closeReason(CLOSE.protocol, what));
+  }
+
   // SessionHandler
 
-  onMessage(message: Incoming): void {
-    this.socket.dispatch(message);
+  onMessage(message: Incoming, size: number): void {
+    if (message.channel !== 0) this.channels.receive(message, size);
+    else this.socket.dispatch(message);
+  }
+
+  onRoom(): void {
+    this.#channels?.flush();
   }
 
   onDrain(): void {
@@ -256,7 +185,9 @@ export class ClientCore implements Outlet, SessionHandler {
     this.#later(undefined);
   }
 
-  onUp(): void {}
+  onUp(): void {
+    this.#channels?.resumed();
+  }
 
   onGoaway(goaway: Goaway): void {
     this.#retryAfter = goaway.retryAfter ?? 0;
@@ -332,6 +263,7 @@ export class ClientCore implements Outlet, SessionHandler {
       token,
       user,
       query: endpoint.query,
+      channels: this.codec.channels && channelRoomOf(this.limits),
       resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }
@@ -366,17 +298,20 @@ export class ClientCore implements Outlet, SessionHandler {
   #beginAnew(): readonly UnacknowledgedEvent[] {
     const { unsent, unacknowledged } = this.session.leftovers();
     this.session = new Session(this.codec, this.#settings, this);
-    for (const left of unsent) if (left.tag === 0) this.session.send(left.message, this.world.now());
+    this.#channels?.abort(new HawserError('ERR_SESSION_LOST', 'the session of the channel was lost'));
+    this.#channels = undefined;
+    for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message, this.world.now());
     this.socket.failPending((name, id) => {
-      const delivered = unsent.some((left) => left.tag === id) ? 'no' : 'unknown';
+      const delivered = unsent.some(({ channel, tag }) => channel === 0 && tag === id) ? 'no' : 'unknown';
       return new HawserError('ERR_SESSION_LOST', `the session of '${name}' was lost`, { delivered });
     });
     return unacknowledged.flatMap((left) => this.#describe(left));
   }
 
-  #describe({ message }: Left): UnacknowledgedEvent[] {
+  /** An event of the socket itself; what channels leave, requests and answers went with the session. */
+  #describe({ message, channel }: Left): UnacknowledgedEvent[] {
     const decoded = this.codec.decode(message.bytes, message.text);
-    return decoded.kind === MESSAGE.event ? [{ event: decoded.name, data: decoded.data }] : [];
+    return channel === 0 && decoded.kind === MESSAGE.event ? [{ event: decoded.name, data: decoded.data }] : [];
   }
 
   /** Waits, then tries again. The bound doubles, and chance spreads the clients of a restarted server over it. */
@@ -409,6 +344,7 @@ export class ClientCore implements Outlet, SessionHandler {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.session.end(reason);
     void this.#link?.close(reason);
+    this.#channels?.abort(error ?? closedBy(reason));
     this.socket.failPending(
       (name) =>
         new HawserError('ERR_CLOSED', `'${name}' was not answered`, {

@@ -28,6 +28,7 @@ export type ToClient<A extends ApiShape> = A extends { readonly toClient: infer 
 type Nothing = Record<never, never>;
 export type EventsOf<D extends Direction> = D extends { readonly events: infer E extends object } ? E : Nothing;
 export type RequestsOf<D extends Direction> = D extends { readonly requests: infer R extends object } ? R : Nothing;
+export type ChannelsOf<D extends Direction> = D extends { readonly channels: infer C extends object } ? C : Nothing;
 export type Name<T> = Extract<keyof T, string>;
 
 /** The data argument and what follows it: the data may be left out when it may be undefined. */

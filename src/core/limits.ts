@@ -14,6 +14,10 @@ export interface Limits {
   readonly sockets: number;
   /** Requests of one peer that wait for an answer, at one time. */
   readonly pendingRequests: number;
+  /** Channels that one peer has open, at one time. */
+  readonly channels: number;
+  /** Bytes that a peer may send on one channel ahead of its reader. */
+  readonly channelBytes: number;
   /** Rooms that one socket is in, at one time. */
   readonly roomsPerSocket: number;
   /** The longest name of a room, a user or an event, in UTF-16 code units. */
@@ -61,6 +65,8 @@ export const DEFAULT_LIMITS: Limits = {
   socketsPerAddress: 100,
   sockets: 100_000,
   pendingRequests: 1000,
+  channels: 100,
+  channelBytes: 1 << 18,
   roomsPerSocket: 1000,
   nameLength: 256,
 };

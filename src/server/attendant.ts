@@ -1,4 +1,4 @@
-import type { Outlet } from '../channel/index.ts';
+import { type Channel, Channels, type ChannelsHost, type Outlet } from '../channel/index.ts';
 import {
   CLOSE,
   type CloseReason,
@@ -16,7 +16,15 @@ import type { Delivery, Namespace, Seat } from '../room/index.ts';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
 import { Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
 import type { Peer } from '../transport/index.ts';
-import { type ChannelCount, type Codec, type Goaway, type Hello, type Incoming, MESSAGE } from '../wire/index.ts';
+import {
+  type ChannelCount,
+  type ChannelRoom,
+  type Codec,
+  type Goaway,
+  type Hello,
+  type Incoming,
+  MESSAGE,
+} from '../wire/index.ts';
 import type { Connection } from './connection.ts';
 import type { Handshake } from './handshake.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
@@ -39,7 +47,7 @@ export interface House {
  * One socket on the server's side: it joins the session below, the socket that the application holds, and the seat that rooms
  * deliver to.
  */
-export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
+export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, DeadlineOwner {
   readonly id: string;
   readonly handshake: Handshake;
   readonly place: Place;
@@ -48,10 +56,14 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
   readonly session: Session;
   readonly socket: ServerSocket<never>;
   readonly trustsInfo = false;
+  readonly role = 'server';
+  /** What the peer takes on channels; undefined where it takes none. */
+  readonly room: ChannelRoom | undefined;
   readonly #house: House;
   readonly #deadline: Deadline;
   #connection: Connection;
   #identity: Identity;
+  #channels: Channels | undefined;
 
   constructor(
     house: House,
@@ -60,6 +72,7 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     connection: Connection,
     identity: Identity,
     handshake: Handshake,
+    room: ChannelRoom | undefined,
   ) {
     this.#house = house;
     this.id = id;
@@ -68,6 +81,7 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.peer = connection.link.peer;
     this.#identity = identity;
     this.handshake = handshake;
+    this.room = room;
     this.#deadline = new Deadline(this);
     this.session = new Session(connection.codec, house.sessionSettings, this);
     this.socket = new ServerSocket(this);
@@ -110,6 +124,19 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     return this.#house.options.times;
   }
 
+  /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
+  get channels(): Channels {
+    const { channels } = this.codec;
+    if (!channels) throw new HawserError('ERR_UNSUPPORTED', `${this.codec.protocol} has no channels`);
+    this.#channels ??= new Channels(this, channels);
+    return this.#channels;
+  }
+
+  /** Whether handlers are at work, or what they sent waits in a channel. */
+  get busy(): boolean {
+    return this.socket.busy || this.#channels?.busy === true;
+  }
+
   /** The peer named itself anew: rooms see the change. */
   identify(identity: Identity): void {
     this.#identity = identity;
@@ -150,6 +177,10 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     return this.session.send(message, this.world.now(), tag);
   }
 
+  reply(message: Outbound): void {
+    this.send(message, 0);
+  }
+
   sendVolatile(message: Outbound): boolean {
     this.#house.counters.sent += 1;
     return this.session.sendVolatile(message);
@@ -163,11 +194,22 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.socket.tell('error', error);
   }
 
+  // ChannelsHost
+
+  offer(channel: Channel): unknown[] {
+    return this.socket.ask('channel', channel);
+  }
+
+  broke(what: string): void {
+    this.close(closeReason(CLOSE.protocol, what));
+  }
+
   // SessionHandler
 
-  onMessage(message: Incoming): void {
+  onMessage(message: Incoming, size: number): void {
     this.#house.counters.received += 1;
-    if (message.kind === MESSAGE.hello) this.#connection.helloAgain(message.data as Hello);
+    if (message.channel !== 0) this.channels.receive(message, size);
+    else if (message.kind === MESSAGE.hello) this.#connection.helloAgain(message.data as Hello);
     else this.socket.dispatch(message);
   }
 
@@ -183,7 +225,12 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.socket.tell('down', reason);
   }
 
+  onRoom(): void {
+    this.#channels?.flush();
+  }
+
   onUp(): void {
+    this.#channels?.resumed();
     this.socket.tell('up');
   }
 
@@ -199,6 +246,7 @@ export class Attendant implements Outlet, SessionHandler, Seat, DeadlineOwner {
     this.#house.wheel.cancel(this.#deadline);
     this.namespace.remove(this);
     this.#house.ended(this);
+    this.#channels?.abort(new HawserError('ERR_CLOSED', `the socket has ended: ${reason.reason}`));
     this.socket.tell('close', reason);
     this.socket.failPending(
       (name) =>

@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
+import { channelRoomOf } from '../channel/index.ts';
 import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
@@ -167,7 +168,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     for (const attendant of this.#attendants) attendant.session.goaway(reason);
-    while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.socket.busy)) {
+    while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.busy)) {
       await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));
     }
     for (const attendant of [...this.#attendants]) attendant.close(reason);
@@ -260,7 +261,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       options: this.#options,
       counters: this.#counters,
       wheel: this.#wheel,
-      sessionSettings: { ...limits, ...times, role: 'server', channels: 0 },
+      sessionSettings: { ...limits, ...times, role: 'server' },
       confirmed: (attendant) => this.#tickets.confirm(attendant),
       ended: (attendant) => this.#ended(attendant),
     };
@@ -303,7 +304,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.sit(connection.link.peer);
     this.#login.displaceOthers(place, identity.user);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
-    const attendant = new Attendant(this.#house, id, place, connection, identity, handshakeOf(credentials));
+    const shown = handshakeOf(credentials);
+    const attendant = new Attendant(this.#house, id, place, connection, identity, shown, hello?.channels);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);
     place.rooms.add(attendant);
@@ -355,6 +357,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
         readWait: times.readWait,
         resumeWindow: times.resumeWindow,
         messageBytes: limits.messageBytes,
+        ...(connection.codec.channels && { channels: channelRoomOf(limits) }),
       }),
     );
   }

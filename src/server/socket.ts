@@ -1,11 +1,14 @@
-import { Conversation } from '../channel/index.ts';
+import { type Channel, type ChannelFrom, type ChannelOptions, Conversation } from '../channel/index.ts';
 import {
   type AnyApi,
   type ApiShape,
+  type ChannelsOf,
   CLOSE,
   type CloseReason,
   closeReason,
+  type DataArguments,
   type HawserError,
+  type Name,
   type ToClient,
   type ToServer,
 } from '../core/index.ts';
@@ -15,7 +18,12 @@ import type { Handshake } from './handshake.ts';
 import type { ServerNamespace } from './namespace.ts';
 
 /** What a socket tells of itself, under names that no peer can send. */
-export interface ServerSocketEvents {
+export interface ServerSocketEvents<A extends ApiShape = AnyApi> {
+  /**
+   * The peer opened a channel; without a listener it is refused. When the listener returns a promise, the channel ends with it; what it
+   * throws resets the channel, with the code of a HawserError.
+   */
+  channel: (channel: ChannelFrom<ToServer<A>>) => unknown;
   /** The socket has ended and will not come back. */
   close: (reason: CloseReason) => unknown;
   /** The link broke; the session waits for its peer to resume. */
@@ -28,13 +36,13 @@ export interface ServerSocketEvents {
   error: (error: HawserError) => unknown;
 }
 
-const OWN_EVENTS: ReadonlySet<string> = new Set(['close', 'down', 'up', 'drain', 'error']);
+const OWN_EVENTS: ReadonlySet<string> = new Set(['channel', 'close', 'down', 'up', 'drain', 'error']);
 
 /** The conversation with one peer, as the server has it: events, requests, rooms. It outlives a broken link. */
 export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
   ToServer<A>,
   ToClient<A>,
-  ServerSocketEvents
+  ServerSocketEvents<A>
 > {
   /** Anything that the application wants to keep with the socket. */
   readonly data: Record<string, unknown> = {};
@@ -86,6 +94,18 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
   /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
   get rtt(): number | undefined {
     return this.#attendant.session.rtt;
+  }
+
+  /**
+   * Opens a channel, without a round trip: it can be used at once, and ends with ERR_NO_SUCH_CHANNEL or ERR_TOO_MANY_CHANNELS when the
+   * peer does not take it.
+   * @throws HawserError ERR_UNSUPPORTED (the peer takes none), ERR_TOO_MANY_CHANNELS, ERR_UNENCODABLE, ERR_ARGUMENT, ERR_ABORTED, ERR_CLOSED.
+   */
+  openChannel<N extends Name<ChannelsOf<ToClient<A>>>>(
+    name: N,
+    ...[data, options]: DataArguments<ChannelsOf<ToClient<A>>[N], ChannelOptions>
+  ): Channel<ChannelsOf<ToClient<A>>[N]> {
+    return this.#attendant.channels.open(name, data, options?.signal) as Channel<ChannelsOf<ToClient<A>>[N]>;
   }
 
   /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT, ERR_CLOSED. */

@@ -14,7 +14,7 @@ export interface SessionSettings {
   readonly resumeBytes: number;
   /** Bytes that may wait beyond that, or in the link, for a peer that takes nothing. */
   readonly backlogBytes: number;
-  /** The highest channel number; 0 while only the socket itself speaks. */
+  /** How many channels the peer may have open at one time, beside the socket itself. */
   readonly channels: number;
 }
 
@@ -30,10 +30,15 @@ export interface SessionPort {
 
 /** What a session tells the layer above; called synchronously. */
 export interface SessionHandler {
-  /** An event, volatile event, request, response or failure: exactly once, in order. In JSON also a hello that comes late. */
-  onMessage(message: Incoming): void;
+  /**
+   * An event, request, response, failure, or a word about a channel: exactly once, in order; volatile events and credits at most once. In
+   * JSON also a hello that comes late. `size` is the message's length, bytes.
+   */
+  onMessage(message: Incoming, size: number): void;
   /** `send` may go on after it returned false. */
   onDrain(): void;
+  /** There is room for bulk again after `takesMore` said no. */
+  onRoom?(): void;
   /** The link is gone; the session waits for another. */
   onDown(reason: CloseReason): void;
   /** Another link goes on where the last one broke. */

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { BROKEN, event, hear, TestPort, up } from '../../test/support/session-recorder.ts';
-import { CLOSE } from '../core/index.ts';
-import { type ChannelCount, hawserCodec, jsonCodec, MESSAGE } from '../wire/index.ts';
+import { CLOSE, type Outbound } from '../core/index.ts';
+import { type ChannelCodec, type ChannelCount, hawserCodec, jsonCodec, MESSAGE } from '../wire/index.ts';
+
+const channels = hawserCodec.channels as ChannelCodec;
+
+function opened(channel: number): Outbound {
+  return channels.open(channel, 'talk', undefined);
+}
 
 test('what is sent goes out at once, and is kept until it is acknowledged', () => {
   const { session, port } = up();
@@ -22,11 +28,13 @@ test('events, requests, responses and failures count; volatile events do not', (
   hear(session, port, hawserCodec.request(0, 1, 'r', null), 1);
   hear(session, port, hawserCodec.response(0, 1, 'r', null), 1);
   hear(session, port, hawserCodec.failure(0, 1, 'ERR_X', { message: '' }), 1);
-  hear(session, port, event('c', null, 2), 1);
-  expect(told.messages).toHaveLength(6);
+  hear(session, port, opened(1), 1);
+  hear(session, port, channels.credit(1, 9), 1);
+  hear(session, port, event('c', null, 1), 1);
+  expect(told.messages).toHaveLength(8);
   expect(session.counts()).toEqual([
     [0, 4],
-    [2, 1],
+    [1, 2],
   ]);
 });
 
@@ -45,17 +53,12 @@ test('64 messages or 64 KiB are acknowledged when the chunk is used up, less aft
   session.idle();
   expect(port.look().map(({ data }) => data)).toEqual([[[0, 65]]]);
 
-  hear(session, port, event('a', null, 1), 40);
+  hear(session, port, opened(1), 40);
   session.idle();
   session.tick(539);
   expect(port.kinds()).toEqual([]);
   session.tick(540);
-  expect(port.look().map(({ data }) => data)).toEqual([
-    [
-      [0, 65],
-      [1, 1],
-    ],
-  ]);
+  expect(port.look().map(({ data }) => data)).toEqual([[[1, 1]]]);
 });
 
 test('a message in the hands of its handler has been counted, and is acknowledged after it', () => {

@@ -9,7 +9,8 @@ import {
 } from '../core/index.ts';
 import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
-import { type Left, Unacknowledged } from './unacknowledged.ts';
+import { Ledger } from './ledger.ts';
+import type { Left, Unacknowledged } from './unacknowledged.ts';
 
 /** What the peer's messages may wait for their acknowledgement: by number, by bytes, by ms. */
 const ACK_COUNT = 64;
@@ -38,10 +39,7 @@ export class Session {
   #codec: Codec;
   #state: SessionState = 'down';
   #port: SessionPort | undefined;
-  /** Channel 0, the socket itself; the other channels by number. */
-  readonly #socket = new Unacknowledged(0);
-  #others: Map<number, Unacknowledged> | undefined;
-  #kept = 0;
+  readonly #ledger: Ledger;
   #unackedCount = 0;
   #unackedBytes = 0;
   #ackDue: Instant | undefined;
@@ -58,12 +56,14 @@ export class Session {
   #armed: Instant | undefined;
   #linkFull = false;
   #owesDrain = false;
+  #owesRoom = false;
   #rtt: number | undefined;
 
   constructor(codec: Codec, settings: SessionSettings, handler: SessionHandler) {
     this.#codec = codec;
     this.#settings = settings;
     this.#handler = handler;
+    this.#ledger = new Ledger(settings.role);
   }
 
   get state(): SessionState {
@@ -92,21 +92,22 @@ export class Session {
   }
 
   /**
-   * What was handed on, by channel, for HELLO and WELCOME. A client asks only while it is down: what a link that is still up brings
-   * later would be counted by nobody. A server asks in the call in which it attaches.
+   * What was handed on, for HELLO and WELCOME, by channel: all that are not over, also those of which nothing came. A client asks only
+   * while it is down: what a link that is still up brings later would be counted by nobody. A server asks in the call in which it attaches.
    */
   counts(): ChannelCount[] {
-    const heard = this.#queues().filter(({ channel, received }) => channel === 0 || received > 0);
-    return heard.map(({ channel, received }) => [channel, received]);
+    return this.#ledger.counts();
+  }
+
+  /** Whether there is room for bulk: half of what may be kept is left to the socket itself. If not, `onRoom` follows when there is. */
+  takesMore(): boolean {
+    this.#owesRoom = !this.#port || this.#linkFull || this.#ledger.kept >= this.#settings.resumeBytes / 2;
+    return !this.#owesRoom;
   }
 
   /** Whether a peer that has counted so far can be gone on with: nothing that it lacks was thrown away, nothing it has was never sent. */
   canResume(counts: readonly ChannelCount[]): boolean {
-    if (this.#state === 'ended' || !this.#codec.acknowledges) return false;
-    const byChannel = new Map(counts);
-    if (byChannel.size < counts.length) return false;
-    for (const [channel, count] of byChannel) if (count !== 0 && !this.#sendSide(channel)) return false;
-    return this.#queues().every((queue) => queue.canAcknowledge(byChannel.get(queue.channel) ?? 0));
+    return this.#state !== 'ended' && this.#codec.acknowledges && this.#ledger.canResume(counts);
   }
 
   /**
@@ -130,8 +131,8 @@ export class Session {
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
     old?.close(closeReason(CLOSE.replaced, 'replaced'));
-    for (const [channel, count] of counts ?? []) this.#acknowledge(channel, count);
-    for (const queue of this.#queues()) this.#replay(queue);
+    if (counts) this.#ledger.goOnFrom(counts);
+    for (const queue of this.#ledger.queues()) this.#replay(queue);
     this.#replaying = this.#linkFull;
     // The first word of a client that resumes, so that the server need not keep the ticket of before any longer.
     if (counts && this.#settings.role === 'client') this.ping(now);
@@ -151,16 +152,16 @@ export class Session {
     const port = this.#port;
     if (!this.#codec.acknowledges && !port) return false;
     if (this.#isOverfull(port)) return this.#overflow();
-    if (this.#codec.acknowledges) {
-      const queue = this.#queueOf(channel);
-      queue.push(message, tag);
-      this.#kept += message.length;
-      if (port) queue.markSent();
-    }
+    if (this.#codec.acknowledges) this.#ledger.push(message, tag, channel, port !== undefined);
     this.#write(message);
-    if (!this.#linkFull && this.#kept < this.#settings.resumeBytes) return true;
+    if (!this.#linkFull && this.#ledger.kept < this.#settings.resumeBytes) return true;
     this.#owesDrain = true;
     return false;
+  }
+
+  /** The channel's last message was sent: when it is acknowledged, and the peer's last one came, the channel is forgotten. */
+  sentLast(channel: number): void {
+    this.#ledger.sentLast(channel);
   }
 
   /** Sends now or never: false when the link is down or over its mark. */
@@ -184,10 +185,14 @@ export class Session {
       case MESSAGE.request:
       case MESSAGE.response:
       case MESSAGE.failure:
+      case MESSAGE.channelOpen:
+      case MESSAGE.channelData:
+      case MESSAGE.channelClose:
         this.#take(message, bytes.length, now);
         return;
       case MESSAGE.volatile:
-        this.#handler.onMessage(message);
+      case MESSAGE.channelCredit:
+        this.#handler.onMessage(message, bytes.length);
         return;
       case MESSAGE.ack:
         this.#receiveAck(message.data as readonly ChannelCount[]);
@@ -202,7 +207,7 @@ export class Session {
         this.#handler.onGoaway(message.data as Goaway);
         return;
       default:
-        if (message.kind === MESSAGE.hello && !this.#codec.acknowledges) this.#handler.onMessage(message);
+        if (message.kind === MESSAGE.hello && !this.#codec.acknowledges) this.#handler.onMessage(message, bytes.length);
         else this.end(protocolError('out of place'));
     }
   }
@@ -251,7 +256,7 @@ export class Session {
     this.#downAt = now;
     this.#arm();
     this.#handler.onDown(reason);
-    if (this.#kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull());
+    if (this.#ledger.kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull());
   }
 
   // The sums below are those of `deadline`: with differences, rounding could leave a tick at its own deadline with nothing to do.
@@ -281,11 +286,7 @@ export class Session {
 
   /** After the session was lost: what no link has seen, and what went out without an acknowledgement. */
   leftovers(): { readonly unsent: readonly Left[]; readonly unacknowledged: readonly Left[] } {
-    const queues = this.#queues();
-    return {
-      unsent: queues.flatMap((queue) => queue.left(queue.sent, queue.end)),
-      unacknowledged: queues.flatMap((queue) => queue.left(queue.acknowledged, queue.sent)),
-    };
+    return this.#ledger.leftovers();
   }
 
   /**
@@ -293,16 +294,19 @@ export class Session {
    * acknowledgement goes out later (`idle`, `tick`), when the handler has returned.
    */
   #take(message: Incoming, bytes: number, now: Instant): void {
-    if (message.channel > this.#settings.channels) {
+    const queue = this.#ledger.placeOf(message, this.#settings.channels * 2);
+    if (!queue) {
       this.end(protocolError('no such channel'));
       return;
     }
-    if (this.#codec.acknowledges) this.#count(message.channel, bytes, now);
-    this.#handler.onMessage(message);
+    if (this.#codec.acknowledges) this.#count(queue, bytes, now);
+    if (message.kind === MESSAGE.channelClose) this.#ledger.receivedLast(queue);
+    this.#handler.onMessage(message, bytes);
+    this.#ledger.forgetIfOver(queue);
   }
 
-  #count(channel: number, bytes: number, now: Instant): void {
-    this.#queueOf(channel).received += 1;
+  #count(queue: Unacknowledged, bytes: number, now: Instant): void {
+    queue.received += 1;
     this.#unackedCount += 1;
     this.#unackedBytes += bytes;
     if (this.#ackDue !== undefined) return;
@@ -314,27 +318,19 @@ export class Session {
     this.#ackDue = undefined;
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
-    this.#port?.send(this.#codec.ack(this.counts()));
+    const counts = this.#ledger.news();
+    if (counts.length > 0) this.#port?.send(this.#codec.ack(counts));
   }
 
   #receiveAck(counts: readonly ChannelCount[]): void {
     for (const [channel, count] of counts) {
-      const queue = this.#sendSide(channel);
-      if (!(queue?.canAcknowledge(count) ?? count === 0)) {
+      if (!this.#ledger.canBe(channel, count)) {
         this.end(protocolError('a wrong acknowledgement'));
         return;
       }
-      this.#acknowledge(channel, count);
+      this.#ledger.acknowledge(channel, count);
     }
     this.#drainIfRoom();
-  }
-
-  #acknowledge(channel: number, count: number): void {
-    const queue = this.#sendSide(channel);
-    if (!queue) return;
-    const before = queue.bytes;
-    queue.acknowledge(count);
-    this.#kept -= before - queue.bytes;
   }
 
   #receivePong(stamp: number, now: Instant): void {
@@ -417,8 +413,8 @@ export class Session {
 
   #isOverfull(port: SessionPort | undefined): boolean {
     const { resumeBytes, backlogBytes } = this.#settings;
-    if (!port) return this.#kept >= resumeBytes;
-    return (port.queued > backlogBytes && !this.#replaying) || this.#kept > resumeBytes + backlogBytes;
+    if (!port) return this.#ledger.kept >= resumeBytes;
+    return (port.queued > backlogBytes && !this.#replaying) || this.#ledger.kept > resumeBytes + backlogBytes;
   }
 
   #overflow(): boolean {
@@ -428,7 +424,8 @@ export class Session {
   }
 
   #drainIfRoom(): void {
-    if (!this.#owesDrain || this.#linkFull || this.#kept >= this.#settings.resumeBytes || !this.#port) return;
+    if (this.#owesRoom && this.takesMore()) this.#handler.onRoom?.();
+    if (!this.#owesDrain || this.#linkFull || this.#ledger.kept >= this.#settings.resumeBytes || !this.#port) return;
     this.#owesDrain = false;
     this.#handler.onDrain();
   }
@@ -442,24 +439,6 @@ export class Session {
   #replay(queue: Unacknowledged): void {
     for (const { message } of queue.left(queue.acknowledged, queue.end)) this.#write(message);
     queue.markSent();
-  }
-
-  #sendSide(channel: number): Unacknowledged | undefined {
-    return channel === 0 ? this.#socket : this.#others?.get(channel);
-  }
-
-  #queueOf(channel: number): Unacknowledged {
-    let queue = this.#sendSide(channel);
-    if (!queue) {
-      queue = new Unacknowledged(channel);
-      this.#others ??= new Map();
-      this.#others.set(channel, queue);
-    }
-    return queue;
-  }
-
-  #queues(): Unacknowledged[] {
-    return [this.#socket, ...(this.#others?.values() ?? [])];
   }
 }
 

@@ -23,6 +23,11 @@ export class Unacknowledged {
   sent = 0;
   /** The other way: how many messages of the channel the peer sent and were handed on. */
   received = 0;
+  /** How much of `received` the last acknowledgement told. */
+  told = 0;
+  /** The channel's last message was pushed; the peer's last one was handed on. */
+  sentLast = false;
+  receivedLast = false;
   /** From `#first` on, in order; the places before it are empty. */
   #messages: (Outbound | undefined)[] = [];
   /** The tags of requests by place in the order; there is no map before the first. */
@@ -40,6 +45,11 @@ export class Unacknowledged {
     }
     this.#messages.push(message);
     this.bytes += message.length;
+  }
+
+  /** Nothing can come any more, either way, and nothing is kept. */
+  get over(): boolean {
+    return this.sentLast && this.receivedLast && this.acknowledged === this.end;
   }
 
   /** The place after the last message that is kept. */

@@ -6,7 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { anyChanges, anyValue, fromHex, meaningOf, mutated, readVectors, toHex } from '../../test/vectors/vectors.ts';
 import { HawserError, HEADROOM, type Outbound } from '../core/index.ts';
 import {
+  type ChannelCodec,
   type ChannelCount,
+  type ChannelFailure,
   type Goaway,
   type Hello,
   hawserCodec,
@@ -20,6 +22,7 @@ import { Writer } from './messagepack-writer.ts';
 import { DEPTH_MAX } from './rules.ts';
 
 const vectors = readVectors('hawser-v1.json');
+const channels = hawserCodec.channels as ChannelCodec;
 const decode = (bytes: Uint8Array) => hawserCodec.decode(bytes, false);
 const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
 
@@ -56,6 +59,14 @@ function encode({
       return hawserCodec.response(channel, id, '', data);
     case 'failure':
       return hawserCodec.failure(channel, id, code, { message, data });
+    case 'channelOpen':
+      return channels.open(channel, name, data);
+    case 'channelData':
+      return channels.data(channel, data as Uint8Array);
+    case 'channelCredit':
+      return channels.credit(channel, data as number);
+    case 'channelClose':
+      return channels.close(channel, data as ChannelFailure | undefined);
     case 'ack':
       return hawserCodec.ack(data as ChannelCount[]);
     case 'ping':

@@ -1,8 +1,9 @@
-import type { ErrorCode, Outbound } from '../core/index.ts';
+import { type ErrorCode, HEADROOM, Outbound, varintLength, writeVarint } from '../core/index.ts';
 import { Reader } from './messagepack-reader.ts';
 import { Writer } from './messagepack-writer.ts';
 import {
   type ChannelCount,
+  type ChannelFailure,
   type Codec,
   type FailureData,
   Incoming,
@@ -51,7 +52,32 @@ export const clientCodec: Codec = {
   ping: (stamp) => write(MESSAGE.ping, (to) => to.varint(stamp)),
   pong: (stamp) => write(MESSAGE.pong, (to) => to.varint(stamp)),
   goaway: (goaway) => write(MESSAGE.goaway, (to) => to.value(goaway)),
+  channels: {
+    open: (channel, name, data) => named(MESSAGE.channelOpen, channel, undefined, name, data),
+    data: writeData,
+    credit: (channel, total) =>
+      write(MESSAGE.channelCredit, (to) => {
+        to.varint(channel);
+        to.varint(total);
+      }),
+    close: (channel, failure) =>
+      write(MESSAGE.channelClose, (to) => {
+        to.varint(channel);
+        if (!failure) return;
+        to.array(2);
+        to.text(failure.code);
+        to.text(mendText(failure.message));
+      }),
+  },
 };
+
+/** Bulk: in memory of exactly its size, not in the writer's slab. */
+function writeData(channel: number, bytes: Uint8Array): Outbound {
+  const buffer = new Uint8Array(HEADROOM + 1 + varintLength(channel) + bytes.length);
+  buffer[HEADROOM] = MESSAGE.channelData;
+  buffer.set(bytes, writeVarint(buffer, HEADROOM + 1, channel));
+  return new Outbound(buffer.subarray(HEADROOM), false, HEADROOM);
+}
 
 const reader = new Reader();
 let idle: Writer | undefined = new Writer();
@@ -140,6 +166,17 @@ export function read(kind: MessageKind): Incoming | WireFailure {
     }
     case MESSAGE.failure:
       return readFailure();
+    case MESSAGE.channelOpen: {
+      const channel = channelNumber();
+      const items = reader.array(1, 2);
+      return new Incoming(kind, channel, 0, reader.name(), items > 1 ? reader.value() : undefined);
+    }
+    case MESSAGE.channelData:
+      return new Incoming(kind, channelNumber(), 0, '', reader.rest());
+    case MESSAGE.channelCredit:
+      return new Incoming(kind, channelNumber(), 0, '', reader.varint());
+    case MESSAGE.channelClose:
+      return new Incoming(kind, channelNumber(), 0, '', reader.done ? undefined : readReset());
     case MESSAGE.ack:
       return new Incoming(kind, 0, 0, '', readCounts());
     case MESSAGE.ping:
@@ -163,9 +200,21 @@ export function readVersioned(kind: MessageKind, as: (fields: unknown) => unknow
 
 /** Requests are numbered from 1: 0 stands for none. */
 function requestId(): number {
-  const id = reader.varint();
-  if (id === 0) throw MALFORMED;
-  return id;
+  return reader.varint() || refuse();
+}
+
+/** Channels are numbered from 1: 0 is the socket itself, which is not opened. */
+const channelNumber = requestId;
+
+function readReset(): ChannelFailure {
+  reader.array(2, 2);
+  return { code: reader.name(), message: readText() };
+}
+
+function readText(): string {
+  const text = reader.value();
+  if (typeof text !== 'string') throw MALFORMED;
+  return text;
 }
 
 function readFailure(): Incoming {
@@ -173,8 +222,7 @@ function readFailure(): Incoming {
   const id = reader.varint();
   const items = reader.array(2, 3);
   const code = reader.name();
-  const message = reader.value();
-  if (typeof message !== 'string') throw MALFORMED;
+  const message = readText();
   const data: FailureData = items > 2 ? { message, data: reader.value() } : { message };
   return new Incoming(MESSAGE.failure, channel, id, code, data);
 }

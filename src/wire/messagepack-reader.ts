@@ -38,6 +38,13 @@ export class Reader {
     if (!this.done) throw MALFORMED;
   }
 
+  /** A copy of all that is left. */
+  rest(): Uint8Array {
+    const bytes = new Uint8Array(this.#bytes.subarray(this.#at));
+    this.#at = this.#bytes.length;
+    return bytes;
+  }
+
   varint(): number {
     const value = readVarint(this.#bytes, this.#at);
     if (value < 0) throw MALFORMED;

@@ -18,8 +18,11 @@ export const MESSAGE = {
   /** The answer to a request that failed; with id 0, an error about the socket as a whole. */
   failure: 7,
   channelOpen: 8,
+  /** Bytes of the channel's byte stream. */
   channelData: 9,
+  /** How many bytes the peer may send on the channel, counted from its beginning; outside the acknowledged order. */
   channelCredit: 10,
+  /** The sender's last counted message on the channel. */
   channelClose: 11,
   ack: 12,
   ping: 13,
@@ -50,6 +53,16 @@ export interface Meta {
 /** How many messages of a channel were handed on: `[channel, count]`. */
 export type ChannelCount = readonly [channel: number, count: number];
 
+/** What one side takes on channels that its peer opens. Absent: none. */
+export interface ChannelRoom {
+  /** How many may be open at one time. */
+  readonly most: number;
+  /** Bytes that may be sent on each before its first credit. */
+  readonly bytes: number;
+  /** The longest message taken in, bytes: a byte stream is cut into shorter ones. */
+  readonly message: number;
+}
+
 export interface Hello {
   readonly version: number;
   /** Absent in JSON where the link has named it already. */
@@ -58,6 +71,7 @@ export interface Hello {
   /** A name for oneself, where the server lets peers choose. */
   readonly user?: string | undefined;
   readonly query?: Readonly<Record<string, string>> | undefined;
+  readonly channels?: ChannelRoom | undefined;
   readonly resume?:
     | undefined
     | {
@@ -86,6 +100,7 @@ export interface Welcome {
   readonly readWait: number;
   readonly resumeWindow: number;
   readonly messageBytes: number;
+  readonly channels?: ChannelRoom | undefined;
 }
 
 export interface Goaway {
@@ -108,9 +123,9 @@ export class Incoming {
   declare readonly channel: number;
   /** Requests, responses and failures; 0 when there is none. */
   declare readonly id: RequestId;
-  /** Events and requests: the name. Failures: the code. */
+  /** Events, requests and channels: the name. Failures: the code. */
   declare readonly name: string;
-  /** The payload; for `hello`, `welcome`, `goaway` the structure of that name, for `ack` the counts, for ping and pong the stamp. */
+  /** The payload; of a channel its bytes, its credit, or why it was reset (undefined: it just ended); for `hello`, `welcome`, `goaway` the structure of that name, for `ack` the counts, for ping and pong the stamp. */
   declare readonly data: unknown;
   declare readonly meta: Meta | undefined;
 
@@ -159,4 +174,23 @@ export interface Codec {
   ping(stamp: number): Outbound;
   pong(stamp: number): Outbound;
   goaway(goaway: Goaway): Outbound;
+  /** Absent in dialects that have no channels but the socket itself. */
+  readonly channels?: ChannelCodec;
+}
+
+/** The messages that open, feed and end a channel. */
+export interface ChannelCodec {
+  /** @throws HawserError ERR_UNENCODABLE. */
+  open(channel: number, name: string, data: unknown): Outbound;
+  /** Copies the bytes. */
+  data(channel: number, bytes: Uint8Array): Outbound;
+  credit(channel: number, total: number): Outbound;
+  /** Without `failure` the end of what this side sends; with one the end of both directions. */
+  close(channel: number, failure?: ChannelFailure): Outbound;
+}
+
+/** Why a channel was reset. */
+export interface ChannelFailure {
+  readonly code: string;
+  readonly message: string;
 }

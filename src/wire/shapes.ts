@@ -22,6 +22,7 @@ const isPair: Check = (value) => Array.isArray(value) && value.length === 2 && v
 const isCounts: Check = (value) => Array.isArray(value) && value.every(isPair);
 const isQuery: Check = (value) => isMap(value) && Object.values(value).every(isText);
 const isPeer: Check = (value) => pick(value, PEER) !== undefined;
+const isRoom: Check = (value) => pick(value, ROOM) !== undefined;
 const isResume: Check = (value) => pick(value, RESUME) !== undefined;
 
 const PEER: readonly Field[] = [
@@ -33,6 +34,11 @@ const RESUME: readonly Field[] = [
   ['counts', isCounts],
   ['attempt', isCount, true],
 ];
+const ROOM: readonly Field[] = [
+  ['most', isCount],
+  ['bytes', isCount],
+  ['message', isCount],
+];
 const META: readonly Field[] = [
   ['room', isText, true],
   ['from', isPeer, true],
@@ -43,6 +49,7 @@ const HELLO: readonly Field[] = [
   ['token', isText, true],
   ['user', isText, true],
   ['query', isQuery, true],
+  ['channels', isRoom, true],
   ['resume', isResume, true],
 ];
 const WELCOME: readonly Field[] = [
@@ -56,6 +63,7 @@ const WELCOME: readonly Field[] = [
   ['readWait', isCount],
   ['resumeWindow', isCount],
   ['messageBytes', isCount],
+  ['channels', isRoom, true],
 ];
 const GOAWAY: readonly Field[] = [
   ['code', isCount],

@@ -21,7 +21,8 @@ export function testCodec(acknowledges = true): Codec {
         const code: ErrorCode = 'ERR_MESSAGE_MALFORMED';
         return { kind: 0, code, message: 'no message', id: 0 };
       }
-      return new Incoming(...fields);
+      const [kind, channel, id, name, data] = fields;
+      return new Incoming(kind, channel, id, name, kind === MESSAGE.channelData ? toBytes(data) : (data ?? undefined));
     },
     event: (channel, name, data) => make(MESSAGE.event, channel, 0, name, data),
     volatile: (channel, name, data) => make(MESSAGE.volatile, channel, 0, name, data),
@@ -35,7 +36,19 @@ export function testCodec(acknowledges = true): Codec {
     ping: (stamp) => make(MESSAGE.ping, 0, 0, '', stamp),
     pong: (stamp) => make(MESSAGE.pong, 0, 0, '', stamp),
     goaway: (goaway) => make(MESSAGE.goaway, 0, 0, '', goaway),
+    ...(acknowledges && {
+      channels: {
+        open: (channel, name, data) => make(MESSAGE.channelOpen, channel, 0, name, data),
+        data: (channel, bytes) => make(MESSAGE.channelData, channel, 0, '', [...bytes]),
+        credit: (channel, total) => make(MESSAGE.channelCredit, channel, 0, '', total),
+        close: (channel, failure) => make(MESSAGE.channelClose, channel, 0, '', failure ?? null),
+      },
+    }),
   };
+}
+
+function toBytes(data: unknown): Uint8Array {
+  return Uint8Array.from(data as number[]);
 }
 
 function plainResume(resume: Hello['resume']): unknown {

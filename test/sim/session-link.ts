@@ -1,5 +1,6 @@
 import { CLOSE, type CloseReason, type Instant, type Outbound, type World } from '../../src/core/index.ts';
 import type { SessionPort } from '../../src/session/index.ts';
+import { MESSAGE } from '../../src/wire/index.ts';
 
 /** How a simulated transport behaves. */
 export interface LinkManner {
@@ -200,8 +201,17 @@ function mayOvertake(behind: Parcel, before: Parcel): boolean {
 
 function channelOf(parcel: Parcel): number | undefined {
   if (!('message' in parcel)) return undefined;
-  const { bytes } = parcel.message;
-  const kind = (bytes[1] ?? 0) - 48;
-  const counted = bytes[2] === 44 && kind >= 3 && kind <= 7 && kind !== 4;
-  return counted ? bytes[3] : undefined;
+  const head = String.fromCharCode(...parcel.message.bytes.subarray(0, 16));
+  const [, kind, channel] = /^\[(\d+),(\d+),/.exec(head) ?? [];
+  return COUNTED.has(Number(kind)) ? Number(channel) : undefined;
 }
+
+const COUNTED: ReadonlySet<number> = new Set([
+  MESSAGE.event,
+  MESSAGE.request,
+  MESSAGE.response,
+  MESSAGE.failure,
+  MESSAGE.channelOpen,
+  MESSAGE.channelData,
+  MESSAGE.channelClose,
+]);

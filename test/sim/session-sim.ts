@@ -4,7 +4,7 @@ import { type VirtualWorld, virtualWorld } from '../../src/testing/index.ts';
 import { type Hello, MESSAGE, PROTOCOL_VERSION, type Welcome } from '../../src/wire/index.ts';
 import { testCodec } from './session-codec.ts';
 import { type LinkEnd, type LinkManner, SimLink } from './session-link.ts';
-import { CHANNELS, type Stage, Talker } from './session-talker.ts';
+import { type Place, type Stage, Talker } from './session-talker.ts';
 
 /** What a run saw; the same seed gives the same numbers. */
 export interface SessionRun {
@@ -27,6 +27,14 @@ export function runSession(seed: number): SessionRun {
 }
 
 const codec = testCodec();
+const PLACES: readonly Place[] = ['socket', 'socket', 'own', 'theirs'];
+
+/** The numbers of all channels that either side ever used. */
+function channelsOf(one: Talker, other: Talker): number[] {
+  return [...new Set([one, other].flatMap(({ sent, handed }) => [...Object.keys(sent), ...Object.keys(handed)]))].map(
+    Number,
+  );
+}
 
 /** The parts of a run that chance decides at its start. */
 function settingsOf(world: VirtualWorld): Stage['settings'] {
@@ -73,11 +81,12 @@ class Play {
     this.world.advance(trouble);
     this.calm = true;
     this.world.advance(this.stage.settings.readWait * 2);
-    for (let rounds = 0; !this.#isSettled(); rounds++) {
-      if (rounds > 300) this.stage.fail('does not come to rest');
-      this.world.advance(1000);
-    }
+    this.#comeToRest();
     this.#checkEnd();
+    this.client.talker.endAll();
+    this.server.talkerOf(this.client)?.endAll();
+    this.#comeToRest();
+    this.#checkForgotten();
     const { client, server } = this;
     const { lost, resumes, delivered } = client;
     const { takeovers, secondShowings } = server;
@@ -117,7 +126,7 @@ class Play {
       for (const talker of [this.client.talker, this.server.talkerOf(this.client)]) {
         for (let n = Math.floor(random.unit() * 5); n > 0; n--) {
           const padding = random.unit() < 0.1 ? 400 : Math.floor(random.unit() * 30);
-          talker?.say(pick(random.unit(), CHANNELS), padding, random.unit() < 0.2);
+          talker?.say(pick(random.unit(), PLACES), padding, random.unit() < 0.2);
         }
       }
       if (this.world.now() < until) this.after(random.unit() * pace * 2, step);
@@ -163,6 +172,20 @@ class Play {
     );
   }
 
+  #comeToRest(): void {
+    for (let rounds = 0; !this.#isSettled(); rounds++) {
+      if (rounds > 300) this.stage.fail('does not come to rest');
+      this.world.advance(1000);
+    }
+  }
+
+  /** When all channels have ended and both sides know it, nothing of them is left. */
+  #checkForgotten(): void {
+    for (const { session, role } of [this.client.talker, this.server.talkerOf(this.client) ?? this.client.talker]) {
+      if (session.counts().length > 1) this.stage.fail(`the ${role} remembers channels that are over`);
+    }
+  }
+
   #isSettled(): boolean {
     const { talker } = this.client;
     const other = this.server.talkerOf(this.client);
@@ -175,7 +198,7 @@ class Play {
     const { talker } = this.client;
     const other = this.server.talkerOf(this.client) ?? this.stage.fail('the server lost the client');
     if (talker.owedDrain || other.owedDrain) this.stage.fail('a drain never came');
-    for (const channel of CHANNELS) {
+    for (const channel of channelsOf(talker, other)) {
       if (talker.sent[channel] !== other.handed[channel])
         this.stage.fail(`client to server, channel ${channel}: not all arrived`);
       if (other.sent[channel] !== talker.handed[channel])
@@ -426,7 +449,7 @@ function checkLeftovers(
   unsent: readonly Left[],
   unacknowledged: readonly Left[],
 ): void {
-  for (const channel of CHANNELS) {
+  for (const channel of channelsOf(old, other)) {
     const neverSent = unsent.filter((left) => left.channel === channel);
     const uncertain = unacknowledged.filter((left) => left.channel === channel);
     const sent = old.sent[channel] ?? 0;

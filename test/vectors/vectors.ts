@@ -42,7 +42,17 @@ export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString(
 
 const KIND_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(MESSAGE).map(([name, kind]) => [kind, name]));
 const NUMBERED: ReadonlySet<string> = new Set(['request', 'response', 'failure']);
-const ABOUT_CHANNEL: ReadonlySet<string> = new Set([...NUMBERED, 'event', 'volatile']);
+const ABOUT_CHANNEL: ReadonlySet<string> = new Set([
+  ...NUMBERED,
+  'event',
+  'volatile',
+  'channelOpen',
+  'channelData',
+  'channelCredit',
+  'channelClose',
+]);
+
+const NAMED: ReadonlySet<string> = new Set(['event', 'volatile', 'request', 'channelOpen']);
 
 /** A decoded message as a vector file would write it. */
 export function meaningOf(message: Incoming | WireFailure): Meaning {
@@ -50,7 +60,7 @@ export function meaningOf(message: Incoming | WireFailure): Meaning {
   const kind = KIND_NAMES.get(message.kind) ?? '';
   const failure = kind === 'failure' ? (message.data as FailureData) : undefined;
   const data = toJson(failure === undefined ? message.data : failure.data);
-  const hasName = kind === 'event' || kind === 'volatile' || kind === 'request';
+  const hasName = NAMED.has(kind);
   return {
     kind,
     ...(ABOUT_CHANNEL.has(kind) && { channel: message.channel }),

@@ -1,0 +1,70 @@
+import { Duplex, type DuplexOptions } from 'node:stream';
+import { type BytePort, failureOf } from '../channel/index.ts';
+
+/** What has byte streams: a channel. */
+export interface ByteStreams {
+  readonly port: BytePort;
+}
+
+/**
+ * The byte streams of a channel as one `node:stream` Duplex: `pipeline(file, duplexOf(channel))`. Ending it ends this side of the channel;
+ * destroying it with an error resets the channel, with the code of a HawserError. A reset by the peer destroys it with that error. Use
+ * either this or `readable` and `writable`.
+ */
+export function duplexOf(
+  channel: ByteStreams,
+  options?: Pick<DuplexOptions, 'allowHalfOpen' | 'highWaterMark'>,
+): Duplex {
+  return new ChannelDuplex(channel.port, options);
+}
+
+class ChannelDuplex extends Duplex {
+  readonly #port: BytePort;
+  #wanted = false;
+
+  constructor(port: BytePort, options: DuplexOptions | undefined) {
+    super({ ...options, objectMode: false, decodeStrings: true, emitClose: true, autoDestroy: true });
+    this.#port = port;
+    port.inbox.onChange = () => this.#feed();
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#feed();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.#port.write(chunk, callback);
+  }
+
+  override _final(callback: () => void): void {
+    this.#port.end();
+    callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    const { inbox } = this.#port;
+    inbox.onChange = undefined;
+    const isDone = inbox.ended && this.writableFinished;
+    if (error) this.#port.reset(failureOf(error));
+    else if (!isDone) this.#port.reset({ code: 'ERR_CHANNEL_RESET', message: 'the stream was destroyed' });
+    callback(error);
+  }
+
+  #feed(): void {
+    const { inbox } = this.#port;
+    if (inbox.error) {
+      this.destroy(inbox.error);
+      return;
+    }
+    while (this.#wanted) {
+      const bytes = inbox.take();
+      if (!bytes) break;
+      this.#wanted = this.push(bytes);
+    }
+    if (this.#wanted && inbox.ended) {
+      this.#wanted = false;
+      this.push(null);
+    }
+  }
+}
