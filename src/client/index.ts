@@ -3,6 +3,7 @@ import { realWorld } from '../runtime/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
+import { workerTransport } from '../transports/worker/index.ts';
 import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
 
@@ -14,7 +15,7 @@ import { type Connect, createConnect } from './connect.ts';
 export const connect: Connect = createConnect({
   world: realWorld(),
   codec: clientCodec,
-  transports: [websocketTransport, tcpTransport, ipcTransport, inprocTransport],
+  transports: [websocketTransport, tcpTransport, ipcTransport, workerTransport, inprocTransport],
 });
 
 export type {
@@ -39,6 +40,7 @@ export {
   type WaitOptions,
 } from '../core/index.ts';
 export { type ByteStreams, duplexOf } from '../streams/index.ts';
+export type { ThreadEnd } from '../transports/worker/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';

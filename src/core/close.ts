@@ -1,9 +1,11 @@
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode, HawserError } from './errors.ts';
 
 /** Why a link or a socket ended. `code` is one of the close codes of docs/ERRORS.md; `reason` is at most 123 bytes of UTF-8. */
 export interface CloseReason {
   readonly code: number;
   readonly reason: string;
+  /** What is known beyond the two, on this side alone: `ERR_THREAD_ENDED` when the thread of the peer died. */
+  readonly cause?: HawserError;
 }
 
 /**

@@ -12,6 +12,11 @@ export class Outbound {
   /** Bytes before `bytes` in its ArrayBuffer that belong to this message alone: room for the first framing's header. */
   declare headroom: number;
   /**
+   * Whether a link may give the memory of `bytes` away, to another thread: it is then gone from here. Only for who sends the message
+   * once, keeps nothing of it, and has nothing else in its ArrayBuffer.
+   */
+  declare movable?: boolean;
+  /**
    * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
    * start: an array that grows costs more time and memory than the frame.
    */

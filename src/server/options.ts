@@ -16,6 +16,7 @@ import type { Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
+import { workerTransport } from '../transports/worker/index.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
 
 /** What a peer has shown when it asks to be let in. */
@@ -114,7 +115,14 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     engine: options.engine ?? new MemoryEngine(),
     onRequest: options.onRequest,
     onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
-    transports: [...(options.transports ?? []), websocketTransport, tcpTransport, ipcTransport, inprocTransport],
+    transports: [
+      ...(options.transports ?? []),
+      websocketTransport,
+      tcpTransport,
+      ipcTransport,
+      workerTransport,
+      inprocTransport,
+    ],
     name: options.name ?? 'hawser',
     world: realWorld(),
   };
