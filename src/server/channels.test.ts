@@ -4,7 +4,7 @@ import { CuttingProxy } from '../../test/support/proxy.ts';
 import type { Channel } from '../channel/index.ts';
 import { type ClientSocket, connect } from '../client/index.ts';
 import type { HawserError } from '../core/index.ts';
-import type { ServerSocket } from './index.ts';
+import { createServer, type Server, type ServerSocket } from './index.ts';
 
 const open: AsyncDisposable[] = [];
 const keep = <T extends AsyncDisposable>(one: T): T => {
@@ -186,6 +186,29 @@ describe('a channel', () => {
     expect((await theirs.closed)?.code).toBe('ERR_CLOSED');
     expect((await channel.closed)?.code).toBeDefined();
     expect(await reading).toBeDefined();
+  });
+
+  test('ends when the session is lost, and another can be opened in the new one', async () => {
+    const takes = (server: Server): Server => {
+      server.on('connection', (socket) => socket.on('channel', () => {}));
+      return server;
+    };
+    const first = takes(createServer());
+    const [url = ''] = await first.listen('tcp://127.0.0.1:0');
+    const client = keep(await connect(url, { reconnect: { first: 10, most: 20 } }));
+    const channel = client.openChannel('x');
+    const asked = channel.request('anything').catch((error: unknown) => (error as HawserError).code);
+    const up = new Promise<boolean | undefined>((resolve) => client.on('up', ({ recovered }) => resolve(recovered)));
+    await first.close({ drain: 0 });
+    const second = keep(takes(createServer()));
+    await second.listen(url);
+    expect(await up).toBe(false);
+    expect((await channel.closed)?.code).toBe('ERR_SESSION_LOST');
+    expect(await asked).toBeDefined();
+    const another = client.openChannel('y');
+    expect(another.id).toBe(1);
+    another.end();
+    await expect(client.request('nothing')).rejects.toMatchObject({ code: 'ERR_NO_SUCH_REQUEST' });
   });
 
   test('is aborted by its signal', async () => {
