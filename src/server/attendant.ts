@@ -20,12 +20,15 @@ import {
   type ChannelCount,
   type ChannelRoom,
   type Codec,
+  type FailureData,
   type Goaway,
   type Hello,
   type Incoming,
   MESSAGE,
+  type RequestId,
 } from '../wire/index.ts';
 import type { Connection } from './connection.ts';
+import { type EventMiddleware, Gate, type GateOwner, isGuarded } from './gate.ts';
 import type { Handshake } from './handshake.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
 import type { Place } from './places.ts';
@@ -47,7 +50,7 @@ export interface House {
  * One socket on the server's side: it joins the session below, the socket that the application holds, and the seat that rooms
  * deliver to.
  */
-export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, DeadlineOwner {
+export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, GateOwner, DeadlineOwner {
   readonly id: string;
   readonly handshake: Handshake;
   readonly place: Place;
@@ -64,6 +67,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, De
   #connection: Connection;
   #identity: Identity;
   #channels: Channels | undefined;
+  #gate: Gate | undefined;
 
   constructor(
     house: House,
@@ -134,7 +138,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, De
 
   /** Whether handlers are at work, or what they sent waits in a channel. */
   get busy(): boolean {
-    return this.socket.busy || this.#channels?.busy === true;
+    return this.socket.busy || this.#gate?.working === true || this.#channels?.busy === true;
   }
 
   /** The peer named itself anew: rooms see the change. */
@@ -146,10 +150,12 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, De
   /** A link is up: the first one, or with the peer's counts one that goes on. */
   attach(connection: Connection, counts?: readonly ChannelCount[]): void {
     this.#connection = connection;
+    if (this.#gate?.paused) connection.pause();
     this.session.attach(connection, connection.codec, this.world.now(), counts);
   }
 
   close(reason: CloseReason): void {
+    this.#gate?.drop();
     this.session.end(reason);
   }
 
@@ -204,13 +210,57 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, De
     this.close(closeReason(CLOSE.protocol, what));
   }
 
+  // GateOwner
+
+  use(middleware: EventMiddleware): void {
+    this.#gateway.use(middleware);
+  }
+
+  dispatch(message: Incoming): void {
+    this.socket.dispatch(message);
+  }
+
+  rename(hello: Hello): boolean {
+    this.#connection.helloAgain(hello);
+    return this.#connection.busy;
+  }
+
+  /** A login of the link is over. */
+  released(): void {
+    this.#gate?.released();
+  }
+
+  fail(id: RequestId | undefined, code: string, failure: FailureData): void {
+    this.reply(this.codec.failure(0, id, code, failure));
+  }
+
+  pause(): void {
+    this.#connection.pause();
+  }
+
+  resume(): void {
+    this.#connection.resume();
+  }
+
   // SessionHandler
 
   onMessage(message: Incoming, size: number): void {
     this.#house.counters.received += 1;
     if (message.channel !== 0) this.channels.receive(message, size);
+    else if (this.#isLookedAt(message)) this.#gateway.receive(message, size, this.place.setup.events);
     else if (message.kind === MESSAGE.hello) this.#connection.helloAgain(message.data as Hello);
     else this.socket.dispatch(message);
+  }
+
+  /** With middleware events and requests pass the gate; a hello only keeps its place behind them. */
+  #isLookedAt(message: Incoming): boolean {
+    if (this.#gate === undefined && this.place.setup.events.length === 0) return false;
+    return message.kind === MESSAGE.hello ? this.#gateway.working : isGuarded(message);
+  }
+
+  get #gateway(): Gate {
+    this.#gate ??= new Gate(this);
+    return this.#gate;
   }
 
   wakeAt(at: Instant): void {

@@ -57,6 +57,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   #heldBytes = 0;
   #attendant: Attendant | undefined;
   #over = false;
+  /** Authentication takes a while, and nothing is read meanwhile. */
+  #waits = false;
+  /** For how many reasons nothing is read now. */
+  #pauses = 0;
 
   constructor(link: Link, codec: Codec, reception: Reception) {
     this.link = link;
@@ -76,6 +80,11 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   get attendant(): Attendant | undefined {
     return this.#attendant;
+  }
+
+  /** Whether a login is at work. */
+  get busy(): boolean {
+    return this.#busy;
   }
 
   /** From here on what comes is the socket's. */
@@ -103,6 +112,17 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     if (this.#over) return;
     this.link.send(this.codec.failure(0, 0, code, { message }));
     this.close(closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message));
+  }
+
+  /** Stops reading until `resume` was called as often. */
+  pause(): void {
+    this.#pauses += 1;
+    if (this.#pauses === 1) this.link.pause();
+  }
+
+  resume(): void {
+    this.#pauses -= 1;
+    if (this.#pauses === 0) this.link.resume();
   }
 
   // SessionPort
@@ -236,7 +256,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
       this.#finish(() => then(known, credentials));
       return;
     }
-    this.link.pause();
+    if (!this.#waits) this.pause();
+    this.#waits = true;
     identity.then(
       (known) => this.#finish(() => then(known, credentials)),
       (error: unknown) => this.#finish(() => otherwise(error)),
@@ -256,6 +277,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   /** Authentication is over: what was held goes its way, in order; a hello among it may hold the rest again. */
   #release(): void {
     this.#busy = false;
+    this.#attendant?.released();
     while (!this.#busy && !this.#over) {
       const next = this.#held.shift();
       if (next === undefined) break;
@@ -264,7 +286,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     }
     if (this.#busy || this.#over) return;
     this.onIdle();
-    this.link.resume();
+    if (this.#waits) this.resume();
+    this.#waits = false;
   }
 
   #hold(bytes: Uint8Array, text: boolean): void {

@@ -7,6 +7,7 @@ export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions
   return new Server<A>(resolveServerOptions(options));
 }
 
+export type { EventMessage, EventMiddleware } from './gate.ts';
 export type { Handshake } from './handshake.ts';
 export type { Arrival, ConnectionMiddleware } from './middleware.ts';
 export type { RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';

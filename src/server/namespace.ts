@@ -16,6 +16,7 @@ import type { Engine } from '../engine/index.ts';
 import { type Answers, Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
+import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 import type { Setup } from './setup.ts';
 import type { ServerSocket } from './socket.ts';
@@ -96,6 +97,16 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
   use(middleware: ConnectionMiddleware): this {
     const setup = this.#own();
     setup.admissions = [...setup.admissions, middleware];
+    return this;
+  }
+
+  /**
+   * Has each event and request of every socket here looked at before its handlers run, in the order of the calls.
+   * @throws HawserError ERR_ARGUMENT in a namespace that a pattern makes.
+   */
+  useEvent(middleware: EventMiddleware): this {
+    const setup = this.#own();
+    setup.events = [...setup.events, middleware];
     return this;
   }
 

@@ -1,5 +1,6 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
 import type { IsPattern, Params, ParamsOf } from '../room/index.ts';
+import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 import type { ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 import type { Setup } from './setup.ts';
@@ -46,6 +47,12 @@ export class NamespacePattern<A extends ApiShape = AnyApi, P extends Params = Pa
   /** Has each peer looked at after authentication and before it has a socket or its namespace is made, in the order of the calls. */
   use(middleware: ConnectionMiddleware): this {
     this.#setup.admissions = [...this.#setup.admissions, middleware];
+    return this;
+  }
+
+  /** Has each event and request of every socket looked at before its handlers run, in the order of the calls. */
+  useEvent(middleware: EventMiddleware): this {
+    this.#setup.events = [...this.#setup.events, middleware];
     return this;
   }
 }

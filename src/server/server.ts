@@ -94,6 +94,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   on: ServerNamespace<A>['on'] = (event, listener) => this.of('/').on(event, listener);
   use: ServerNamespace<A>['use'] = (middleware) => this.of('/').use(middleware);
+  useEvent: ServerNamespace<A>['useEvent'] = (middleware) => this.of('/').useEvent(middleware);
   off: ServerNamespace<A>['off'] = (event, listener) => this.of('/').off(event, listener);
   to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
   user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);

@@ -1,4 +1,5 @@
 import { HawserError, Listeners } from '../core/index.ts';
+import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 
 /**
@@ -23,6 +24,7 @@ type Report = (error: unknown, during: string) => void;
 export class Setup {
   options: NamespaceOptions = {};
   admissions: readonly ConnectionMiddleware[] = [];
+  events: readonly EventMiddleware[] = [];
   readonly #listeners: Listeners = new Listeners();
 
   add(event: string, listener: (...args: never[]) => unknown): void {

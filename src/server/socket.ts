@@ -14,6 +14,7 @@ import {
 } from '../core/index.ts';
 import { Broadcast, everybody, type Params } from '../room/index.ts';
 import type { Attendant } from './attendant.ts';
+import type { EventMiddleware } from './gate.ts';
 import type { Handshake } from './handshake.ts';
 import type { ServerNamespace } from './namespace.ts';
 
@@ -106,6 +107,14 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     ...[data, options]: DataArguments<ChannelsOf<ToClient<A>>[N], ChannelOptions>
   ): Channel<ChannelsOf<ToClient<A>>[N]> {
     return this.#attendant.channels.open(name, data, options?.signal) as Channel<ChannelsOf<ToClient<A>>[N]>;
+  }
+
+  /**
+   * Has each event and request of this socket looked at before its handlers run, after the middleware of its namespace and in the order of the
+   * calls. What comes over channels is the business of who takes the channel.
+   */
+  use(middleware: EventMiddleware): void {
+    this.#attendant.use(middleware);
   }
 
   /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT, ERR_CLOSED. */
