@@ -68,7 +68,7 @@ export class Places {
   }
 
   /** The namespace, or the pattern, of this path; made when it is new. @throws HawserError ERR_ARGUMENT. */
-  of(path: string, options: NamespaceOptions = {}): ServerNamespace | NamespacePattern {
+  of(path: string, options?: NamespaceOptions): ServerNamespace | NamespacePattern {
     const name = normalPath(path);
     if (name === undefined) {
       throw new HawserError(
@@ -79,7 +79,7 @@ export class Places {
     if (isPattern(name)) return this.#patternOf(name, options).face;
     const fixed = this.#fixed.get(name) ?? this.#fix(name, options);
     if (fixed !== undefined) return configured(fixed, options).face;
-    if (Object.keys(options).length > 0) {
+    if (options !== undefined) {
       throw new HawserError('ERR_ARGUMENT', `'${name}' is a pattern's: its options are those of the pattern`);
     }
     return this.#passing.get(name)?.face ?? this.#faceOf(name, this.#match(name)?.params ?? NO_PARAMS);
@@ -140,8 +140,8 @@ export class Places {
   }
 
   /** A new namespace of a fixed path; undefined where a pattern fits, unless it is asked for. It takes over whoever is there already. */
-  #fix(name: string, { fixed = false }: NamespaceOptions): Place | undefined {
-    if (!fixed && this.#match(name) !== undefined) return undefined;
+  #fix(name: string, options: NamespaceOptions | undefined): Place | undefined {
+    if (options?.fixed !== true && this.#match(name) !== undefined) return undefined;
     const passing = this.#passing.get(name);
     if (passing !== undefined) this.#forget(passing);
     const rooms = passing?.rooms ?? this.#newRooms(name);
@@ -152,7 +152,7 @@ export class Places {
     return place;
   }
 
-  #patternOf(path: string, options: NamespaceOptions): Pattern {
+  #patternOf(path: string, options: NamespaceOptions | undefined): Pattern {
     const known = this.#patterns.find((one) => one.path === path);
     if (known !== undefined) return configured(known, options);
     const parsed = parsePattern(path);
@@ -231,7 +231,8 @@ export class Places {
 }
 
 /** @throws HawserError ERR_OPTION. */
-function configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions): T {
+function configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions | undefined): T {
+  if (options === undefined) return one;
   checkSecondLogin(options.secondLogin);
   one.setup.options = { ...one.setup.options, ...options };
   return one;

@@ -49,6 +49,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #admission: Admission;
   readonly #codecs: ReadonlyMap<string, Codec>;
   readonly #places: Places;
+  readonly #root: ServerNamespace<A>;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
   readonly #attendants = new Set<Attendant>();
@@ -70,7 +71,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
     this.#house = this.#makeHouse();
     this.#reception = this.#makeReception();
-    this.of('/');
+    this.#root = this.of('/');
   }
 
   /** The endpoints that are listened on, with their real ports. */
@@ -92,20 +93,20 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return this.#places.of(path, options) as unknown as NamespaceAt<A, P>;
   }
 
-  on: ServerNamespace<A>['on'] = (event, listener) => this.of('/').on(event, listener);
-  use: ServerNamespace<A>['use'] = (middleware) => this.of('/').use(middleware);
-  useEvent: ServerNamespace<A>['useEvent'] = (middleware) => this.of('/').useEvent(middleware);
-  off: ServerNamespace<A>['off'] = (event, listener) => this.of('/').off(event, listener);
-  to: ServerNamespace<A>['to'] = (...rooms) => this.of('/').to(...rooms);
-  user: ServerNamespace<A>['user'] = (...users) => this.of('/').user(...users);
-  except: ServerNamespace<A>['except'] = (...rooms) => this.of('/').except(...rooms);
-  all: ServerNamespace<A>['all'] = () => this.of('/').all();
-  members: ServerNamespace<A>['members'] = (room, options) => this.of('/').members(room, options);
-  count: ServerNamespace<A>['count'] = (room) => this.of('/').count(room);
-  rooms: ServerNamespace<A>['rooms'] = (most) => this.of('/').rooms(most);
-  users: ServerNamespace<A>['users'] = (most) => this.of('/').users(most);
-  send: ServerNamespace<A>['send'] = (event, ...rest) => this.of('/').send(event, ...rest);
-  requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.of('/').requestAll(name, ...rest);
+  on: ServerNamespace<A>['on'] = (event, listener) => this.#root.on(event, listener);
+  use: ServerNamespace<A>['use'] = (middleware) => this.#root.use(middleware);
+  useEvent: ServerNamespace<A>['useEvent'] = (middleware) => this.#root.useEvent(middleware);
+  off: ServerNamespace<A>['off'] = (event, listener) => this.#root.off(event, listener);
+  to: ServerNamespace<A>['to'] = (...rooms) => this.#root.to(...rooms);
+  user: ServerNamespace<A>['user'] = (...users) => this.#root.user(...users);
+  except: ServerNamespace<A>['except'] = (...rooms) => this.#root.except(...rooms);
+  all: ServerNamespace<A>['all'] = () => this.#root.all();
+  members: ServerNamespace<A>['members'] = (room, options) => this.#root.members(room, options);
+  count: ServerNamespace<A>['count'] = (room) => this.#root.count(room);
+  rooms: ServerNamespace<A>['rooms'] = (most) => this.#root.rooms(most);
+  users: ServerNamespace<A>['users'] = (most) => this.#root.users(most);
+  send: ServerNamespace<A>['send'] = (event, ...rest) => this.#root.send(event, ...rest);
+  requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.#root.requestAll(name, ...rest);
 
   /**
    * Listens on these URLs and resolves with their endpoints, real ports filled in. When one fails, none stays open.

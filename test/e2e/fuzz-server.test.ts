@@ -15,7 +15,8 @@ let bystanders: Bystanders;
 let entered = 0;
 
 beforeAll(async () => {
-  house = await House.open({ times: { closeWait: 100, loginWait: 60_000, resumeWindow: 0 } }, 'tcp', 'inproc', 'ws');
+  const times = { closeWait: 100, loginWait: 60_000, resumeWindow: 0, namespaceGrace: 0 };
+  house = await House.open({ times, limits: { namespaces: NAMESPACES } }, 'tcp', 'inproc', 'ws');
   bystanders = await house.bystanders();
   house.server.on('connection', () => entered++);
 });
@@ -23,6 +24,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await house[Symbol.asyncDispose]();
 });
+
+/** How many namespaces patterns may make. */
+const NAMESPACES = 5;
 
 /** After a failure fast-check prints the seed and the path that lead back to the smallest input. */
 const RUNS = { numRuns: 150, endOnFailure: false };
@@ -169,6 +173,37 @@ test.each(DIALECTS)('mutated conversations in process, in %s', async (dialect) =
   );
   expect(entered - before).toBeGreaterThan(50);
   expect(await left()).toBe(2);
+});
+
+test.each(DIALECTS)('namespaces of any name, in process, in %s', async (dialect) => {
+  const patterns = ['/*', '/room/:id', '/room/:a/:b', '/:a/:b/:c/end'].map((path) => house.server.of(path as '/*'));
+  let made = 0;
+  for (const pattern of patterns) pattern.on('connection', (socket) => socket.join('hall')).on('open', () => made++);
+  const segment = fc.oneof(
+    fc.constantFrom('room', 'end', 'a', 'b', '', '.', '..', ':id', '*', '__proto__', '%2f', '\\', '\u0000', '🚀'),
+    fc.string({ unit: 'binary', maxLength: 5 }),
+    fc.constant('x'.repeat(2000)),
+  );
+  const path = fc.array(segment, { maxLength: 6 }).map((segments) => `/${segments.join('/')}`);
+  const deep = fc.tuple(path, fc.integer({ min: 1, max: 40 })).map(([one, times]) => one.repeat(times));
+  const said = fc.array(fc.oneof(path, deep), { minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(said, async (namespaces) => {
+      const links = await Promise.all(namespaces.map(() => dialInproc(dialect)));
+      for (const [at, link] of links.entries()) {
+        const hello = { version: 1, namespace: namespaces[at]?.toWellFormed() ?? '' };
+        const json = utf8(JSON.stringify({ event: 'hello', ...hello }));
+        link.send(dialect === 'json' ? new Outbound(json, true) : hawserCodec.hello(hello));
+      }
+      await expectPeace();
+      expect(patterns.flatMap(({ namespaces: all }) => all).length).toBeLessThanOrEqual(NAMESPACES);
+      for (const link of links) link.abort(new Error('the visit is over'));
+    }),
+    RUNS,
+  );
+  expect(made).toBeGreaterThan(50);
+  expect(await left()).toBe(2);
+  while (patterns.some(({ namespaces }) => namespaces.length > 0)) await bystanders.check();
 });
 
 test('random bytes over tcp, from the first one on, in chunks', async () => {
