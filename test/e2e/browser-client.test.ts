@@ -124,6 +124,31 @@ describe('hawser/client in Chromium', () => {
     expect(arrived[5]).toMatchObject({ deep: { at: new Date(0), count: 9_007_199_254_740_993n } });
   });
 
+  test('uploads a Blob over a channel and reads the answer, while its link is cut', async () => {
+    const socket = await connect({ reconnect: { first: 10, most: 50 } });
+    let got = 0;
+    socket.on('channel', async (channel) => {
+      const writer = channel.writable.getWriter();
+      for await (const chunk of channel.readable) {
+        if (got < 1_000_000 && got + chunk.length >= 1_000_000) proxy.cut();
+        got += chunk.length;
+        await writer.write(chunk);
+      }
+      await writer.close();
+    });
+    const answer = await page.evaluate(async () => {
+      const bytes = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 10)) % 256);
+      const channel = kept.socket.openChannel('upload', { size: bytes.length });
+      const back = new Response(channel.readable as ReadableStream).arrayBuffer();
+      await new Blob([bytes]).stream().pipeTo(channel.writable as WritableStream);
+      const echoed = new Uint8Array(await back);
+      const error = await channel.closed;
+      return [echoed.length, echoed.every((byte, i) => byte === bytes[i]), error?.code];
+    });
+    expect(answer).toEqual([3_000_000, true, undefined]);
+    expect(got).toBe(3_000_000);
+  });
+
   test('asks and answers, and refusals keep their code', async () => {
     const socket = await connect({ user: 'ada' });
     expect(socket.user).toBe('ada');
