@@ -140,7 +140,7 @@ describe('hawser/client in Chromium', () => {
       const bytes = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 10)) % 256);
       const channel = kept.socket.openChannel('upload', { size: bytes.length });
       const back = new Response(channel.readable as ReadableStream).arrayBuffer();
-      await new Blob([bytes]).stream().pipeTo(channel.writable as WritableStream);
+      await new Blob([bytes]).stream().pipeTo(channel.writable);
       const echoed = new Uint8Array(await back);
       const error = await channel.closed;
       return [echoed.length, echoed.every((byte, i) => byte === bytes[i]), error?.code];
