@@ -1,7 +1,7 @@
 export type { Answers, Asked } from './ask.ts';
 export { Broadcast } from './broadcast.ts';
 export { Delivery } from './delivery.ts';
-export { everybody, type Hall, Namespace, type NamespaceSettings, passingHall, type Seat } from './namespace.ts';
+export { everybody, type Hall, Namespace, type NamespaceSettings, PassingHall, type Seat } from './namespace.ts';
 export {
   comparePatterns,
   type IsPattern,

@@ -263,24 +263,52 @@ export class Namespace implements Hall {
 }
 
 /** A hall that comes and goes: each call goes to the namespace that `find` gives at that moment. */
-export function passingHall(name: string, settings: NamespaceSettings, find: () => Namespace): Hall {
-  return {
-    name,
-    settings,
-    get seats() {
-      return find().seats;
-    },
-    get size() {
-      return find().size;
-    },
-    seat: (id) => find().seat(id),
-    inRoom: (room) => find().inRoom(room),
-    ofUser: (user) => find().ofUser(user),
-    select: (target) => find().select(target),
-    join: (seat, room) => find().join(seat, room),
-    leave: (seat, room) => find().leave(seat, room),
-    broadcast: (message) => find().broadcast(message),
-  };
+export class PassingHall implements Hall {
+  readonly name: string;
+  readonly settings: NamespaceSettings;
+  readonly #find: (name: string) => Namespace;
+
+  constructor(name: string, settings: NamespaceSettings, find: (name: string) => Namespace) {
+    this.name = name;
+    this.settings = settings;
+    this.#find = find;
+  }
+
+  get seats(): Iterable<Seat> {
+    return this.#find(this.name).seats;
+  }
+
+  get size(): number {
+    return this.#find(this.name).size;
+  }
+
+  seat(id: string): Seat | undefined {
+    return this.#find(this.name).seat(id);
+  }
+
+  inRoom(room: string): Iterable<Seat> {
+    return this.#find(this.name).inRoom(room);
+  }
+
+  ofUser(user: string): Iterable<Seat> {
+    return this.#find(this.name).ofUser(user);
+  }
+
+  select(target: Target): readonly Seat[] {
+    return this.#find(this.name).select(target);
+  }
+
+  join(seat: Seat, room: string): void {
+    this.#find(this.name).join(seat, room);
+  }
+
+  leave(seat: Seat, room: string): void {
+    this.#find(this.name).leave(seat, room);
+  }
+
+  broadcast(message: EngineMessage): void {
+    this.#find(this.name).broadcast(message);
+  }
 }
 
 /** Everybody in a namespace. */

@@ -54,17 +54,15 @@ export function parsePattern(path: string): PathPattern | undefined {
  * to try again. A tail takes one segment or more.
  */
 export function matchPattern({ parts }: PathPattern, path: string): Params | undefined {
-  if (path === '/') return undefined;
-  const segments = segmentsOf(path);
+  const segments = path === '/' ? [] : segmentsOf(path);
   const tailed = parts.at(-1)?.kind === 'tail';
   if (tailed ? segments.length < parts.length : segments.length !== parts.length) return undefined;
+  if (parts.some((part, at) => part.kind === 'text' && part.text !== segments[at])) return undefined;
   const params = Object.create(null) as Record<string, string>;
-  for (const [at, part] of parts.entries()) {
-    const segment = segments[at] ?? '';
-    if (part.kind === 'text' && part.text !== segment) return undefined;
-    if (part.kind === 'name') params[part.name] = segment;
+  parts.forEach((part, at) => {
+    if (part.kind === 'name') params[part.name] = segments[at] ?? '';
     if (part.kind === 'tail') params[part.name] = segments.slice(at).join('/');
-  }
+  });
   return params;
 }
 

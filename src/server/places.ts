@@ -8,9 +8,9 @@ import {
   type NamespaceSettings,
   normalPath,
   type Params,
+  PassingHall,
   type PathPattern,
   parsePattern,
-  passingHall,
 } from '../room/index.ts';
 import { Deadline, type TimerWheel } from '../runtime/index.ts';
 import { ServerNamespace } from './namespace.ts';
@@ -220,10 +220,12 @@ export class Places {
 
   /** A face that is good for as long as the application keeps it: it finds whichever namespace there is at the time. */
   #faceOf(name: string, params: Params): ServerNamespace {
-    const find = (): Namespace => this.#find(name)?.rooms ?? this.#newRooms(name);
-    const hall = passingHall(name, this.#settings, find);
+    const hall = new PassingHall(name, this.#settings, this.#roomsOrNone);
     return new ServerNamespace(hall, this.#options.engine, params, undefined);
   }
+
+  /** An empty namespace stands for one that doesn't exist here: what is sent to it still reaches other nodes. */
+  readonly #roomsOrNone = (name: string): Namespace => this.#find(name)?.rooms ?? this.#newRooms(name);
 
   #newRooms(name: string): Namespace {
     return new Namespace(name, this.#options.engine, this.#settings);
