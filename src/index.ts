@@ -5,6 +5,8 @@ export type {
   ChannelEvents,
   ChannelOptions,
   EventListener,
+  EventStream,
+  EventsOptions,
   MessageInfo,
   RequestHandler,
   SendOptions,

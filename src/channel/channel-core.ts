@@ -135,6 +135,12 @@ export class ChannelCore implements Outlet, BytePort {
     return this.#out.isEmpty && this.#out.sent < this.#out.credit && this.#carrier.sendVolatile(message);
   }
 
+  mustWait(): boolean {
+    if (this.#outState !== 'open' || this.#out.queued < this.#mark) return false;
+    this.#owesDrain = true;
+    return true;
+  }
+
   report(error: unknown, during: string): void {
     this.#host.report(error, `channel '${this.face.name}': ${during}`);
   }
@@ -354,12 +360,13 @@ export class ChannelCore implements Outlet, BytePort {
     this.#isOver = true;
     this.#resolveClosed(error);
     this.face.tell('close', error);
+    this.face.finish(error);
   }
 
   #drainIfRoom(): void {
     if (!this.#owesDrain || this.#out.queued > this.#mark / 2) return;
     this.#owesDrain = false;
-    this.face.tell('drain');
+    this.face.onDrain();
   }
 }
 

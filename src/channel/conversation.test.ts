@@ -56,6 +56,10 @@ class Stage implements Outlet {
     return false;
   }
 
+  mustWait(): boolean {
+    return this.answer !== true;
+  }
+
   report(error: unknown, during: string): void {
     this.reports.push([error, during]);
   }

@@ -15,6 +15,7 @@ import {
   type World,
 } from '../core/index.ts';
 import { type Codec, type FailureData, type Incoming, MESSAGE, type Meta, type RequestId } from '../wire/index.ts';
+import { EventStream, type EventsOptions } from './event-stream.ts';
 import { PendingRequests } from './pending-requests.ts';
 
 export interface SendOptions {
@@ -44,6 +45,8 @@ export interface Outlet {
   reply(message: Outbound): void;
   /** Sends now or never. */
   sendVolatile(message: Outbound): boolean;
+  /** Whether a message had better wait: the backlog is over its mark, or `orDown` there is no link. After true `onDrain` follows. */
+  mustWait(orDown: boolean): boolean;
   /** Hears what an application's handler threw. */
   report(error: unknown, during: string): void;
   /** Whether what a message says beside its data can be believed: a server's word, not a client's. */
@@ -61,6 +64,8 @@ const NO_INFO: MessageInfo = Object.freeze({});
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['hello', 'welcome', 'error', 'joined', 'left']);
 
 type Listener = (...args: never[]) => unknown;
+/** What a listener of a conversation's own events hears first. */
+type First<L> = L extends (...args: infer P) => unknown ? (P extends [infer F, ...unknown[]] ? F : undefined) : never;
 
 /**
  * Events and requests, both ways, on one channel. `In` is what the peer sends, `Out` what we send. `Own` is what the conversation tells
@@ -75,7 +80,12 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   #handlers: Map<string, (data: never, info: MessageInfo) => unknown> | undefined;
   #any: readonly AnyListener[] = [];
   #pending: PendingRequests | undefined;
+  /** Those who wait for room. */
+  #drains: PendingRequests | undefined;
   #handling = 0;
+  /** What hears of the end. */
+  readonly #endings: Set<(error?: HawserError) => void> = new Set();
+  #over: { readonly error: HawserError | undefined } | undefined;
 
   constructor(channel: number, outlet: Outlet, ownNames: ReadonlySet<string> = NO_NAMES) {
     this.#ownNames = ownNames;
@@ -134,6 +144,40 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     this.#listenersOf(event).remove(event, listener);
   }
 
+  /**
+   * The events of one name for `for await`, from this call on; of the conversation's own events what their listeners hear first.
+   * @throws HawserError ERR_ARGUMENT.
+   */
+  events<E extends Name<Own>>(event: E, options?: EventsOptions): EventStream<First<Own[E]>>;
+  events<E extends Name<EventsOf<In>>>(event: E, options?: EventsOptions): EventStream<EventsOf<In>[E]>;
+  events(event: string, options: EventsOptions = {}): EventStream<never> {
+    const listeners = this.#listenersOf(event);
+    return new EventStream(options, {
+      add: (push, finish) => {
+        if (this.#over) return finish(this.#over.error);
+        listeners.add(event, push);
+        this.#endings.add(finish);
+      },
+      remove: (push, finish) => {
+        listeners.remove(event, push);
+        this.#endings.delete(finish);
+      },
+    });
+  }
+
+  /**
+   * Resolves when `send` may go on after it returned false; at once when it may.
+   * @throws HawserError ERR_TIMEOUT (default: none), ERR_ABORTED, ERR_CLOSED.
+   */
+  async drained(options?: WaitOptions): Promise<void> {
+    const { world } = this.#outlet;
+    if (this.#over) throw ended(this.#over.error);
+    this.#drains ??= new PendingRequests(world, Infinity);
+    await this.#drains.open('drain', { timeout: 0, ...options }, (id) => {
+      if (!this.#outlet.mustWait(false)) this.#drains?.answer(id, undefined);
+    });
+  }
+
   /** Hears every event, after the listeners of its name. */
   onAny(listener: AnyListener): void {
     this.#any = [...this.#any, listener];
@@ -186,6 +230,19 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
         return Promise.reject(error);
       }
     });
+  }
+
+  /** @internal `send` may go on. */
+  onDrain(): void {
+    this.#drains?.answerAll();
+    this.tell('drain' as Name<Own>);
+  }
+
+  /** @internal Nothing more comes or goes; `error` says why when that was not planned. The last call. */
+  finish(error: HawserError | undefined): void {
+    this.#over = { error };
+    this.#drains?.failAll(() => ended(error));
+    for (const finish of this.#endings) finish(error);
   }
 
   /** Whether handlers of the peer's requests are at work. */
@@ -312,6 +369,10 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     if (message.id === 0) this.#outlet.refused(error);
     else if (typeof message.id === 'number') this.#pending?.fail(message.id, error);
   }
+}
+
+function ended(cause: HawserError | undefined): HawserError {
+  return new HawserError('ERR_CLOSED', 'the conversation has ended', { cause });
 }
 
 /** By name, not by `instanceof`, which fails across two installed copies. */

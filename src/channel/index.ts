@@ -7,4 +7,5 @@ export {
 export type { BytePort } from './channel-core.ts';
 export { Channels, type ChannelsHost, channelRoomOf } from './channels.ts';
 export * from './conversation.ts';
+export type { EventStream, EventsOptions } from './event-stream.ts';
 export { failureOf } from './web-streams.ts';

@@ -65,6 +65,10 @@ export class PendingRequests {
     this.#take(id)?.resolve(answer);
   }
 
+  answerAll(): void {
+    for (const id of [...this.#byId.keys()]) this.answer(id, undefined);
+  }
+
   fail(id: number, error: HawserError): void {
     this.#take(id)?.reject(error);
   }

@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { HawserError } from '../core/index.ts';
 import type { Server, ServerSocket } from '../server/index.ts';
 import type { Member } from '../wire/index.ts';
-import { type ClientSocket, connect } from './index.ts';
+import { type ClientSocket, type CloseReason, connect, type EventStream } from './index.ts';
 
 interface Api {
   toServer: {
@@ -39,6 +39,17 @@ function client(socket: ClientSocket<Api>): void {
   socket.send('said', { text: 'a' });
   // @ts-expect-error no such event
   socket.send('toString');
+
+  expectTypeOf(socket.events('said', { limit: 10, overflow: 'latest' }).next()).toEqualTypeOf<
+    Promise<IteratorResult<{ text: string }, undefined>>
+  >();
+  expectTypeOf(socket.events('down')).toEqualTypeOf<EventStream<CloseReason>>();
+  expectTypeOf(socket.events('drain')).toEqualTypeOf<EventStream<undefined>>();
+  // @ts-expect-error an event of the other direction
+  socket.events('say');
+  // @ts-expect-error no such policy
+  socket.events('said', { overflow: 'block' });
+  expectTypeOf(socket.drained({ timeout: 1 })).toEqualTypeOf<Promise<void>>();
 
   expectTypeOf(socket.request('sum', [1], { timeout: 1 })).toEqualTypeOf<Promise<number>>();
   expectTypeOf(socket.request('now')).toEqualTypeOf<Promise<Date>>();

@@ -17,6 +17,8 @@ export type {
   ChannelEvents,
   ChannelOptions,
   EventListener,
+  EventStream,
+  EventsOptions,
   MessageInfo,
   RequestHandler,
   SendOptions,

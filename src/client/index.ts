@@ -24,6 +24,8 @@ export type {
   ChannelEvents,
   ChannelOptions,
   EventListener,
+  EventStream,
+  EventsOptions,
   MessageInfo,
   RequestHandler,
   SendOptions,

@@ -2,6 +2,7 @@ import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Outlet }
 import {
   CLOSE,
   type CloseReason,
+  closedBy,
   closeReason,
   HawserError,
   type Instant,
@@ -147,6 +148,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     return this.session.sendVolatile(message);
   }
 
+  mustWait(orDown: boolean): boolean {
+    return this.session.mustWait(orDown);
+  }
+
   report(error: unknown, during: string): void {
     this.#options.onError(error, during);
   }
@@ -177,7 +182,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   }
 
   onDrain(): void {
-    this.socket.tell('drain');
+    this.socket.onDrain();
   }
 
   onDown(reason: CloseReason): void {
@@ -355,11 +360,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.#opened?.reject(error ?? closedBy(reason));
     this.#resolveClosed(reason);
     this.socket.tell('close', reason, error);
+    this.socket.finish(error);
   }
-}
-
-function closedBy({ code, reason }: CloseReason): HawserError {
-  return new HawserError('ERR_CLOSED', `closed (${code}): ${reason}`);
 }
 
 function asHawserError(error: unknown): HawserError {

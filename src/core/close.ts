@@ -1,4 +1,4 @@
-import type { ErrorCode, HawserError } from './errors.ts';
+import { type ErrorCode, HawserError } from './errors.ts';
 
 /** Why a link or a socket ended. `code` is one of the close codes of docs/ERRORS.md; `reason` is at most 123 bytes of UTF-8. */
 export interface CloseReason {
@@ -92,10 +92,25 @@ function errorOfStandardClose(code: number): ErrorCode {
   }
 }
 
-/** The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. */
+/**
+ * The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. The codes of
+ * Hawser's own are named as their errors are, so that a page need not load a second table.
+ */
 export function errorOfClose(code: number): ErrorCode {
-  const entry = Object.entries(CLOSE_OF_ERROR).find(([, close]) => close === code);
-  return entry === undefined ? errorOfStandardClose(code) : (entry[0] as ErrorCode);
+  if ((code < 4000 && code !== CLOSE.internal) || code === CLOSE.kicked) return errorOfStandardClose(code);
+  const name = Object.entries(CLOSE).find(([, close]) => close === code)?.[0] ?? 'closed';
+  return `ERR_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode;
+}
+
+/** What a close means to who has to do with it and didn't ask for it. */
+export function closedBy({ code, reason, cause }: CloseReason): HawserError {
+  return new HawserError(errorOfClose(code), `closed (${code}): ${reason}`, { cause });
+}
+
+/** The same where the peer's planned goodbyes are no error: 1000, a page that goes away (1001), a stream that ends (1005). */
+export function unplanned(reason: CloseReason): HawserError | undefined {
+  const { normal, goingAway, noStatus } = CLOSE;
+  return ([normal, goingAway, noStatus] as number[]).includes(reason.code) ? undefined : closedBy(reason);
 }
 
 const REASON_BYTES_MAX = 123;

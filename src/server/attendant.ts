@@ -8,6 +8,7 @@ import {
   type Limits,
   type Outbound,
   type Times,
+  unplanned,
   type WaitOptions,
   type World,
 } from '../core/index.ts';
@@ -192,6 +193,10 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     return this.session.sendVolatile(message);
   }
 
+  mustWait(orDown: boolean): boolean {
+    return this.session.mustWait(orDown);
+  }
+
   report(error: unknown, during: string): void {
     this.#house.options.onError(error, during);
   }
@@ -268,7 +273,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   }
 
   onDrain(): void {
-    this.socket.tell('drain');
+    this.socket.onDrain();
   }
 
   onDown(reason: CloseReason): void {
@@ -302,5 +307,6 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
       (name) =>
         new HawserError('ERR_CLOSED', `the socket ended before '${name}' was answered`, { delivered: 'unknown' }),
     );
+    this.socket.finish(unplanned(reason));
   }
 }

@@ -164,6 +164,17 @@ export class Session {
     this.#ledger.sentLast(channel);
   }
 
+  /** Whether a message had better wait: for room, or `orDown` for a link. After true `onDrain` follows. */
+  mustWait(orDown: boolean): boolean {
+    if (
+      this.#state === 'ended' ||
+      (!this.#linkFull && this.#ledger.kept < this.#settings.resumeBytes && (this.#port || !orDown))
+    )
+      return false;
+    this.#owesDrain = true;
+    return true;
+  }
+
   /** Sends now or never: false when the link is down or over its mark. */
   sendVolatile(message: Outbound): boolean {
     if (!this.#port || this.#linkFull) return false;
