@@ -8,6 +8,7 @@ import {
   type Instant,
   type Limits,
   mayComeBack,
+  mayPass,
   type Outbound,
   type Timer,
   type Times,
@@ -30,18 +31,6 @@ import { ClientLink } from './client-link.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './face.ts';
 import type { Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
-
-/** Refusals that may be over when the client comes back. */
-const PASSING: ReadonlySet<string> = new Set([
-  'ERR_CONNECT_FAILED',
-  'ERR_LOGIN_TIMEOUT',
-  'ERR_SERVER_CLOSING',
-  'ERR_TOO_MANY_NAMESPACES',
-  'ERR_TOO_MANY_SOCKETS',
-  'ERR_RATE_LIMITED',
-  'ERR_TIMEOUT',
-  'ERR_INTERNAL',
-]);
 
 /** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
 export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
@@ -372,9 +361,9 @@ function asHawserError(error: unknown): HawserError {
 /** Whether trying again can help. */
 function isPassing({ code, cause, data }: HawserError): boolean {
   if (code === 'ERR_DISCONNECTED') return mayComeBack((cause as CloseReason).code);
-  if (code !== 'ERR_HANDSHAKE_REFUSED') return PASSING.has(code);
+  if (code !== 'ERR_HANDSHAKE_REFUSED') return mayPass(code);
   const refusal = data as { readonly status?: number; readonly code?: string } | undefined;
-  return isPassingStatus(refusal?.status ?? 0) || PASSING.has(refusal?.code ?? '');
+  return isPassingStatus(refusal?.status ?? 0) || mayPass(refusal?.code ?? '');
 }
 
 /** HTTP: too many requests, or the server's own trouble. */

@@ -87,19 +87,47 @@ function errorOfStandardClose(code: number): ErrorCode {
       return 'ERR_NOT_ALLOWED';
     case CLOSE.tooLarge:
       return 'ERR_MESSAGE_TOO_LARGE';
+    case CLOSE.internal:
+      return 'ERR_INTERNAL';
     default:
       return 'ERR_CLOSED';
   }
 }
 
-/**
- * The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. The codes of
- * Hawser's own are named as their errors are, so that a page need not load a second table.
- */
+/** The errors of the close codes from 4000 on, and of those from 4500 on, in order: short, for a page loads them. */
+const INVITING = [
+  'ERR_PEER_SILENT',
+  'ERR_BACKLOG_FULL',
+  'ERR_LOGIN_TIMEOUT',
+  'ERR_RATE_LIMITED',
+  'ERR_TOO_MANY_SOCKETS',
+  'ERR_WRITE_TIMEOUT',
+  'ERR_SERVER_CLOSING',
+  'ERR_TOO_MANY_NAMESPACES',
+] as const satisfies readonly ErrorCode[];
+const FINAL = [
+  'ERR_REPLACED',
+  'ERR_AUTH_FAILED',
+  'ERR_AUTH_REQUIRED',
+  'ERR_MESSAGE_TOO_LARGE',
+  'ERR_MESSAGE_MALFORMED',
+  'ERR_VERSION',
+  'ERR_PROTOCOL',
+  'ERR_CLOSED',
+  'ERR_NO_SUCH_NAMESPACE',
+  'ERR_NOT_ALLOWED',
+  'ERR_ALREADY_LOGGED_IN',
+  'ERR_LOGGED_IN_ELSEWHERE',
+] as const satisfies readonly ErrorCode[];
+
+/** The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. */
 export function errorOfClose(code: number): ErrorCode {
-  if ((code < 4000 && code !== CLOSE.internal) || code === CLOSE.kicked) return errorOfStandardClose(code);
-  const name = Object.entries(CLOSE).find(([, close]) => close === code)?.[0] ?? 'closed';
-  return `ERR_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode;
+  return INVITING[code - 4000] ?? FINAL[code - 4500] ?? errorOfStandardClose(code);
+}
+
+/** Whether an error with this code may be over when a client dials again. */
+export function mayPass(code: string): boolean {
+  return ['ERR_CONNECT_FAILED', 'ERR_TIMEOUT', 'ERR_INTERNAL', ...INVITING].includes(code);
 }
 
 /** What a close means to who has to do with it and didn't ask for it. */
