@@ -9,8 +9,8 @@ const HELP = '/msg USER TEXT  to one user    /who  who is here    /quit  leave';
 export async function chat(options: VisitOptions, room: string, output: Output): Promise<number> {
   const socket = await visit(options, { persistent: true, prepare: (early) => listen(early, output) });
   const enter = async (): Promise<void> => {
-    const { members } = await socket.request('join', { room });
-    output.tell({ event: 'joined', room, members }, `in ${room}: ${members.map(nameOf).join(', ')}`);
+    const { members, total } = await socket.request('join', { room });
+    output.tell({ event: 'joined', room, members, total }, presentIn(room, members, total));
   };
   socket.on('up', (up) => {
     const text =
@@ -47,8 +47,8 @@ function listen(socket: RelayClient, output: Output): void {
 async function obey(socket: RelayClient, room: string, line: string, output: Output): Promise<void> {
   if (line.trim() === '') return;
   if (line.trim() === '/who') {
-    const { members } = await socket.request('presence', { room });
-    output.tell({ event: 'presence', room, members }, `in ${room}: ${members.map(nameOf).join(', ')}`);
+    const { members, total } = await socket.request('presence', { room });
+    output.tell({ event: 'presence', room, members, total }, presentIn(room, members, total));
     return;
   }
   const direct = /^\/msg (\S+) (.+)$/.exec(line);
@@ -59,6 +59,12 @@ async function obey(socket: RelayClient, room: string, line: string, output: Out
   }
   if (line.startsWith('/')) output.remark(HELP);
   else await socket.request('publish', { room, event: 'say', data: { text: line } });
+}
+
+/** A large room is not listed to its end. */
+function presentIn(room: string, members: readonly Member[], total: number): string {
+  const others = total > members.length ? ` and ${total - members.length} more` : '';
+  return `in ${room}: ${members.map(nameOf).join(', ')}${others}`;
 }
 
 function nameOf(member: Member | null): string {

@@ -1,7 +1,7 @@
 import {
   createServer,
   HawserError,
-  type Member,
+  type RoomMembers,
   type Server,
   type ServerOptions,
   type ServerSocket,
@@ -31,13 +31,13 @@ interface DirectMessage {
 export interface RelayApi {
   readonly toServer: {
     readonly requests: {
-      readonly join: (where: InRoom) => { room: string; members: readonly Member[] };
+      readonly join: (where: InRoom) => { room: string } & RoomMembers;
       readonly leave: (where: InRoom) => { room: string };
       readonly publish: (what: Publication) => { members: number };
       readonly message: (what: DirectMessage) => { sockets: number };
       readonly users: () => { users: { user: string; sockets: number }[] };
       readonly rooms: () => { rooms: { room: string; members: number }[] };
-      readonly presence: (where: InRoom) => { room: string; members: readonly Member[] };
+      readonly presence: (where: InRoom) => { room: string } & RoomMembers;
       readonly stats: () => Server['stats'];
     };
   };
@@ -63,7 +63,7 @@ function serveSocket(server: Relay, socket: RelaySocket): void {
     const room = roomOf(where);
     requireAllowed(socket, room);
     socket.join(room);
-    return { room, members: await server.to(room).members() };
+    return { room, ...(await server.members(room)) };
   });
   socket.handle('leave', (where) => {
     const room = roomOf(where);
@@ -96,7 +96,7 @@ function serveSocket(server: Relay, socket: RelaySocket): void {
   socket.handle('presence', async (where) => {
     const room = roomOf(where);
     requireAllowed(socket, room);
-    return { room, members: await server.to(room).members() };
+    return { room, ...(await server.members(room)) };
   });
   socket.handle('stats', () => server.stats);
 }

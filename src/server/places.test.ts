@@ -63,6 +63,16 @@ describe.each<Scheme>(['ws', 'tcp'])('a pattern over %s', (scheme) => {
   });
 });
 
+test('a plain WebSocket is in the namespace of its path without a word', async () => {
+  const house = await serve({}, 'ws');
+  house.server.of('/room/:id').on('connection', (socket, { params }) => socket.send('welcome to', params.id));
+  const peer = house.keep(await RawPeer.open(`${house.url('ws')}/room/%C3%A4%20b?x=1`, 'json'));
+  expect(await peer.next()).toMatchObject({ name: 'welcome to', data: 'ä b' });
+  expect(house.server.of('/room/ä b').sockets.map(({ handshake }) => handshake)).toMatchObject([
+    { namespace: '/room/ä b', query: { x: '1' } },
+  ]);
+});
+
 describe('who is where', () => {
   test('a fixed path wins over patterns, and of these the most telling does', async () => {
     const house = await serve({}, 'tcp');

@@ -205,7 +205,7 @@ describe('the page and a plain WebSocket that speaks JSON', () => {
     const members = expect.arrayContaining([from, { id: expect.any(String), user: 'plain' }]);
     expect(await heard()).toEqual([
       { event: 'welcome', data: expect.objectContaining({ id: expect.any(String), user: 'plain' }) },
-      { event: 'join', id: 'j', data: { room: 'mixed', members } },
+      { event: 'join', id: 'j', data: { room: 'mixed', members, total: 2 } },
       { event: 'publish', id: 2, data: { members: 1 } },
       { event: 'say', room: 'mixed', from, data: { text: 'to a plain socket' } },
       { event: 'say', from, data: { text: 'and to it alone' } },
