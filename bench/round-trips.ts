@@ -34,7 +34,8 @@ const cpuNow = (): number => {
 };
 
 async function serve(urls: readonly string[]): Promise<void> {
-  const server = createServer<Api>();
+  // Over the default of 10,000 messages a second from one peer.
+  const server = createServer<Api>({ limits: { messageRate: Infinity } });
   server.on('connection', (socket) => {
     socket.handle('echo', (n) => n);
     socket.handle('cpu', cpuNow);

@@ -32,6 +32,9 @@ export interface ServerLimits extends Limits {
   readonly presenceMembers: number;
   /** Sockets that one `requestAll` may ask. */
   readonly requestAll: number;
+  /** Messages a second that one peer may send in the long run, and how many at once; beyond it the peer is slowed, then sent away. */
+  readonly messageRate: number;
+  readonly messageBurst: number;
 }
 
 /** Times, in ms. */
@@ -56,6 +59,8 @@ export interface Times {
 export interface ServerTimes extends Times {
   /** A namespace that a pattern has made and that nobody is in any more lives on for this long. */
   readonly namespaceGrace: number;
+  /** A peer over `messageRate` is slowed for this long, then sent away. */
+  readonly rateWait: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -85,10 +90,13 @@ export const SERVER_LIMITS: Omit<ServerLimits, keyof Limits> = {
   namespaces: 10_000,
   presenceMembers: 1000,
   requestAll: 1000,
+  messageRate: 10_000,
+  messageBurst: 20_000,
 };
 
 export const SERVER_TIMES: Omit<ServerTimes, keyof Times> = {
   namespaceGrace: 10_000,
+  rateWait: 10_000,
 };
 
 /** Fills what is left out with the defaults. @throws HawserError ERR_OPTION for what is no number from 0, or unknown. */

@@ -15,12 +15,14 @@ import { type Codec, type Hello, type Incoming, MESSAGE, type WireFailure } from
 import type { Attendant } from './attendant.ts';
 import { credentialsOf, type Greeting, namespaceOf } from './handshake.ts';
 import type { Credentials, Identity } from './options.ts';
+import { type Guarded, RateGuard, type RateSettings } from './rate-guard.ts';
 
 /** What a connection needs of the server. */
 export interface Reception {
   readonly wheel: TimerWheel;
   readonly loginWait: number;
   readonly writeWait: number;
+  readonly rate: RateSettings;
   now(): Instant;
   soon(run: () => void): void;
   report(error: unknown, during: string): void;
@@ -36,6 +38,8 @@ export interface Reception {
 /** Messages that may come while authentication runs; a peer that sends more is not waiting for its welcome. */
 const HELD_MESSAGES = 64;
 const HELD_BYTES = 64 * 1024;
+/** From this length on messages with bytes of a channel are not counted. */
+const BULK_BYTES = 1024;
 
 /**
  * A link on the server's side: it takes the peer's HELLO, has it authenticated, and from then on hands messages to the session.
@@ -43,12 +47,13 @@ const HELD_BYTES = 64 * 1024;
  * In the Hawser dialect HELLO comes first. In the JSON dialect it may: a peer is let in as soon as authentication is content
  * with what its link shows (a cookie, a query, nothing at all), and a hello that comes later names it anew.
  */
-export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
+export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guarded {
   readonly link: Link;
   readonly codec: Codec;
   readonly #reception: Reception;
   readonly #loginBy: Instant;
   readonly #deadline: Deadline;
+  readonly #rate: RateGuard;
   /** True while authentication runs: what comes meanwhile is held. */
   #busy = false;
   /** Whether what the link shows was put before authentication already. */
@@ -66,7 +71,9 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     this.link = link;
     this.codec = codec;
     this.#reception = reception;
-    this.#loginBy = reception.now() + reception.loginWait;
+    const now = reception.now();
+    this.#loginBy = now + reception.loginWait;
+    this.#rate = new RateGuard(reception.rate, this, now);
     this.#deadline = new Deadline(this);
   }
 
@@ -125,6 +132,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     if (this.#pauses === 0) this.link.resume();
   }
 
+  overRate(): void {
+    this.refuse('ERR_RATE_LIMITED', 'more messages than allowed');
+  }
+
   // SessionPort
 
   send(message: Outbound): boolean {
@@ -148,8 +159,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
 
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#over) return;
+    const now = this.#reception.now();
+    if (!isBulk(bytes, text)) this.#rate.count(now);
     if (this.#busy) this.#hold(bytes, text);
-    else if (this.#attendant !== undefined) this.#attendant.session.receive(this, bytes, text, this.#reception.now());
+    else if (this.#attendant !== undefined) this.#attendant.session.receive(this, bytes, text, now);
     else this.#receiveFirst(bytes, text);
   }
 
@@ -168,6 +181,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
   onClosed(reason: CloseReason): void {
     this.#over = true;
     this.#reception.wheel.cancel(this.#deadline);
+    this.#rate.stop();
     this.#held = [];
     this.#reception.gone(this);
     this.#attendant?.session.detach(this, reason, this.#reception.now());
@@ -316,4 +330,9 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner {
     }
     this.refuse('ERR_AUTH_FAILED', 'the credentials were refused');
   }
+}
+
+/** Bytes of a channel in long messages are bounded by its credit, not by their number. */
+function isBulk(bytes: Uint8Array, text: boolean): boolean {
+  return bytes.length >= BULK_BYTES && bytes[0] === MESSAGE.channelData && !text;
 }

@@ -270,10 +270,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #makeReception(): Reception {
-    const { world, times, onError } = this.#options;
+    const { world, limits, times, onError } = this.#options;
     return {
       loginWait: times.loginWait,
       writeWait: times.writeWait,
+      rate: { ...limits, ...times, wheel: this.#wheel },
       wheel: this.#wheel,
       now: () => world.now(),
       soon: (run) => world.soon(run),
