@@ -117,6 +117,17 @@ describe("secondLogin: 'reject'", () => {
     expect(users(house)).toEqual(['ada']);
   });
 
+  test('a client that shows the ticket of the socket in the way takes its place, though it can not go on with it', async () => {
+    const house = await serve(reject, 'tcp');
+    const [first, second] = [await house.peer('tcp', 'hawser'), await house.peer('tcp', 'hawser')];
+    const { data } = await first.enter({ user: 'ada' });
+    const { ticket } = data as { ticket: Uint8Array };
+    second.say(second.codec.hello({ version: 1, user: 'ada', resume: { ticket, counts: [[0, 99]] } }).bytes);
+    expect(await second.expect(({ kind }) => kind === 2)).toMatchObject({ data: { recovered: false } });
+    expect((await first.end()).code).toBe(4511);
+    expect(users(house)).toEqual(['ada']);
+  });
+
   test('of two who come at once lets in one', async () => {
     const waiting: (() => void)[] = [];
     const authenticate: ServerOptions['authenticate'] = ({ user }) =>
@@ -230,6 +241,33 @@ describe("secondLogin: 'replace'", () => {
       await over;
       expect(users(house)).toEqual(['ada']);
     }
+  });
+
+  const resume = (peer: RawPeer, ticket: Uint8Array, counts: number, attempt: number): void =>
+    peer.say(peer.codec.hello({ version: 1, user: 'ada', resume: { ticket, counts: [[0, counts]], attempt } }).bytes);
+  const ticketOf = ({ data }: { data: unknown }): Uint8Array => (data as { ticket: Uint8Array }).ticket;
+
+  test('a late HELLO of a link that its client has given up does not take the place of the one in use', async () => {
+    const house = await serve(replace, 'tcp');
+    const [first, second, late] = await Promise.all([1, 2, 3].map(() => house.peer('tcp', 'hawser')));
+    const ticket = ticketOf(await (first as RawPeer).enter({ user: 'ada' }));
+    resume(second as RawPeer, ticket, 0, 2);
+    expect(await second?.expect(({ kind }) => kind === 2)).toMatchObject({ data: { recovered: true } });
+    resume(late as RawPeer, ticket, 0, 1);
+    expect(await late?.error()).toBe('ERR_REPLACED');
+    second?.say(second.codec.request(0, 1, 'echo', 'alive').bytes);
+    expect(await second?.expect(({ id }) => id === 1)).toMatchObject({ data: 'alive' });
+  });
+
+  test('a client whose session is lost is not shut out by its own ticket, which it may have to show twice', async () => {
+    const house = await serve(replace, 'tcp');
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => house.peer('tcp', 'hawser')));
+    const ticket = ticketOf(await (first as RawPeer).enter({ user: 'ada' }));
+    for (const peer of [second, third]) {
+      resume(peer as RawPeer, ticket, 99, peer === second ? 2 : 3);
+      expect(await peer?.expect(({ kind }) => kind === 2)).toMatchObject({ data: { recovered: false } });
+    }
+    expect(users(house)).toEqual(['ada']);
   });
 
   test('of three who come at once one stays', async () => {

@@ -13,6 +13,12 @@ interface Displaced {
   readonly until: number;
 }
 
+/** What tells a second login from the same one: the socket that names itself anew, or the ticket that the peer has shown. */
+interface Known {
+  readonly self?: Attendant;
+  readonly ticket?: Uint8Array | undefined;
+}
+
 /** Who may come in, and what becomes of a user who comes in twice. */
 export class Login {
   readonly #options: ResolvedServerOptions;
@@ -37,30 +43,42 @@ export class Login {
   }
 
   /** @throws HawserError ERR_ALREADY_LOGGED_IN: the user has a socket with a link here, and the namespace wants no second. */
-  refuseSecond({ rooms, setup }: Place, user: string | null, self?: Attendant): void {
-    if (user === null || this.#policyOf(setup.options) !== 'reject') return;
-    for (const seat of rooms.ofUser(user)) {
-      if (seat !== self && (seat as Attendant).session.state === 'up') {
+  refuseSecond(place: Place, user: string | null, { self, ticket }: Known): void {
+    if (this.#policyOf(place) !== 'reject') return;
+    for (const other of othersOf(place, user, self)) {
+      if (other.session.state === 'up' && !this.#isOf(other, ticket)) {
         throw new HawserError('ERR_ALREADY_LOGGED_IN', 'the user is logged in already');
       }
     }
   }
 
-  /** Ends the user's other sockets where the namespace wants but one; their clients stay away, also those that can't be told now. */
-  displaceOthers({ rooms, setup }: Place, user: string | null, self?: Attendant): void {
-    if (user === null || this.#policyOf(setup.options) === 'allow') return;
-    for (const seat of [...rooms.ofUser(user)]) {
-      if (seat === self) continue;
-      this.#remember(seat as Attendant, user);
-      (seat as Attendant).close(closeReason(CLOSE.loggedInElsewhere, 'the user logged in elsewhere'));
+  /**
+   * Ends the user's other sockets where the namespace wants but one; their clients stay away, also those that can't be told now. A client
+   * that could not go on with its own socket takes that one's place, and is not shut out by it.
+   */
+  displaceOthers(place: Place, user: string | null, { self, ticket }: Known): void {
+    if (this.#policyOf(place) === 'allow') return;
+    for (const other of othersOf(place, user, self)) {
+      if (user !== null && !this.#isOf(other, ticket)) this.#remember(other, user);
+      other.close(closeReason(CLOSE.loggedInElsewhere, 'the user logged in elsewhere'));
     }
   }
 
-  /** @throws HawserError ERR_LOGGED_IN_ELSEWHERE: the ticket is that of a socket which gave way to a newer login. */
-  refuseDisplaced(ticket: Uint8Array, user: string | null): void {
+  /**
+   * A ticket did not bring its session back. Where there may be but one socket, what comes late must not end the one in use.
+   * @throws HawserError ERR_LOGGED_IN_ELSEWHERE: the session gave way to a newer login. ERR_REPLACED: the same client has gone on with it
+   *   by a later attempt.
+   */
+  refuseLate(ticket: Uint8Array, attempt: number | undefined, user: string | null): void {
     const displaced = this.#displaced.get(ticketKey(ticket));
-    if (displaced === undefined || displaced.user !== user || displaced.until < this.#options.world.now()) return;
-    throw new HawserError('ERR_LOGGED_IN_ELSEWHERE', 'the user logged in elsewhere');
+    if (displaced?.user === user && displaced.until >= this.#options.world.now()) {
+      throw new HawserError('ERR_LOGGED_IN_ELSEWHERE', 'the user logged in elsewhere');
+    }
+    const owner = this.#tickets.peek(ticket);
+    const overtaken = owner !== undefined && this.#tickets.peek(ticket, attempt) === undefined;
+    if (overtaken && owner.user === user && this.#policyOf(owner.place) !== 'allow') {
+      throw new HawserError('ERR_REPLACED', 'a later attempt has the session');
+    }
   }
 
   #admit(credentials: Credentials, identity: Identity): Admitted | Promise<Admitted> {
@@ -73,8 +91,12 @@ export class Login {
     return standing.kind === 'open' ? standing : undefined;
   }
 
-  #policyOf({ secondLogin }: Place['setup']['options']): SecondLogin {
-    return secondLogin ?? this.#options.secondLogin;
+  #policyOf({ setup }: Place): SecondLogin {
+    return setup.options.secondLogin ?? this.#options.secondLogin;
+  }
+
+  #isOf(attendant: Attendant, ticket: Uint8Array | undefined): boolean {
+    return ticket !== undefined && this.#tickets.keysOf(attendant).includes(ticketKey(ticket));
   }
 
   /** For as long as its client would try to resume; no more than there may be sockets. */
@@ -89,6 +111,11 @@ export class Login {
       this.#displaced.delete(key);
     }
   }
+}
+
+/** The user's other sockets in the namespace; nobody has none. */
+function othersOf({ rooms }: Place, user: string | null, self: Attendant | undefined): Attendant[] {
+  return user === null ? [] : ([...rooms.ofUser(user)] as Attendant[]).filter((one) => one !== self);
 }
 
 /** What `authenticate` returned is an application's word: a wrong shape is its bug, told as such. */

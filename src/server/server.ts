@@ -303,9 +303,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
       return;
     }
-    this.#login.refuseSecond(place, identity.user);
+    const known = { ticket: hello?.resume?.ticket };
+    this.#login.refuseSecond(place, identity.user, known);
     this.#admission.sit(connection.link.peer);
-    this.#login.displaceOthers(place, identity.user);
+    this.#login.displaceOthers(place, identity.user, known);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
     const shown = handshakeOf(credentials);
     const attendant = new Attendant(this.#house, id, place, connection, identity, shown, hello?.channels);
@@ -323,7 +324,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): boolean {
     const { ticket, counts, attempt } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return false;
-    this.#login.refuseDisplaced(ticket, identity.user);
     const attendant = this.#tickets.peek(ticket, attempt);
     if (
       attendant === undefined ||
@@ -331,6 +331,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       attendant.namespace.name !== credentials.namespace ||
       !attendant.session.canResume(counts)
     ) {
+      this.#login.refuseLate(ticket, attempt, identity.user);
       return false;
     }
     this.#tickets.show(ticket, attempt);
@@ -366,8 +367,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #rename(attendant: Attendant, connection: Connection, identity: Identity): void {
-    this.#login.refuseSecond(attendant.place, identity.user, attendant);
-    this.#login.displaceOthers(attendant.place, identity.user, attendant);
+    this.#login.refuseSecond(attendant.place, identity.user, { self: attendant });
+    this.#login.displaceOthers(attendant.place, identity.user, { self: attendant });
     attendant.identify(identity);
     this.#sayWelcome(attendant, connection, undefined);
   }
