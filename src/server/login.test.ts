@@ -4,6 +4,7 @@ import { CuttingProxy } from '../../test/support/proxy.ts';
 import type { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
 import { type CloseReason, HawserError } from '../core/index.ts';
+import { seededRandom } from '../testing/index.ts';
 import { parseEndpoint } from '../transport/index.ts';
 import { type Arrival, createServer, type SecondLogin, type ServerOptions, type ServerSocket } from './index.ts';
 
@@ -319,6 +320,45 @@ describe("secondLogin: 'replace'", () => {
     }
     expect(answers).toEqual([...new Array<string>(3).fill('ERR_LOGGED_IN_ELSEWHERE'), 2]);
   });
+});
+
+describe('three clients of one user, whose links break at any time', () => {
+  const policies = ['reject', 'replace'] as const;
+  const cases = policies.flatMap((secondLogin) => [1, 2, 3, 4, 5, 6].map((seed) => [secondLogin, seed] as const));
+
+  test.each(cases)(
+    'with %s (seed %i) leave one that is in, and do not drive each other out in turns',
+    async (secondLogin, seed) => {
+      const chance = seededRandom(seed);
+      const pick = (below: number): number => Math.floor(chance.unit() * below);
+      const house = await serve({ secondLogin }, 'tcp');
+      let logins = 0;
+      house.server.on('connection', () => logins++);
+      const { port = 0 } = parseEndpoint(house.url('tcp'));
+      const clients: Promise<ClientSocket | undefined>[] = [];
+      const proxies: CuttingProxy[] = [];
+      for (let step = 0; step < 60; step++) {
+        if (step % 20 === 0) {
+          const proxy = house.keep(await CuttingProxy.open({ target: { port } }));
+          proxies.push(proxy);
+          const options = { user: 'ada', persistent: true, reconnect: { first: 1, most: 8 } };
+          const dialled = connect(`tcp://127.0.0.1:${proxy.port}`, options).then((client) => house.keep(client));
+          clients.push(dialled.catch(() => undefined));
+        }
+        if (pick(3) === 0) proxies[pick(proxies.length)]?.cut();
+        for (let turns = pick(40); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+      }
+      const all = await Promise.all(clients);
+      const over = all.map((client) => (client === undefined ? Promise.resolve() : client.closed));
+      await Promise.any(over.map((_, at) => Promise.all(over.filter((__, other) => other !== at))));
+      const alive = all.filter((client) => client !== undefined && client.state !== 'ended');
+      expect(alive).toHaveLength(1);
+      expect(await alive[0]?.request('echo', 'in')).toBe('in');
+      expect(users(house)).toEqual(['ada']);
+      // Each client logs in once, and once more for each welcome that a broken link lost; nobody comes back who was driven out.
+      expect(logins).toBeLessThan(20);
+    },
+  );
 });
 
 test.each(['once', '', null])('secondLogin %o is no option', (policy) => {
