@@ -21,6 +21,7 @@ export {
   HawserError,
   type Limits,
   mayComeBack,
+  type Overflow,
   type ServerLimits,
   type ServerTimes,
   type Times,

@@ -1,4 +1,4 @@
-import { HawserError, type Limits, type Outbound, type Times, type World } from '../core/index.ts';
+import { HawserError, type Limits, type Outbound, type Overflow, type Times, type World } from '../core/index.ts';
 import {
   type ChannelCodec,
   type ChannelFailure,
@@ -109,12 +109,16 @@ export class ChannelCore implements Outlet, BytePort {
 
   // Outlet
 
-  send(message: Outbound, tag: number): boolean {
+  send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     this.#mustBeOpen();
     if (tag !== 0 && this.#inState === 'closed') {
       throw new HawserError('ERR_CLOSED', 'the peer has ended the channel, and answers no more', { delivered: 'no' });
     }
     if (this.#out.queued > this.limits.backlogBytes) {
+      if (overflow === 'disconnect') {
+        this.reset({ code: 'ERR_BACKLOG_FULL', message: 'the reader of the channel is too slow' });
+        return false;
+      }
       throw new HawserError('ERR_BACKLOG_FULL', 'the reader of the channel is too slow', { delivered: 'no' });
     }
     this.#out.push(message, tag);
@@ -136,7 +140,7 @@ export class ChannelCore implements Outlet, BytePort {
   }
 
   mustWait(): boolean {
-    if (this.#outState !== 'open' || this.#out.queued < this.#mark) return false;
+    if (this.#outState !== 'open' || (!this.#owesDrain && this.#out.queued < this.#mark)) return false;
     this.#owesDrain = true;
     return true;
   }

@@ -7,6 +7,7 @@ import {
   Listeners,
   type Name,
   type Outbound,
+  type Overflow,
   type RequestAnswer,
   type RequestData,
   type RequestsOf,
@@ -16,11 +17,16 @@ import {
 } from '../core/index.ts';
 import { type Codec, type FailureData, type Incoming, MESSAGE, type Meta, type RequestId } from '../wire/index.ts';
 import { EventStream, type EventsOptions } from './event-stream.ts';
+import { Latest } from './latest.ts';
 import { PendingRequests } from './pending-requests.ts';
 
 export interface SendOptions {
   /** May be dropped when the link is slow or down, and is never sent again. Default false. */
   readonly volatile?: boolean;
+  /** What to do when the peer is slower than we are; default the conversation's `overflow`. */
+  readonly overflow?: Overflow;
+  /** With `latest`: what else tells messages of one event apart, such as the symbol of a price. */
+  readonly key?: string;
 }
 
 /** What came with a message beside its data, set by the room layer. */
@@ -37,16 +43,21 @@ export type AnyListener = (name: string, data: unknown, info: MessageInfo) => un
 export interface Outlet {
   readonly world: World;
   readonly codec: Codec;
-  readonly limits: Pick<Limits, 'pendingRequests' | 'nameLength'>;
+  readonly limits: Pick<Limits, 'pendingRequests' | 'nameLength' | 'backlogBytes'>;
   readonly times: Pick<Times, 'requestTimeout'>;
-  /** Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. */
-  send(message: Outbound, tag: number): boolean;
+  /**
+   * Queues a message of the acknowledged order; `tag` is the id of a request, 0 for all else. A full backlog is an error that is
+   * thrown (`block`) or the end (`disconnect`); without a word it is what this side usually does.
+   */
+  send(message: Outbound, tag: number, overflow?: Overflow): boolean;
   /** Queues an answer; it may pass events and requests. @throws HawserError ERR_CLOSED, ERR_BACKLOG_FULL. */
   reply(message: Outbound): void;
   /** Sends now or never. */
   sendVolatile(message: Outbound): boolean;
   /** Whether a message had better wait: the backlog is over its mark, or `orDown` there is no link. After true `onDrain` follows. */
   mustWait(orDown: boolean): boolean;
+  /** A message was left out, or replaced. */
+  onDropped?(): void;
   /** Hears what an application's handler threw. */
   report(error: unknown, during: string): void;
   /** Whether what a message says beside its data can be believed: a server's word, not a client's. */
@@ -72,6 +83,10 @@ type First<L> = L extends (...args: infer P) => unknown ? (P extends [infer F, .
  * of itself, by names that are listened to in the same way and that no peer can set off.
  */
 export class Conversation<In extends Direction, Out extends Direction, Own extends object = Record<never, never>> {
+  /** What `send` does when the peer is slower, unless it is told. Default: a server's socket is cut off, all else throws. */
+  overflow: Overflow | undefined;
+  /** How many of our messages were left out: by `volatile` and `drop`, or replaced by `latest`. */
+  dropped = 0;
   readonly #channel: number;
   readonly #outlet: Outlet;
   readonly #ownNames: ReadonlySet<string>;
@@ -82,6 +97,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   #pending: PendingRequests | undefined;
   /** Those who wait for room. */
   #drains: PendingRequests | undefined;
+  #latest: Latest | undefined;
   #handling = 0;
   /** What hears of the end. */
   readonly #endings: Set<(error?: HawserError) => void> = new Set();
@@ -94,8 +110,9 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   }
 
   /**
-   * Sends an event. False when the backlog is over its mark; the event is queued all the same unless it is volatile.
-   * @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED, ERR_UNENCODABLE; on a client also ERR_BACKLOG_FULL, ERR_CLOSED.
+   * Sends an event. False when the backlog is over its mark; the event is queued all the same unless `volatile` or `overflow` say otherwise.
+   * @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED, ERR_UNENCODABLE; on a client also ERR_CLOSED, and
+   *   ERR_BACKLOG_FULL unless `overflow` says otherwise.
    */
   send<E extends Name<EventsOf<Out>>>(
     event: E,
@@ -103,8 +120,10 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   ): boolean {
     const { codec, limits } = this.#outlet;
     checkName(event, limits.nameLength);
-    if (options?.volatile) return this.#outlet.sendVolatile(codec.volatile(this.#channel, event, data));
-    return this.#outlet.send(codec.event(this.#channel, event, data), 0);
+    const policy = options?.volatile ? 'volatile' : (options?.overflow ?? this.overflow);
+    if (!policy) return this.#outlet.send(codec.event(this.#channel, event, data), 0);
+    const message = codec[policy === 'volatile' ? policy : 'event'](this.#channel, event, data);
+    return this.sendBy(message, policy, `${event}\0${options?.key}`);
   }
 
   /**
@@ -232,8 +251,33 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     });
   }
 
-  /** @internal `send` may go on. */
+  /** @internal Sends a message that may be left out or replaced; `key` says by which. */
+  sendBy(message: Outbound, policy: Overflow | 'volatile', key: string): boolean {
+    const outlet = this.#outlet;
+    if (policy === 'volatile') {
+      if (outlet.sendVolatile(message)) return true;
+    } else if (policy === 'drop') {
+      if (!outlet.mustWait(false)) return outlet.send(message, 0);
+    } else if (policy === 'latest') {
+      this.#latest ??= new Latest();
+      // What does not fit is sent as ever, and ends where a full backlog ends.
+      const fits = this.#latest.bytesWith(key, message) <= outlet.limits.backlogBytes;
+      if (!fits || (this.#latest.size === 0 && !outlet.mustWait(true))) {
+        const goesOn = outlet.send(message, 0);
+        if (this.#latest.take(key)) this.#drop();
+        return goesOn;
+      }
+      if (!this.#latest.put(key, message)) return false;
+    } else return outlet.send(message, 0, policy);
+    this.#drop();
+    return false;
+  }
+
+  /** @internal `send` may go on: what waited for that goes first. */
   onDrain(): void {
+    const outlet = this.#outlet;
+    while (this.#latest?.size && !outlet.mustWait(true)) outlet.send(this.#latest.take() as Outbound, 0);
+    if (outlet.mustWait(false)) return;
     this.#drains?.answerAll();
     this.tell('drain' as Name<Own>);
   }
@@ -241,6 +285,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   /** @internal Nothing more comes or goes; `error` says why when that was not planned. The last call. */
   finish(error: HawserError | undefined): void {
     this.#over = { error };
+    this.#latest = undefined;
     this.#drains?.failAll(() => ended(error));
     for (const finish of this.#endings) finish(error);
   }
@@ -253,6 +298,11 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   /** Rejects the requests that wait, each with what `error` makes of its name and id. */
   failPending(error: (name: string, id: number) => HawserError): void {
     this.#pending?.failAll(error);
+  }
+
+  #drop(): void {
+    this.dropped += 1;
+    this.#outlet.onDropped?.();
   }
 
   #dispatchEvent(message: Incoming): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AnyDirection, HawserError, type Outbound } from '../core/index.ts';
+import { type AnyDirection, HawserError, type Outbound, type Overflow } from '../core/index.ts';
 import { virtualWorld } from '../testing/index.ts';
 import { hawserCodec, Incoming, MESSAGE } from '../wire/index.ts';
 import { Conversation, type Outlet } from './index.ts';
@@ -10,15 +10,18 @@ class Talk extends Conversation<AnyDirection, AnyDirection, { drain: () => unkno
 class Stage implements Outlet {
   readonly world = virtualWorld();
   readonly codec = hawserCodec;
-  readonly limits = { pendingRequests: 3, nameLength: 16 };
+  readonly limits = { pendingRequests: 3, nameLength: 16, backlogBytes: 1000 };
   readonly times = { requestTimeout: 1000 };
   readonly trustsInfo = true;
   readonly sent: unknown[] = [];
   /** Messages until `send` says that it is enough. */
   room = Infinity;
+  isDown = false;
+  readonly policies: unknown[] = [];
   readonly talk: Talk = new Talk(0, this, new Set(['drain']));
 
-  send(message: Outbound): boolean {
+  send(message: Outbound, _tag = 0, overflow?: Overflow): boolean {
+    this.policies.push(overflow);
     const decoded = this.codec.decode(message.bytes, message.text);
     if (decoded.kind !== 0) this.sent.push(decoded.data);
     this.room -= 1;
@@ -31,8 +34,8 @@ class Stage implements Outlet {
     return this.room > 0 && this.send(message);
   }
 
-  mustWait(): boolean {
-    return this.room <= 0;
+  mustWait(orDown: boolean): boolean {
+    return this.room <= 0 || (orDown && this.isDown);
   }
 
   report(): void {}
@@ -121,5 +124,118 @@ describe('drained', () => {
     expect(await Promise.all(waits)).toEqual(['ERR_TIMEOUT', 'ERR_ABORTED', 'ERR_CLOSED']);
     expect(stage.world.timers).toBe(0);
     await expect(stage.talk.drained()).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+describe('a peer that is slower than its sender', () => {
+  const full = (): Stage => Object.assign(new Stage(), { room: 0 });
+  const refill = (stage: Stage, room = Infinity): void => {
+    stage.room = room;
+    stage.talk.onDrain();
+  };
+
+  test('block and disconnect are handed down, as is nothing', () => {
+    const stage = new Stage();
+    stage.talk.send('say', 1, { overflow: 'block' });
+    stage.talk.send('say', 2, { overflow: 'disconnect' });
+    stage.talk.send('say', 3);
+    stage.talk.overflow = 'block';
+    stage.talk.send('say', 4);
+    stage.talk.send('say', 5, { overflow: 'disconnect' });
+    expect(stage.sent).toEqual([1, 2, 3, 4, 5]);
+    expect(stage.policies).toEqual(['block', 'disconnect', undefined, 'block', 'disconnect']);
+  });
+
+  test('drop leaves out what comes while there is no room, and counts it', () => {
+    const stage = new Stage();
+    stage.room = 2;
+    const sent = [1, 2, 3, 4].map((n) => stage.talk.send('say', n, { overflow: 'drop' }));
+    expect(sent).toEqual([true, false, false, false]);
+    refill(stage);
+    expect(stage.talk.send('say', 5, { overflow: 'drop' })).toBe(true);
+    expect(stage.sent).toEqual([1, 2, 5]);
+    expect(stage.talk.dropped).toBe(2);
+  });
+
+  test('volatile counts what it leaves out', () => {
+    const stage = full();
+    expect(stage.talk.send('say', 1, { volatile: true, overflow: 'latest' })).toBe(false);
+    refill(stage);
+    expect(stage.talk.send('say', 2, { volatile: true })).toBe(true);
+    expect(stage.sent).toEqual([2]);
+    expect(stage.talk.dropped).toBe(1);
+  });
+
+  test('latest keeps the newest by event and key, and sends them in the order in which they began to wait', () => {
+    const stage = full();
+    stage.talk.overflow = 'latest';
+    for (const n of [1, 2, 3]) {
+      expect(stage.talk.send('a', `a${n}`)).toBe(false);
+      stage.talk.send('b', `b${n}`);
+      stage.talk.send('b', `bk${n}`, { key: 'k' });
+    }
+    expect(stage.sent).toEqual([]);
+    refill(stage);
+    expect(stage.sent).toEqual(['a3', 'b3', 'bk3']);
+    expect(stage.talk.dropped).toBe(6);
+    expect(stage.talk.send('a', 'a4')).toBe(true);
+    expect(stage.sent.at(-1)).toBe('a4');
+  });
+
+  test('latest waits for a link too; drop does not', () => {
+    const stage = Object.assign(new Stage(), { isDown: true });
+    stage.talk.send('a', 1, { overflow: 'latest' });
+    stage.talk.send('a', 2, { overflow: 'latest' });
+    stage.talk.send('b', 3, { overflow: 'drop' });
+    expect(stage.sent).toEqual([3]);
+    stage.isDown = false;
+    refill(stage);
+    expect(stage.sent).toEqual([3, 2]);
+  });
+
+  test('when room comes a little at a time, so do those that wait, and drain is told after the last', async () => {
+    const stage = full();
+    let drains = 0;
+    stage.talk.on('drain', () => drains++);
+    const drained = stage.talk.drained().then(() => drains);
+    for (const name of ['a', 'b', 'c']) stage.talk.send(name, name, { overflow: 'latest' });
+    refill(stage, 2);
+    expect([stage.sent, drains]).toEqual([['a', 'b'], 0]);
+    stage.talk.send('c', 'newer', { overflow: 'latest' });
+    refill(stage, 5);
+    expect([stage.sent, drains]).toEqual([['a', 'b', 'newer'], 1]);
+    expect(await drained).toBe(1);
+  });
+
+  test('while another waits, a newer message never goes first', () => {
+    const stage = full();
+    stage.talk.send('a', 1, { overflow: 'latest' });
+    stage.room = 5;
+    stage.talk.send('a', 2, { overflow: 'latest' });
+    expect(stage.sent).toEqual([]);
+    refill(stage);
+    expect(stage.sent).toEqual([2]);
+  });
+
+  test('what waits is bounded by backlogBytes: what does not fit is sent as ever, and stays in order', () => {
+    const stage = full();
+    const long = (n: number): string => `${n}`.padEnd(600, '.');
+    stage.talk.send('a', long(1), { overflow: 'latest' });
+    stage.talk.send('b', long(2), { overflow: 'latest' });
+    expect(stage.sent).toEqual([long(2)]);
+    stage.talk.send('a', long(3), { overflow: 'latest' });
+    stage.talk.send('a', long(4).repeat(2), { overflow: 'latest' });
+    expect(stage.sent).toEqual([long(2), long(4).repeat(2)]);
+    refill(stage);
+    expect(stage.sent).toHaveLength(2);
+    expect(stage.talk.dropped).toBe(2);
+  });
+
+  test('after the end nothing that waited is sent', () => {
+    const stage = full();
+    stage.talk.send('a', 1, { overflow: 'latest' });
+    stage.talk.finish(undefined);
+    refill(stage);
+    expect(stage.sent).toEqual([]);
   });
 });

@@ -31,6 +31,7 @@ export {
   type ErrorCode,
   HawserError,
   type Limits,
+  type Overflow,
   type Times,
   type WaitOptions,
 } from '../core/index.ts';

@@ -38,6 +38,7 @@ export {
   type ErrorCode,
   HawserError,
   type Limits,
+  type Overflow,
   type Times,
   type WaitOptions,
 } from '../core/index.ts';

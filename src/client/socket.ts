@@ -10,6 +10,7 @@ import {
   mayComeBack,
   mayPass,
   type Outbound,
+  type Overflow,
   type Timer,
   type Times,
   type World,
@@ -123,10 +124,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   // Outlet
 
-  send(message: Outbound, tag: number): boolean {
+  send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     if (this.session.state === 'ended')
       throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
-    return this.session.send(message, this.world.now(), tag);
+    return this.session.send(message, this.world.now(), tag, 0, overflow);
   }
 
   reply(message: Outbound): void {
@@ -292,6 +293,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #beginAnew(): readonly UnacknowledgedEvent[] {
     const { unsent, unacknowledged } = this.session.leftovers();
     this.session = new Session(this.codec, this.#settings, this);
+    // Who waits for room waits for the new one's.
+    this.session.mustWait(true);
     this.#channels?.abort(new HawserError('ERR_SESSION_LOST', 'the session of the channel was lost'));
     this.#channels = undefined;
     for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message, this.world.now());

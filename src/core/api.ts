@@ -41,6 +41,13 @@ export type RequestData<F> = F extends (...args: infer P) => unknown ? (P extend
 /** What it answers with. */
 export type RequestAnswer<F> = F extends (...args: never) => infer R ? Awaited<R> : never;
 
+/**
+ * What becomes of a message when the peer is slower than its sender; docs/guides/back-pressure.md has it in full. `block`: `send`
+ * throws when the backlog is full. `disconnect`: the peer is cut off then. `drop`: nothing is queued while the backlog is over its
+ * mark. `latest`: while it is, or while there is no link, the newest message of each event waits, and replaces the one before.
+ */
+export type Overflow = 'block' | 'disconnect' | 'drop' | 'latest';
+
 /** The options of everything that waits. */
 export interface WaitOptions {
   readonly signal?: AbortSignal;

@@ -1,3 +1,4 @@
+import type { Overflow } from '../core/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
 
 /** Whom a message is for, on whatever node they are. */
@@ -20,6 +21,10 @@ export interface EngineMessage {
   readonly data: unknown;
   readonly meta: Meta;
   readonly volatile: boolean;
+  /** What to do for members that are slower than we are; default each member's own. */
+  readonly overflow?: Overflow | undefined;
+  /** With `latest`: what else tells messages of one event apart. */
+  readonly key?: string | undefined;
 }
 
 /** What an engine calls on its node. */

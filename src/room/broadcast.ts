@@ -60,7 +60,8 @@ export class Broadcast<Out extends Direction> {
     checkName(event, this.#hall.settings.nameLength);
     if (this.#isNobody) return;
     const meta = this.#from === undefined ? {} : { from: this.#from };
-    this.#hall.broadcast({ target: this.#target, event, data, meta, volatile: options?.volatile ?? false });
+    const { volatile = false, overflow, key } = options ?? {};
+    this.#hall.broadcast({ target: this.#target, event, data, meta, volatile, overflow, key });
   }
 
   /**

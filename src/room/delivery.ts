@@ -1,21 +1,42 @@
-import type { Outbound } from '../core/index.ts';
+import type { Outbound, Overflow } from '../core/index.ts';
+import type { EngineMessage } from '../engine/index.ts';
 import type { Codec, Meta } from '../wire/index.ts';
+
+/** What is said to many. */
+export type Said = Pick<EngineMessage, 'event' | 'data' | 'volatile' | 'overflow' | 'key'>;
 
 /** One message on its way to many sockets: encoded at most once per dialect, whoever asks first. */
 export class Delivery {
-  readonly event: string;
-  readonly data: unknown;
   readonly meta: Meta | undefined;
-  readonly volatile: boolean;
+  readonly #said: Said;
   #codec: Codec | undefined;
   #encoded: Outbound | undefined;
   #others: Map<Codec, Outbound> | undefined;
 
-  constructor(event: string, data: unknown, meta: Meta | undefined, volatile: boolean) {
-    this.event = event;
-    this.data = data;
+  constructor(said: Said, meta: Meta | undefined) {
+    this.#said = said;
     this.meta = meta;
-    this.volatile = volatile;
+  }
+
+  get event(): string {
+    return this.#said.event;
+  }
+
+  get data(): unknown {
+    return this.#said.data;
+  }
+
+  get volatile(): boolean {
+    return this.#said.volatile;
+  }
+
+  get overflow(): Overflow | undefined {
+    return this.#said.overflow;
+  }
+
+  /** A newer message with the same key replaces this one where it waits by `latest`. */
+  get key(): string {
+    return `${this.event}\0${this.#said.key}\0${this.meta?.room}`;
   }
 
   /** @throws HawserError ERR_UNENCODABLE. */

@@ -433,7 +433,7 @@ describe('a request to many', () => {
 
 describe('a delivery', () => {
   test('is encoded once by each dialect', () => {
-    const delivery = new Delivery('say', 'hi', undefined, false);
+    const delivery = new Delivery({ event: 'say', data: 'hi', volatile: false }, undefined);
     const all = [hawserCodec, jsonCodec, hawserCodec, jsonCodec].map((codec) => delivery.encodedBy(codec));
     expect([all[0] === all[2], all[1] === all[3], all[0] === all[1]]).toEqual([true, true, false]);
   });
@@ -453,8 +453,12 @@ describe('a delivery', () => {
   ])('%s is refused by both dialects alike, so that nobody got it', (_, data: unknown) => {
     const unencodable = expect.objectContaining({ code: 'ERR_UNENCODABLE' });
     for (const codec of [hawserCodec, jsonCodec]) {
-      expect(() => new Delivery('say', data, undefined, false).encodedBy(codec)).toThrow(unencodable);
-      expect(() => new Delivery('say', data, undefined, true).encodedBy(codec)).toThrow(unencodable);
+      expect(() => new Delivery({ event: 'say', data: data, volatile: false }, undefined).encodedBy(codec)).toThrow(
+        unencodable,
+      );
+      expect(() => new Delivery({ event: 'say', data: data, volatile: true }, undefined).encodedBy(codec)).toThrow(
+        unencodable,
+      );
     }
   });
 
@@ -468,7 +472,7 @@ describe('a delivery', () => {
     ['names that objects inherit', { toString: 1, constructor: 2, valueOf: 3 }],
   ])('%s is taken by both', (_, data: unknown) => {
     for (const codec of [hawserCodec, jsonCodec]) {
-      const { bytes, text } = new Delivery('say', data, undefined, false).encodedBy(codec);
+      const { bytes, text } = new Delivery({ event: 'say', data: data, volatile: false }, undefined).encodedBy(codec);
       expect(codec.decode(bytes, text).kind).not.toBe(0);
     }
   });

@@ -154,18 +154,19 @@ export class Namespace implements Hall {
   }
 
   /** Delivers to the sockets of this node that the target names, once each, with the room that reached them. */
-  deliver({ target, event, data, meta, volatile }: EngineMessage): void {
+  deliver(message: EngineMessage): void {
+    const { target, meta } = message;
     const left = this.#leftOut(target);
     if (target.rooms.length === 1 && target.users.length === 0 && left === undefined) {
-      this.#deliverToRoom(target.rooms[0] ?? '', event, data, meta, volatile, target.exceptSockets);
+      this.#deliverToRoom(target.rooms[0] ?? '', message);
       return;
     }
     const reached = left ?? new Set<Seat>();
     for (const id of target.exceptSockets) reached.add(this.#seats.get(id) as Seat);
     for (const room of target.rooms) {
-      this.#deliverOnce(this.#rooms.get(room), reached, new Delivery(event, data, { ...meta, room }, volatile));
+      this.#deliverOnce(this.#rooms.get(room), reached, new Delivery(message, { ...meta, room }));
     }
-    const direct = new Delivery(event, data, hasMeta(meta) ? meta : undefined, volatile);
+    const direct = new Delivery(message, hasMeta(meta) ? meta : undefined);
     for (const user of target.users) this.#deliverOnce(this.#users.get(user), reached, direct);
     if (target.rooms.length + target.users.length === 0) this.#deliverOnce(this.#seats.values(), reached, direct);
   }
@@ -205,22 +206,18 @@ export class Namespace implements Hall {
     if (!this.settings.presence || larger > this.settings.presenceMembers) return;
     const members = this.#rooms.get(room);
     if (members === undefined) return;
-    const delivery = new Delivery(change, undefined, { room, member }, false);
+    // No `latest` of a member's own: that many came is not said by the last of them.
+    const said = { event: change, data: undefined, volatile: false, overflow: 'disconnect' } as const;
+    const delivery = new Delivery(said, { room, member });
     for (const seat of members) if (seat.id !== member.id) seat.deliver(delivery);
   }
 
   /** The common case, without a set of those already reached. */
-  #deliverToRoom(
-    room: string,
-    event: string,
-    data: unknown,
-    meta: Meta,
-    volatile: boolean,
-    exceptSockets: readonly string[],
-  ): void {
+  #deliverToRoom(room: string, message: EngineMessage): void {
+    const { exceptSockets } = message.target;
     const members = this.#rooms.get(room);
     if (members === undefined) return;
-    const delivery = new Delivery(event, data, { ...meta, room }, volatile);
+    const delivery = new Delivery(message, { ...message.meta, room });
     for (const seat of members) if (!exceptSockets.includes(seat.id)) seat.deliver(delivery);
   }
 

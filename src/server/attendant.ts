@@ -7,6 +7,7 @@ import {
   type Instant,
   type Limits,
   type Outbound,
+  type Overflow,
   type Times,
   unplanned,
   type WaitOptions,
@@ -40,7 +41,7 @@ export interface House {
   readonly options: ResolvedServerOptions;
   readonly sessionSettings: SessionSettings;
   readonly wheel: TimerWheel;
-  readonly counters: { received: number; sent: number };
+  readonly counters: { received: number; sent: number; dropped: number };
   /** The peer has its new ticket: the one before is void. */
   confirmed(attendant: Attendant): void;
   /** The socket has ended: take it off the books. */
@@ -169,8 +170,19 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
 
   deliver(delivery: Delivery): void {
     const message = delivery.encodedBy(this.codec);
-    if (delivery.volatile) this.sendVolatile(message);
-    else this.send(message, 0);
+    const policy = delivery.volatile ? 'volatile' : (delivery.overflow ?? this.socket.overflow);
+    if (policy === undefined) this.send(message, 0);
+    else this.#deliverBy(message, policy, delivery.key);
+  }
+
+  /** Nobody can wait for one of many: with `block` a member whose backlog is full is left out. */
+  #deliverBy(message: Outbound, policy: Overflow | 'volatile', key: string): void {
+    try {
+      this.socket.sendBy(message, policy, key);
+    } catch {
+      this.socket.dropped += 1;
+      this.onDropped();
+    }
   }
 
   request(name: string, data: unknown, options: WaitOptions): Promise<unknown> {
@@ -179,9 +191,9 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
 
   // Outlet
 
-  send(message: Outbound, tag: number): boolean {
+  send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     this.#house.counters.sent += 1;
-    return this.session.send(message, this.world.now(), tag);
+    return this.session.send(message, this.world.now(), tag, 0, overflow);
   }
 
   reply(message: Outbound): void {
@@ -191,6 +203,10 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   sendVolatile(message: Outbound): boolean {
     this.#house.counters.sent += 1;
     return this.session.sendVolatile(message);
+  }
+
+  onDropped(): void {
+    this.#house.counters.dropped += 1;
   }
 
   mustWait(orDown: boolean): boolean {

@@ -41,6 +41,8 @@ export interface ServerStats {
   readonly links: number;
   readonly received: number;
   readonly sent: number;
+  /** Messages that were left out because their peer was slower: by `volatile` and `drop`, or replaced by `latest`. */
+  readonly dropped: number;
 }
 
 /** Listens on endpoints, lets peers in, and holds their sockets. Made by `createServer`. */
@@ -55,7 +57,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #attendants = new Set<Attendant>();
   readonly #tickets = new TicketBook<Attendant>();
   readonly #login: Login;
-  readonly #counters: { received: number; sent: number } = { received: 0, sent: 0 };
+  readonly #counters: { received: number; sent: number; dropped: number } = { received: 0, sent: 0, dropped: 0 };
   readonly #wheel: TimerWheel;
   readonly #house: House;
   readonly #reception: Reception;

@@ -6,6 +6,7 @@ import {
   type Instant,
   mayComeBack,
   type Outbound,
+  type Overflow,
 } from '../core/index.ts';
 import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
@@ -145,13 +146,13 @@ export class Session {
   /**
    * Queues a message of the acknowledged order and keeps it until the peer has counted it. False when the backlog is over its mark:
    * `onDrain` follows. After the end it does nothing. `tag` tells requests (their id) from everything else (0).
-   * @throws HawserError ERR_BACKLOG_FULL on a client whose peer takes nothing; a server ends the session instead.
+   * @throws HawserError ERR_BACKLOG_FULL when the peer takes nothing and `overflow` is `block` (default on a client); otherwise that is the end.
    */
-  send(message: Outbound, _now: Instant, tag = 0, channel = 0): boolean {
+  send(message: Outbound, _now: Instant, tag = 0, channel = 0, overflow?: Overflow): boolean {
     if (this.#state === 'ended') return false;
     const port = this.#port;
     if (!this.#codec.acknowledges && !port) return false;
-    if (this.#isOverfull(port)) return this.#overflow();
+    if (this.#isOverfull(port)) return this.#overflow(overflow);
     if (this.#codec.acknowledges) this.#ledger.push(message, tag, channel, port !== undefined);
     this.#write(message);
     if (!this.#linkFull && this.#ledger.kept < this.#settings.resumeBytes) return true;
@@ -428,8 +429,8 @@ export class Session {
     return (port.queued > backlogBytes && !this.#replaying) || this.#ledger.kept > resumeBytes + backlogBytes;
   }
 
-  #overflow(): boolean {
-    if (this.#settings.role === 'client') throw new HawserError('ERR_BACKLOG_FULL', 'the peer reads nothing');
+  #overflow(overflow: Overflow = this.#settings.role === 'client' ? 'block' : 'disconnect'): boolean {
+    if (overflow === 'block') throw new HawserError('ERR_BACKLOG_FULL', 'the peer reads nothing');
     this.end(backlogFull());
     return false;
   }
