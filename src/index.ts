@@ -32,5 +32,6 @@ export { MemoryEngine } from './engine/index.ts';
 export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf } from './streams/index.ts';
+export type { CompressionOptions } from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';
 export type { From, Member } from './wire/index.ts';

@@ -43,6 +43,7 @@ export {
   type WaitOptions,
 } from '../core/index.ts';
 export { type ByteStreams, duplexOf } from '../streams/index.ts';
+export type { CompressionOptions } from '../transport/index.ts';
 export type { ThreadEnd } from '../transports/worker/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';

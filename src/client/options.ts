@@ -7,7 +7,7 @@ import {
   type Times,
   type World,
 } from '../core/index.ts';
-import { type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
+import { type CompressionOptions, type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
 import type { Codec } from '../wire/index.ts';
 import type { ClientSocket } from './face.ts';
 
@@ -43,6 +43,8 @@ export interface ConnectOptions {
   readonly times?: Partial<Times>;
   /** Headers of the WebSocket upgrade; only where the platform allows it (Node). */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether and how messages over WebSocket are compressed, with servers that do it too; Node only: a browser decides by itself. Default false. */
+  readonly compression?: boolean | CompressionOptions;
   /** Hears what listeners threw. Default: console.error. */
   readonly onError?: (error: unknown, during: string) => void;
   /** Further transports, tried before the built-in ones of the same scheme. */
@@ -66,6 +68,7 @@ export interface ResolvedConnectOptions {
   readonly limits: Limits;
   readonly times: Times;
   readonly headers: Readonly<Record<string, string>>;
+  readonly compression?: boolean | CompressionOptions;
   readonly onError: (error: unknown, during: string) => void;
 }
 

@@ -234,6 +234,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         closeWait: this.times.closeWait,
         protocols: [this.codec.protocol],
         headers: this.#options.headers,
+        compression: this.#options.compression,
         signal,
       });
       return [await dialled.catch(note), route];

@@ -12,10 +12,10 @@ import {
 import { type Engine, MemoryEngine } from '../engine/index.ts';
 import type { Params } from '../room/index.ts';
 import { realWorld } from '../runtime/index.ts';
-import type { Transport } from '../transport/index.ts';
+import type { CompressionOptions, Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
-import { websocketTransport } from '../transports/websocket/index.ts';
+import { resolveCompression, websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
 
@@ -69,6 +69,8 @@ export interface ServerOptions {
   readonly presence?: boolean;
   /** What makes rooms one across nodes. Default: this node alone, in memory. */
   readonly engine?: Engine;
+  /** Whether and how messages over WebSocket are compressed, with clients that do it too. Default false. */
+  readonly compression?: boolean | CompressionOptions;
   /** Answers HTTP requests on `ws:` endpoints that are no upgrade. A node:http RequestListener. */
   readonly onRequest?: unknown;
   /** Hears what handlers threw. Default: one line to stderr. */
@@ -89,6 +91,7 @@ export interface ResolvedServerOptions {
   readonly secondLogin: SecondLogin;
   readonly presence: boolean;
   readonly engine: Engine;
+  readonly compression: boolean | CompressionOptions;
   readonly onRequest: unknown;
   readonly onError: (error: unknown, during: string) => void;
   readonly transports: readonly Transport[];
@@ -103,6 +106,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       throw new HawserError('ERR_OPTION', `an origin looks like https://app.example, not like ${origin}`);
     }
   }
+  resolveCompression(options.compression);
   return {
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
@@ -113,6 +117,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     secondLogin: checkSecondLogin(options.secondLogin) ?? 'allow',
     presence: options.presence ?? false,
     engine: options.engine ?? new MemoryEngine(),
+    compression: options.compression ?? false,
     onRequest: options.onRequest,
     onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
     transports: [

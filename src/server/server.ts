@@ -210,7 +210,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #listenOptions(isOnLoopback: () => boolean): ListenOptions {
-    const { world, limits, times, onRequest } = this.#options;
+    const { world, limits, times, compression, onRequest } = this.#options;
     return {
       world,
       messageBytes: limits.messageBytes,
@@ -220,6 +220,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       protocols: [...this.#codecs.keys()],
       admit: (peer) => this.#admit(peer, isOnLoopback()),
       onLink: (link) => this.#onLink(link),
+      compression,
       onRequest,
     };
   }

@@ -267,8 +267,12 @@ export function text(message: string): Outbound {
 }
 
 /** A message of `size` bytes, at least 4, that begins with its number. */
+const NOISE: Uint8Array = noise(65_536);
+
 export function numbered(number: number, size: number): Outbound {
   const bytes = new Uint8Array(size);
+  // Large ones fill pipes, also those of a link that compresses.
+  if (size >= NOISE.length) bytes.set(NOISE);
   new DataView(bytes.buffer).setUint32(0, number);
   return new Outbound(bytes, false);
 }
@@ -281,6 +285,19 @@ export function numberOf(bytes: Uint8Array): number {
 export function pattern(size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >>> 8) * 17 + (i >>> 16)) & 0xff;
+  return bytes;
+}
+
+/** Always the same, and nothing that could be made shorter (xorshift). */
+function noise(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let state = 0x9e3779b9;
+  for (let i = 0; i < size; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    bytes[i] = state;
+  }
   return bytes;
 }
 

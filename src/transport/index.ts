@@ -1,3 +1,4 @@
+export * from './compression-options.ts';
 export * from './endpoint.ts';
 export * from './framing.ts';
 export * from './length-framing.ts';

@@ -1,4 +1,5 @@
 import type { CloseReason, Instant, Outbound, World } from '../core/index.ts';
+import type { CompressionOptions } from './compression-options.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** What a link tells the layer above; called synchronously, one call per message and none per hop. */
@@ -85,6 +86,8 @@ export interface LinkOptions {
   readonly closeWait: number;
   /** Whether the peer's `end` is told to `LinkHandler.onEnd` and leaves our direction open. Default false: it closes the link. */
   readonly halfOpen?: boolean;
+  /** Whether and how messages are compressed (ws in Node). Default false. @throws HawserError ERR_OPTION, from `dial` and `listen`. */
+  readonly compression?: boolean | CompressionOptions | undefined;
 }
 
 export interface DialOptions extends LinkOptions {

@@ -8,7 +8,9 @@ import {
   type Utf8Check,
 } from '../core/index.ts';
 import { readClose } from './close-frame.ts';
+import { deflatedAtMost, INFLATE, type MessageCompression } from './compression.ts';
 import {
+  COMPRESSED,
   CONTROL,
   CONTROL_BYTES,
   FIN,
@@ -40,6 +42,8 @@ export interface DecoderOptions {
   readonly fragmentsMax: number;
   /** A faster check of whole texts than the one built in. */
   readonly isUtf8?: Utf8Check | undefined;
+  /** How messages are compressed, where that was agreed on: RSV1 then means it. */
+  readonly compression?: MessageCompression | undefined;
 }
 
 /** Pings of one chunk that are answered; of more than these, the latest stands for all others (RFC 6455 5.5.3). */
@@ -65,8 +69,9 @@ export class FrameDecoder {
   readonly #fragmentsMax: number;
   readonly #isUtf8: Utf8Check;
   readonly #fastUtf8: Utf8Check | undefined;
+  readonly #compression: MessageCompression | undefined;
   /** The reserved bits that mean nothing here: all of them as long as no extension is agreed on. */
-  readonly #reserved: number = RESERVED;
+  readonly #reserved: number;
 
   /** The frame under way: its first byte, payload length and masking key. */
   #first = 0;
@@ -81,8 +86,9 @@ export class FrameDecoder {
   /** The payload of a control frame that a chunk ended in. */
   #control: Uint8Array | undefined = undefined;
 
-  /** The message under way: its opcode, its frames so far, its bytes, and where its text stands. */
+  /** The message under way: its opcode, whether it is compressed, its frames so far, its bytes, and where its text stands. */
   #message: number = NO_MESSAGE;
+  #compressed = false;
   #fragments = 0;
   #buffer: MessageBuffer | undefined = undefined;
   #utf8: number = UTF8_START;
@@ -93,6 +99,8 @@ export class FrameDecoder {
     this.#fragmentsMax = options.fragmentsMax;
     this.#isUtf8 = options.isUtf8 ?? isUtf8;
     this.#fastUtf8 = options.isUtf8;
+    this.#compression = options.compression;
+    this.#reserved = options.compression === undefined ? RESERVED : RESERVED & ~COMPRESSED;
   }
 
   /** Takes in one chunk, which it may unmask in place. Never throws, but for what the sink throws. */
@@ -117,7 +125,9 @@ export class FrameDecoder {
     if (first & CONTROL) {
       this.#onControl(view(chunk, start, end), sink);
     } else if (first & FIN && this.#message === NO_MESSAGE) {
-      this.#deliver(view(chunk, start, end), (first & 0x0f) === OPCODE.text, sink);
+      const payload = view(chunk, start, end);
+      if (first & COMPRESSED) this.#inflate(payload, (first & 0x0f) === OPCODE.text, sink);
+      else this.#deliver(payload, (first & 0x0f) === OPCODE.text, sink);
     } else {
       this.#append(chunk, start, end, 0);
       this.#endDataFrame(sink);
@@ -180,6 +190,9 @@ export class FrameDecoder {
       return this.#fail(CLOSE.protocolError, this.#masked ? 'a frame is not masked' : 'a frame is masked');
     }
     const opcode = first & 0x0f;
+    if (first & COMPRESSED && (opcode & CONTROL || opcode === OPCODE.continuation)) {
+      return this.#fail(CLOSE.protocolError, 'the bit of compressed messages is set on another frame than their first');
+    }
     if (opcode & CONTROL) return this.#allowsControl(first, second);
     if (opcode > OPCODE.binary) return this.#fail(CLOSE.protocolError, 'a reserved opcode');
     if (opcode === OPCODE.continuation && this.#message === NO_MESSAGE) {
@@ -205,7 +218,8 @@ export class FrameDecoder {
     const first = bytes[at] as number;
     if (!(first & CONTROL)) {
       const before = this.#message === NO_MESSAGE ? 0 : (this.#buffer?.length ?? 0);
-      if (before + length > this.#messageBytes) {
+      const compressed = this.#message === NO_MESSAGE ? (first & COMPRESSED) !== 0 : this.#compressed;
+      if (before + length > (compressed ? deflatedAtMost(this.#messageBytes) : this.#messageBytes)) {
         return this.#fail(CLOSE.tooLarge, `a message over ${this.#messageBytes} bytes`);
       }
       if (this.#message !== NO_MESSAGE && ++this.#fragments > this.#fragmentsMax) {
@@ -232,8 +246,9 @@ export class FrameDecoder {
     this.#buffer ??= new MessageBuffer();
     const buffer = this.#buffer;
     const last = (this.#first & FIN) !== 0;
-    const ceiling = last ? buffer.length + (end - start) + missing : this.#messageBytes;
-    if (this.#message === OPCODE.text) {
+    const most = this.#compressed ? deflatedAtMost(this.#messageBytes) : this.#messageBytes;
+    const ceiling = last ? buffer.length + (end - start) + missing : most;
+    if (this.#message === OPCODE.text && !this.#compressed) {
       this.#utf8 = advanceUtf8(this.#utf8, view(chunk, start, end), this.#fastUtf8);
       if (this.#utf8 === UTF8_BROKEN) {
         this.#failText();
@@ -245,6 +260,7 @@ export class FrameDecoder {
 
   #beginMessage(): void {
     this.#message = this.#first & 0x0f;
+    this.#compressed = (this.#first & COMPRESSED) !== 0;
     this.#fragments = 1;
   }
 
@@ -257,7 +273,15 @@ export class FrameDecoder {
     }
     const whole = (this.#buffer as MessageBuffer).take();
     this.#message = NO_MESSAGE;
-    sink.onMessage(whole, text);
+    if (this.#compressed) this.#inflate(whole, text, sink);
+    else sink.onMessage(whole, text);
+  }
+
+  #inflate(payload: Uint8Array, text: boolean, sink: DecoderSink): void {
+    const whole = this.#compression?.inflate(payload, this.#messageBytes) ?? INFLATE.broken;
+    if (whole === INFLATE.tooLarge) this.#fail(CLOSE.tooLarge, `a message over ${this.#messageBytes} bytes`);
+    else if (whole === INFLATE.broken) this.#fail(CLOSE.badText, 'a compressed message is broken');
+    else this.#deliver(whole, text, sink);
   }
 
   #deliver(bytes: Uint8Array, text: boolean, sink: DecoderSink): void {

@@ -1,4 +1,5 @@
 import { HawserError } from '../core/index.ts';
+import { type DeflateAgreement, type DeflateWishes, offerDeflate, readDeflateAnswer } from './deflate.ts';
 import {
   HEAD_BYTES,
   HEADERS_MAX,
@@ -25,13 +26,21 @@ export interface DialRequest {
   readonly protocols: readonly string[];
   /** Extra headers; none of those that the handshake itself writes. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** What permessage-deflate is to be like; undefined doesn't offer it. */
+  readonly deflate?: DeflateWishes | undefined;
 }
 
 export type DialResult =
   /** The head isn't whole yet. */
   | { readonly kind: 'more' }
-  /** The server agreed; `protocol` is '' when it chose none, and `rest` are the first frames. */
-  | { readonly kind: 'open'; readonly protocol: string; readonly headers: Headers; readonly rest: Uint8Array }
+  /** The server agreed; `protocol` is '' when it chose none, `deflate` undefined when it doesn't compress, and `rest` are the first frames. */
+  | {
+      readonly kind: 'open';
+      readonly protocol: string;
+      readonly deflate: DeflateAgreement | undefined;
+      readonly headers: Headers;
+      readonly rest: Uint8Array;
+    }
   /** The server said no, with this HTTP status; `rest` is the beginning of what it said besides. */
   | { readonly kind: 'refused'; readonly status: number; readonly headers: Headers; readonly rest: Uint8Array }
   /** What came is no answer to our request: close. */
@@ -78,9 +87,11 @@ export function encodeDial(request: DialRequest): Uint8Array {
   if (own !== undefined) throw new HawserError('ERR_ARGUMENT', `the handshake writes the header ${own} itself`);
   const offer =
     request.protocols.length === 0 ? '' : headerLines({ 'Sec-WebSocket-Protocol': request.protocols.join(', ') });
+  const extensions =
+    request.deflate === undefined ? '' : headerLines({ 'Sec-WebSocket-Extensions': offerDeflate(request.deflate) });
   return latin1Bytes(
     `GET ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${dialKey(request.nonce)}\r\n${offer}${headerLines(headers)}\r\n`,
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${dialKey(request.nonce)}\r\n${offer}${extensions}${headerLines(headers)}\r\n`,
   );
 }
 
@@ -90,12 +101,14 @@ export class DialParser {
   readonly #headersMax: number;
   readonly #accept: string;
   readonly #protocols: readonly string[];
+  readonly #deflate: DeflateWishes | undefined;
 
   constructor(request: DialRequest, sha1: Sha1, limits: HeadLimits = {}) {
     this.#head = new HeadReader(limits.headBytes ?? HEAD_BYTES);
     this.#headersMax = limits.headersMax ?? HEADERS_MAX;
     this.#accept = acceptKey(dialKey(request.nonce), sha1);
     this.#protocols = request.protocols;
+    this.#deflate = request.deflate;
   }
 
   /** Takes in one chunk; a result may hold views of it. After any result but `more` the parser has done its work. */
@@ -123,14 +136,18 @@ export class DialParser {
     if (status !== 101) return { kind: 'refused', status, headers, rest };
     const why = repeated === undefined ? this.#faultOf(headers) : `the header ${repeated} came more than once`;
     if (why !== undefined) return broken(why);
-    return { kind: 'open', protocol: headers['sec-websocket-protocol'] ?? '', headers, rest };
+    const deflate = this.#deflate && readDeflateAnswer(headers['sec-websocket-extensions'], this.#deflate);
+    if (typeof deflate === 'string') return broken(deflate);
+    return { kind: 'open', protocol: headers['sec-websocket-protocol'] ?? '', deflate, headers, rest };
   }
 
   #faultOf(headers: Headers): string | undefined {
     if (headers['upgrade']?.toLowerCase() !== 'websocket') return 'the header upgrade does not say websocket';
     if (!listHas(headers['connection'], 'upgrade')) return 'the header connection does not say upgrade';
     if (headers['sec-websocket-accept'] !== this.#accept) return 'the header sec-websocket-accept is wrong';
-    if (headers['sec-websocket-extensions'] !== undefined) return 'an extension that was not offered';
+    if (this.#deflate === undefined && headers['sec-websocket-extensions'] !== undefined) {
+      return 'an extension that was not offered';
+    }
     const protocol = headers['sec-websocket-protocol'];
     if (protocol !== undefined && !this.#protocols.includes(protocol)) return 'a subprotocol that was not offered';
     return undefined;

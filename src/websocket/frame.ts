@@ -4,6 +4,8 @@ export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, 
 export const FIN = 0x80;
 /** RSV1 to RSV3: an extension that was agreed on may give them a meaning. */
 export const RESERVED = 0x70;
+/** RSV1 on the first frame of a message: it is compressed (RFC 7692 6). */
+export const COMPRESSED = 0x40;
 /** Set in the opcodes of control frames. */
 export const CONTROL = 0x08;
 export const MASKED = 0x80;
@@ -24,7 +26,7 @@ export function headerLength(payloadLength: number): number {
 
 /**
  * Writes the header of an unfragmented frame at the start of `target`, without a masking key: the bit for it is
- * `masked` (0 or `MASKED`).
+ * `masked` (0 or `MASKED`). `opcode` may bring `COMPRESSED` with it.
  */
 export function writeHeader(target: Uint8Array, opcode: number, payloadLength: number, masked: number): void {
   target[0] = FIN | opcode;

@@ -1,8 +1,9 @@
 import type { Utf8Check } from '../core/index.ts';
 import { assert, type CloseReason, FRAME_SLOT, type Outbound, prependHeader } from '../core/index.ts';
 import { closePayload } from './close-frame.ts';
+import type { MessageCompression } from './compression.ts';
 import { FrameDecoder } from './decoder.ts';
-import { headerLength, MASKED, OPCODE, write32, writeHeader } from './frame.ts';
+import { COMPRESSED, headerLength, MASKED, OPCODE, write32, writeHeader } from './frame.ts';
 import { mask } from './mask.ts';
 import { frameMemory } from './slab.ts';
 
@@ -17,6 +18,8 @@ export interface WebSocketFramingOptions {
   readonly fragmentsMax?: number | undefined;
   /** A faster check of UTF-8 than the one built in, such as Node's `buffer.isUtf8`. */
   readonly isUtf8?: Utf8Check | undefined;
+  /** permessage-deflate (RFC 7692), where the handshake agreed on it. */
+  readonly compression?: MessageCompression | undefined;
 }
 
 /** What the framing tells its driver; `FramingSink` of transport/ is the same. */
@@ -37,7 +40,8 @@ const LONG_HEADER = new Uint8Array(10);
 
 /**
  * RFC 6455 after the handshake, as a `Framing`. Protocol errors are answered with a close frame of code 1002, 1007
- * (text that is not UTF-8), 1008 (too many fragments) or 1009 (message too large), then told by `onClose`.
+ * (text that is not UTF-8, deflate data that is none), 1008 (too many fragments) or 1009 (message too large, also once it is
+ * inflated), then told by `onClose`.
  *
  * A length written in more bytes than it needs is refused with 1002: RFC 6455 5.2 forbids sending one, and leaves open
  * what a receiver does (`ws` takes it).
@@ -47,6 +51,7 @@ export class WebSocketFraming {
   readonly #decoder: FrameDecoder;
   /** A client's source of masking keys; a server has none. */
   readonly #maskKey: (() => number) | undefined;
+  readonly #compression: MessageCompression | undefined;
   #saidGoodbye = false;
 
   constructor(options: WebSocketFramingOptions) {
@@ -58,7 +63,9 @@ export class WebSocketFraming {
       messageBytes: options.messageBytes,
       fragmentsMax: options.fragmentsMax ?? FRAGMENTS_MAX,
       isUtf8: options.isUtf8,
+      compression: options.compression,
     });
+    this.#compression = options.compression;
   }
 
   /**
@@ -76,6 +83,11 @@ export class WebSocketFraming {
   /** The frame of one message: made once for all links of a server, and masked anew for each link of a client. */
   encode(message: Outbound): Uint8Array {
     const opcode = message.text ? OPCODE.text : OPCODE.binary;
+    const compression = this.#compression;
+    if (compression !== undefined && message.length >= compression.threshold) {
+      const frame = this.#deflated(opcode, message, compression);
+      if (frame !== undefined) return frame;
+    }
     if (this.#maskKey !== undefined) return maskedFrame(opcode, message.bytes, this.#maskKey());
     const made = message.framed[FRAME_SLOT.websocket];
     if (made !== undefined) return made;
@@ -86,19 +98,30 @@ export class WebSocketFraming {
 
   /** A ping without payload. */
   ping(): Uint8Array {
-    return this.#controlFrame(OPCODE.ping, NO_PAYLOAD);
+    return this.#frame(OPCODE.ping, NO_PAYLOAD);
   }
 
   /** A close frame; a code that must not travel (such as 1005) makes it an empty one. Pings aren't answered after it. */
   goodbye(reason: CloseReason): Uint8Array {
     this.#saidGoodbye = true;
-    return this.#controlFrame(OPCODE.close, closePayload(reason));
+    return this.#frame(OPCODE.close, closePayload(reason));
+  }
+
+  /** The frame of a compressed message, or undefined where compressing it gains nothing. */
+  #deflated(opcode: number, message: Outbound, compression: MessageCompression): Uint8Array | undefined {
+    const kept = compression.shared && this.#maskKey === undefined;
+    const made = kept ? message.framed[FRAME_SLOT.websocketDeflated] : undefined;
+    if (made !== undefined) return made === NO_PAYLOAD ? undefined : made;
+    const payload = compression.deflate(message.bytes);
+    const frame = payload && this.#frame(opcode | COMPRESSED, payload);
+    if (kept) message.framed[FRAME_SLOT.websocketDeflated] = frame ?? NO_PAYLOAD;
+    return frame;
   }
 
   #answerPings(pings: readonly Uint8Array[], sink: WebSocketSink): void {
     this.#decoder.pings = undefined;
     if (this.#saidGoodbye) return;
-    for (const payload of pings) sink.onReply(this.#controlFrame(OPCODE.pong, payload));
+    for (const payload of pings) sink.onReply(this.#frame(OPCODE.pong, payload));
   }
 
   #end(ending: CloseReason, sink: WebSocketSink): void {
@@ -106,11 +129,12 @@ export class WebSocketFraming {
     sink.onClose(ending);
   }
 
-  #controlFrame(opcode: number, payload: Uint8Array): Uint8Array {
+  #frame(opcode: number, payload: Uint8Array): Uint8Array {
     if (this.#maskKey !== undefined) return maskedFrame(opcode, payload, this.#maskKey());
-    const frame = frameMemory(2 + payload.length);
+    const start = headerLength(payload.length);
+    const frame = frameMemory(start + payload.length);
     writeHeader(frame, opcode, payload.length, 0);
-    frame.set(payload, 2);
+    frame.set(payload, start);
     return frame;
   }
 }

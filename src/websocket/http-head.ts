@@ -80,7 +80,8 @@ export interface Head {
   readonly rawHeaders: readonly string[];
 }
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 5.6.2. */
+export const TOKEN: RegExp = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
@@ -95,7 +96,7 @@ export function parseHead(bytes: Uint8Array, headersMax: number): Head | 'too ma
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
     const value = line.slice(colon + 1);
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined;
+    if (!TOKEN.test(name) || !VALUE.test(value)) return undefined;
     rawHeaders.push(name, trimSpace(value));
   }
   return { startLine, rawHeaders };
@@ -103,7 +104,7 @@ export function parseHead(bytes: Uint8Array, headersMax: number): Head | 'too ma
 
 /** Whether this may be the name of a header. */
 export function isHeaderName(name: string): boolean {
-  return NAME.test(name);
+  return TOKEN.test(name);
 }
 
 /** Whether this may be the value of a header: above all it can't begin another line. */

@@ -1,4 +1,6 @@
 export { mayBeSent } from './close-frame.ts';
+export * from './compression.ts';
+export * from './deflate.ts';
 export * from './dial.ts';
 export * from './framing.ts';
 export type { Headers, HeadLimits } from './http-head.ts';

@@ -1,4 +1,4 @@
-import { type Headers, joinHeaders, listHas, listOf } from './http-head.ts';
+import { type Headers, joinHeaders, listHas, listOf, TOKEN } from './http-head.ts';
 import { type HttpRefusal, refuse } from './respond.ts';
 
 /** A client's wish to speak WebSocket, found to be in order (RFC 6455 4.2.1). */
@@ -41,7 +41,6 @@ const TARGET = /^[\x21-\x7e]+$/;
 const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#@]+)(\/[^?#]*)?(?:\?([^#]*))?$/i;
 const ORIGIN_FORM = /^(\/[^?#]*)(?:\?([^#]*))?$/;
 const HOST = /^(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::\d*)?$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
  * Judges one request by its method, target, HTTP version (such as `1.1`) and `rawHeaders` as node:http gives them: so

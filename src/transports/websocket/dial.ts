@@ -11,6 +11,7 @@ import {
 } from '../../transport/index.ts';
 import { DialParser, type DialRequest, type DialResult, encodeDial, WebSocketFraming } from '../../websocket/index.ts';
 import { attach, peerOf } from '../sockets.ts';
+import { resolveCompression, ZlibCompression } from './compression.ts';
 import { sha1 } from './grant.ts';
 import { HTTP_PORT } from './listener.ts';
 import { targetOf } from './target.ts';
@@ -45,11 +46,14 @@ function requestOf(endpoint: Endpoint, options: DialOptions): DialRequest {
     nonce: options.world.random.bytes(16),
     protocols: options.protocols,
     headers: options.headers,
+    deflate: resolveCompression(options.compression)?.wishes,
   };
 }
 
 /** How much of a refusal's body is shown in the error, in bytes. */
 const BODY_SHOWN = 200;
+
+type OpenAnswer = Extract<DialResult, { readonly kind: 'open' }>;
 
 class Dialling implements PortUser {
   readonly #socket: Socket;
@@ -87,7 +91,7 @@ class Dialling implements PortUser {
       case 'more':
         return;
       case 'open':
-        this.#agreed(result.protocol, result.rest);
+        this.#agreed(result);
         return;
       case 'refused':
         this.#refused(result);
@@ -108,19 +112,21 @@ class Dialling implements PortUser {
   }
 
   /** A server that chose nothing speaks plain JSON, or else nothing that was offered. */
-  #agreed(chosen: string, rest: Uint8Array): void {
-    const protocol = chosen === '' ? STREAM_PROTOCOL.line : chosen;
-    if (this.#options.protocols.includes(protocol)) this.#open(protocol, rest);
+  #agreed(answer: OpenAnswer): void {
+    const protocol = answer.protocol === '' ? STREAM_PROTOCOL.line : answer.protocol;
+    if (this.#options.protocols.includes(protocol)) this.#open(protocol, answer);
     else this.#fail('ERR_HANDSHAKE_REFUSED', 'chose none of the protocols offered');
   }
 
-  #open(protocol: string, rest: Uint8Array): void {
+  #open(protocol: string, { rest, deflate }: OpenAnswer): void {
     const { messageBytes, signal, world } = this.#options;
     signal.removeEventListener('abort', this.#aborted);
     const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
     const group = new LinkGroup({ ...this.#options, transport: this.#endpoint.scheme, allocate });
     const maskKey = (): number => Math.floor(world.random.unit() * 2 ** 32);
-    const framing = new WebSocketFraming({ role: 'client', messageBytes, maskKey, isUtf8 });
+    const settings = resolveCompression(this.#options.compression);
+    const compression = settings && deflate && new ZlibCompression(settings, deflate, 'client');
+    const framing = new WebSocketFraming({ role: 'client', messageBytes, maskKey, isUtf8, compression });
     const link = byteStreamLink({ group, port: this.#socket, framing, protocol, peer: peerOf(this.#socket) });
     attach(this.#socket, link);
     if (rest.length > 0) link.receive(rest);

@@ -2,8 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { byteStreamLink } from '../../runtime/index.ts';
-import { type Peer, STREAM_PROTOCOL } from '../../transport/index.ts';
+import { type ListenOptions, type Peer, STREAM_PROTOCOL } from '../../transport/index.ts';
 import {
+  acceptDeflate,
   chooseProtocol,
   encodeAccept,
   encodeRefusal,
@@ -15,6 +16,7 @@ import {
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import { attach, Parting, peerOf, type Reception } from '../sockets.ts';
+import { resolveCompression, ZlibCompression } from './compression.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
 export function receiveUpgrade(reception: Reception, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
@@ -39,12 +41,38 @@ export function receiveUpgrade(reception: Reception, socket: Socket, request: Up
     sendAway(reception, socket, refuseProtocols(options.protocols));
     return;
   }
-  socket.write(encodeAccept(request.key, sha1, chosen));
-  const framing = new WebSocketFraming({ role: 'server', messageBytes: options.messageBytes, isUtf8 });
+  const deflate = agreeOn(request, options.compression);
+  if (deflate === undefined) {
+    sendAway(reception, socket, refuse(400, 'the header sec-websocket-extensions is broken'));
+    return;
+  }
+  const { compression, headers } = deflate;
+  socket.write(encodeAccept(request.key, sha1, chosen, headers));
+  const framing = new WebSocketFraming({ role: 'server', messageBytes: options.messageBytes, isUtf8, compression });
   const link = byteStreamLink({ group, port: socket, framing, protocol: chosen ?? STREAM_PROTOCOL.line, peer });
   attach(socket, link);
   options.onLink(link);
   if (rest.length > 0) link.receive(rest);
+}
+
+interface Extended {
+  readonly compression?: ZlibCompression;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const PLAIN: Extended = {};
+
+/** What comes of the extensions that a client offers; undefined when they can't be read. Without compression nobody reads them. */
+function agreeOn({ headers }: UpgradeRequest, options: ListenOptions['compression']): Extended | undefined {
+  const settings = resolveCompression(options);
+  if (settings === undefined) return PLAIN;
+  const verdict = acceptDeflate(headers['sec-websocket-extensions'], settings.wishes);
+  if (verdict.kind === 'broken') return undefined;
+  if (verdict.kind === 'none') return PLAIN;
+  return {
+    compression: new ZlibCompression(settings, verdict.agreement, 'server'),
+    headers: { 'Sec-WebSocket-Extensions': verdict.answer },
+  };
 }
 
 /** Answers no and closes. */

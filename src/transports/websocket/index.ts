@@ -2,11 +2,12 @@ import type { Transport } from '../../transport/index.ts';
 import { dialWebSocket } from './dial.ts';
 import { WebSocketListener } from './listener.ts';
 
+export { resolveCompression } from './compression.ts';
 export { attachWebSocket } from './listener.ts';
 
 /** `ws://host:port/path`: RFC 6455, and HTTP on the same port for what is no upgrade. */
 export const websocketTransport: Transport = {
   schemes: ['ws'],
   dial: dialWebSocket,
-  listen: (endpoint, options) => new WebSocketListener(options).listen(endpoint),
+  listen: async (endpoint, options) => await new WebSocketListener(options).listen(endpoint),
 };

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { LinkGroup } from '../../runtime/index.ts';
 import { describeEndpoint, type Endpoint, type Listener, type ListenOptions } from '../../transport/index.ts';
 import { boundEndpoint, type Reception, startListening, stopListening } from '../sockets.ts';
+import { resolveCompression } from './compression.ts';
 import { hiddenHttpServer, onUpgrade } from './http.ts';
 import { Visitor } from './visitor.ts';
 
@@ -98,6 +99,7 @@ export function attachWebSocket(server: HttpServer, options: ListenOptions): Lis
 type UpgradeArguments = Parameters<typeof onUpgrade> extends [unknown, unknown, ...infer Rest] ? Rest : never;
 
 function receptionOf(options: ListenOptions): Reception {
+  resolveCompression(options.compression);
   const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
   return { group: new LinkGroup({ ...options, transport: 'ws', allocate }), options, guests: new Set() };
 }

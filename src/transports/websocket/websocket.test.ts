@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { realWorld } from '../../runtime/index.ts';
 import { type LinkSuiteOptions, linkSuite } from '../../testing/link-suite.ts';
-import type { Listener, Transport } from '../../transport/index.ts';
+import type { CompressionOptions, Listener, Transport } from '../../transport/index.ts';
 import { browserWebSocketTransport } from './browser.ts';
 import { websocketTransport } from './index.ts';
 import type { WebSocketListener } from './listener.ts';
@@ -29,6 +29,23 @@ const suite: LinkSuiteOptions = {
 };
 
 linkSuite('ws', suite);
+
+const everything: CompressionOptions = { threshold: 0, serverContextTakeover: true, clientContextTakeover: true };
+for (const [name, compression] of [
+  ['with nothing taken over', { threshold: 0 }],
+  ['with contexts taken over', everything],
+  ['with the smallest windows', { ...everything, serverMaxWindowBits: 8, clientMaxWindowBits: 8 }],
+] as const) {
+  linkSuite(`ws, compressed, ${name}`, {
+    ...suite,
+    transport: {
+      ...transport,
+      dial: (endpoint, options) => transport.dial(endpoint, { ...options, compression }),
+      listen: async (endpoint, options) =>
+        (await transport.listen?.(endpoint, { ...options, compression })) as Listener,
+    },
+  });
+}
 
 Object.assign(globalThis, { WebSocket });
 linkSuite("ws, dialled with a browser's WebSocket", {
