@@ -30,6 +30,9 @@ function blocksOf(name: string, language: string, replacements: Replacements): s
   return [...blocks].map(([, block = '']) => block.trimEnd().split('\n'));
 }
 
+/** How long a program may take to show something, ms: then it is wrong, and what it showed says how. */
+const PATIENCE = 30_000;
+
 /** A terminal at the root of the repository in which one command runs. */
 export class Terminal implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -40,6 +43,7 @@ export class Terminal implements AsyncDisposable {
   #read = 0;
   #wake: () => void = () => {};
   #ended = false;
+  #late = false;
 
   /** `command` is a line for the shell, without pipes: its process takes the shell's place. */
   constructor(command: string) {
@@ -78,9 +82,18 @@ export class Terminal implements AsyncDisposable {
 
   /**
    * Waits for the next text like this, after what was waited for before, and returns it with its groups.
-   * @throws Error with all that was shown, when the program ends without it.
+   * @throws Error with all that was shown, when the program ends without it or takes too long.
    */
   async shows(what: string | RegExp): Promise<RegExpExecArray> {
+    const deadline = setTimeout(() => this.#giveUp(), PATIENCE);
+    try {
+      return await this.#find(what);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  async #find(what: string | RegExp): Promise<RegExpExecArray> {
     const pattern = typeof what === 'string' ? new RegExp(what.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')) : what;
     for (;;) {
       const found = pattern.exec(this.#shown.slice(this.#read));
@@ -88,11 +101,19 @@ export class Terminal implements AsyncDisposable {
         this.#read += found.index + found[0].length;
         return found;
       }
-      if (this.#ended) throw new Error(`'${this.#command}' ended without ${String(what)}:\n${this.#shown}`);
+      if (this.#ended || this.#late) {
+        const how = this.#ended ? 'ended' : 'went on';
+        throw new Error(`'${this.#command}' ${how} without ${String(what)}:\n${this.#shown}`);
+      }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+  }
+
+  #giveUp(): void {
+    this.#late = true;
+    this.#wake();
   }
 
   /** Waits for the end: the exit code, or the name of the signal. */
