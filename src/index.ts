@@ -32,6 +32,16 @@ export { MemoryEngine } from './engine/index.ts';
 export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf } from './streams/index.ts';
-export type { CompressionOptions } from './transport/index.ts';
+export type {
+  CompressionOptions,
+  ListenAddress,
+  Listener,
+  ListenerStats,
+  NetListenOptions,
+  PeerCertificate,
+  TlsDialOptions,
+  TlsListenOptions,
+  TlsVersion,
+} from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';
 export type { From, Member } from './wire/index.ts';

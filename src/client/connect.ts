@@ -1,16 +1,16 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
 import { ClientSocket } from './face.ts';
-import { type ConnectOptions, type Platform, resolveConnectOptions, resolveRoutes } from './options.ts';
+import { type ConnectOptions, type Platform, resolveConnectOptions, resolveRoutes, type Targets } from './options.ts';
 import { ClientCore } from './socket.ts';
 
 export type Connect = <A extends ApiShape = AnyApi>(
-  urls: string | readonly string[],
+  urls: Targets,
   options?: ConnectOptions,
 ) => Promise<ClientSocket<A>>;
 
 /** `connect` for one platform. */
 export function createConnect(platform: Platform): Connect {
-  return async <A extends ApiShape = AnyApi>(urls: string | readonly string[], options: ConnectOptions = {}) => {
+  return async <A extends ApiShape = AnyApi>(urls: Targets, options: ConnectOptions = {}) => {
     const routes = resolveRoutes(urls, [...(options.transports ?? []), ...platform.transports]);
     const core = new ClientCore(platform, routes, resolveConnectOptions(options));
     const socket = new ClientSocket<A>(core);

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { realWorld } from '../runtime/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
-import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
+import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import { clientCodec } from '../wire/index.ts';
@@ -15,7 +15,7 @@ import { type Connect, createConnect } from './connect.ts';
 export const connect: Connect = createConnect({
   world: realWorld(),
   codec: clientCodec,
-  transports: [websocketTransport, tcpTransport, ipcTransport, workerTransport, inprocTransport],
+  transports: [websocketTransport, tcpTransport, tlsTransport, ipcTransport, workerTransport, inprocTransport],
 });
 
 export type {

@@ -7,7 +7,13 @@ import {
   type Times,
   type World,
 } from '../core/index.ts';
-import { type CompressionOptions, type Endpoint, parseEndpoint, type Transport } from '../transport/index.ts';
+import {
+  type CompressionOptions,
+  type Endpoint,
+  type NetDialOptions,
+  parseEndpoint,
+  type Transport,
+} from '../transport/index.ts';
 import type { Codec } from '../wire/index.ts';
 import type { ClientSocket } from './face.ts';
 
@@ -88,19 +94,29 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   };
 }
 
+/** What to dial, and how; a URL alone means `{ url }`. In Node only: a page's URLs have no options. */
+export interface DialTarget extends NetDialOptions {
+  readonly url: string;
+}
+
+/** One or several. */
+export type Targets = string | DialTarget | readonly (string | DialTarget)[];
+
 /** A URL that can be dialled here, with the transport that does it. */
 export interface Route {
   readonly endpoint: Endpoint;
+  readonly net: NetDialOptions;
   readonly transport: Transport;
 }
 
 /** @throws HawserError ERR_URL for no URL at all, or one that no transport speaks. */
-export function resolveRoutes(urls: string | readonly string[], transports: readonly Transport[]): readonly Route[] {
-  const routes = [urls].flat().map((url) => {
+export function resolveRoutes(urls: Targets, transports: readonly Transport[]): readonly Route[] {
+  const routes = [urls].flat().map((target) => {
+    const { url, ...net } = typeof target === 'string' ? { url: target } : target;
     const endpoint = parseEndpoint(url);
     const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
     if (!transport) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
-    return { endpoint, transport };
+    return { endpoint, net, transport };
   });
   if (routes.length === 0) throw new HawserError('ERR_URL', 'no URL');
   return routes;

@@ -235,6 +235,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         protocols: [this.codec.protocol],
         headers: this.#options.headers,
         compression: this.#options.compression,
+        net: route.net,
         signal,
       });
       return [await dialled.catch(note), route];

@@ -9,6 +9,10 @@ export interface BytePort {
   readonly writableLength: number;
   pause(): unknown;
   resume(): unknown;
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  ref?(): unknown;
+  unref?(): unknown;
   /** Ends our direction when all is written. */
   end(): unknown;
   /** Drops what is queued and closes both directions. */
@@ -22,6 +26,8 @@ export interface PortUser {
   writable(): void;
   /** The peer sends no more. */
   ended(): void;
+  /** Nothing was read or written for as long as the port was told to wait. */
+  idle?(): void;
   /** Both directions are closed; `error` says why, when something broke. Called once, the last. */
   gone(error: Error | undefined): void;
 }

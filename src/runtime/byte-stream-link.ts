@@ -31,12 +31,15 @@ export interface ByteStreamLinkParts {
   readonly framing: Framing;
   readonly protocol: string;
   readonly peer: Peer;
+  /** Whether what the peer sends still arrives when the port has ended our direction. Default true. */
+  readonly halfCloses?: boolean;
 }
 
-/** A link on a byte stream; it has `ping` when its framing has, and `end` when its framing knows what an end means. */
+/** A link on a byte stream; it has `ping` when its framing has, and `end` when its framing and its port know what that is. */
 export function byteStreamLink(parts: ByteStreamLinkParts): ByteStreamLink {
-  if (parts.framing.ping !== undefined) return new PingingLink(parts);
-  return parts.framing.ended === undefined ? new ByteStreamLink(parts) : new EndingLink(parts);
+  const { framing, halfCloses = true } = parts;
+  if (framing.ping !== undefined) return new PingingLink(parts);
+  return framing.ended === undefined || !halfCloses ? new ByteStreamLink(parts) : new EndingLink(parts);
 }
 
 /**
@@ -94,6 +97,22 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 
   get stalledSince(): Instant | undefined {
     return this.#stalledSince;
+  }
+
+  get bytesRead(): number {
+    return this.#port.bytesRead ?? 0;
+  }
+
+  get bytesWritten(): number {
+    return this.#port.bytesWritten ?? 0;
+  }
+
+  ref(): void {
+    this.#port.ref?.();
+  }
+
+  unref(): void {
+    this.#port.unref?.();
   }
 
   get closed(): Promise<CloseReason> {
@@ -175,6 +194,10 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     }
     this.#peerLeft = true;
     this.#flush();
+  }
+
+  idle(): void {
+    void this.close({ code: CLOSE.peerSilent, reason: 'nothing was said or heard for too long' });
   }
 
   gone(error: Error | undefined): void {

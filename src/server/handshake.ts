@@ -32,6 +32,7 @@ export function credentialsOf(peer: Peer, transport: string, greeting: Greeting)
     query: { ...peer.query, ...greeting.query },
     headers: peer.headers,
     cookies: parseCookies(peer.headers['cookie']),
+    certificate: peer.certificate,
   };
 }
 

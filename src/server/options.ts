@@ -12,9 +12,9 @@ import {
 import { type Engine, MemoryEngine } from '../engine/index.ts';
 import type { Params } from '../room/index.ts';
 import { realWorld } from '../runtime/index.ts';
-import type { CompressionOptions, Transport } from '../transport/index.ts';
+import type { CompressionOptions, PeerCertificate, Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
-import { ipcTransport, tcpTransport } from '../transports/net/index.ts';
+import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
 import { resolveCompression, websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
@@ -38,6 +38,8 @@ export interface Credentials {
   /** Headers of the WebSocket upgrade, lower case; empty elsewhere. */
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: Readonly<Record<string, string>>;
+  /** What the peer has shown on tls or wss and an authority vouches for, where the listener asked (`requestCert`). */
+  readonly certificate: PeerCertificate | undefined;
 }
 
 /** What authentication found out. */
@@ -124,6 +126,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       ...(options.transports ?? []),
       websocketTransport,
       tcpTransport,
+      tlsTransport,
       ipcTransport,
       workerTransport,
       inprocTransport,

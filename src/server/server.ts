@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { channelRoomOf } from '../channel/index.ts';
 import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
@@ -13,6 +14,7 @@ import {
   type Peer,
   parseEndpoint,
   type Refusal,
+  type Transport,
 } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { type Codec, type Hello, hawserCodec, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
@@ -20,6 +22,15 @@ import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
+import {
+  isInherited,
+  isLoopback,
+  isLoopbackAddress,
+  type Listening,
+  type ListenTarget,
+  resolveListening,
+  trafficOf,
+} from './listening.ts';
 import { Login } from './login.ts';
 import { Admitted } from './middleware.ts';
 import type { ServerNamespace } from './namespace.ts';
@@ -32,6 +43,7 @@ const TICKET_BYTES = 16;
 const ID_BYTES = 9;
 /** How often a closing server looks whether its handlers are done, ms. */
 const DRAIN_STEP = 20;
+const STRANGER: Refusal = { reason: closeReason(CLOSE.notAllowed), status: 403 };
 
 /** Sockets of a server now, and messages since it began. */
 export interface ServerStats {
@@ -43,6 +55,13 @@ export interface ServerStats {
   readonly sent: number;
   /** Messages that were left out because their peer was slower: by `volatile` and `drop`, or replaced by `latest`. */
   readonly dropped: number;
+  /** Connections of the listeners, those that have no link yet included. */
+  readonly connections: number;
+  /** Bytes on the wire, of listeners that count them (tcp, tls, ipc, ws, wss). */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Bytes that wait for slow peers now. */
+  readonly queued: number;
 }
 
 /** Listens on endpoints, lets peers in, and holds their sockets. Made by `createServer`. */
@@ -81,9 +100,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return this.#listeners.map((listener) => listener.endpoint);
   }
 
+  /** What listens: addresses, counts, and whether it keeps the process alive (`ref`, `unref`). */
+  get listeners(): readonly Listener[] {
+    return [...this.#listeners];
+  }
+
   get stats(): ServerStats {
     const links = [...this.#attendants].filter((attendant) => attendant.session.state === 'up').length;
-    return { sockets: this.#attendants.size, links, ...this.#counters };
+    let queued = 0;
+    for (const { link } of this.#connections) queued += link.queued;
+    return { sockets: this.#attendants.size, links, ...this.#counters, ...trafficOf(this.#listeners), queued };
   }
 
   /**
@@ -111,15 +137,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.#root.requestAll(name, ...rest);
 
   /**
-   * Listens on these URLs and resolves with their endpoints, real ports filled in. When one fails, none stays open.
-   * @throws HawserError ERR_URL, ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED (no permission; or off loopback without `authenticate`
+   * Listens on these URLs, or targets with options, and resolves with their endpoints, real ports filled in. When one fails, none stays
+   * open.
+   * @throws HawserError ERR_URL, ERR_OPTION, ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED (no permission; or off loopback without `authenticate`
    *   and without `insecure`), ERR_CLOSED.
    */
-  async listen(...urls: string[]): Promise<readonly string[]> {
-    const endpoints = urls.map((url) => parseEndpoint(url));
-    for (const endpoint of endpoints) this.#refuseAnonymous(endpoint);
+  async listen(...targets: (string | ListenTarget)[]): Promise<readonly string[]> {
+    const listenings = targets.map((target) => resolveListening(target));
+    for (const one of listenings) if (!isInherited(one)) this.#refuseAnonymous(one.endpoint);
     await this.#start();
-    const opened = await Promise.allSettled(endpoints.map((endpoint) => this.#listenOn(endpoint)));
+    const opened = await Promise.allSettled(listenings.map((one) => this.#listenOn(one)));
     const failed = opened.find((result) => result.status === 'rejected');
     const listeners = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     if (failed !== undefined) {
@@ -136,6 +163,26 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   /**
+   * Takes connections that another process has accepted and handed over (`ListenTarget.onSocket` there): resolves with the function that
+   * goes on with one. The target says what they speak; where its host is loopback, only peers of this machine get in.
+   * @throws HawserError ERR_URL, ERR_OPTION, ERR_NOT_ALLOWED, ERR_CLOSED.
+   */
+  async receive(target: string | ListenTarget): Promise<(socket: Socket) => void> {
+    const { endpoint, halfOpen, net } = resolveListening(target);
+    this.#refuseAnonymous(endpoint);
+    await this.#start();
+    const transport = this.#transportOf(endpoint);
+    if (transport.receive === undefined) throw new HawserError('ERR_URL', `'${endpoint.scheme}:' takes no sockets`);
+    const loopback = isLoopback(endpoint);
+    const options = this.#listenOptions(() => loopback);
+    const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
+    const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
+    const receiver = await transport.receive(endpoint, listened);
+    this.#listeners.push(receiver);
+    return (socket) => receiver.take(socket);
+  }
+
+  /**
    * Takes the WebSocket upgrades of an HTTP server that the application has; its other requests stay its own. Without `authenticate` and
    * without `insecure` it lets in only what listens on loopback. Resolves when peers can come.
    * @throws HawserError ERR_CLOSED; whatever the engine's start throws.
@@ -149,7 +196,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const options = this.#listenOptions(isOnLoopback);
     const mayBeAnybody = this.#options.authenticate !== undefined || this.#options.insecure;
     const admit = (peer: Peer): Refusal | undefined =>
-      mayBeAnybody || isOnLoopback() ? options.admit(peer) : { reason: closeReason(CLOSE.notAllowed), status: 403 };
+      mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
     this.#listeners.push(attachWebSocket(httpServer, { ...options, admit }));
   }
 
@@ -197,16 +244,33 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await this.#started;
   }
 
-  async #listenOn(endpoint: Endpoint): Promise<Listener> {
-    const transport = this.#options.transports.find((one) => one.schemes.includes(endpoint.scheme));
-    if (transport?.listen === undefined) {
+  async #listenOn(listening: Listening): Promise<Listener> {
+    const { endpoint, halfOpen, net } = listening;
+    const transport = this.#transportOf(endpoint);
+    if (transport.listen === undefined)
       throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
+    // Where it really is: what was inherited may be anywhere, and is nobody's until that is known.
+    let where = isInherited(listening) ? undefined : endpoint;
+    const options = this.#listenOptions(() => where !== undefined && isLoopback(where));
+    const admit = (peer: Peer): Refusal | undefined => (where === undefined ? STRANGER : options.admit(peer));
+    const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
+    const listener = await transport.listen(endpoint, listened);
+    if (where !== undefined) return listener;
+    try {
+      const found = parseEndpoint(listener.endpoint);
+      this.#refuseAnonymous(found);
+      where = found;
+      return listener;
+    } catch (error) {
+      await listener.close();
+      throw error;
     }
-    const loopback = isLoopback(endpoint);
-    return transport.listen(
-      endpoint,
-      this.#listenOptions(() => loopback),
-    );
+  }
+
+  #transportOf(endpoint: Endpoint): Transport {
+    const transport = this.#options.transports.find((one) => one.schemes.includes(endpoint.scheme));
+    if (transport === undefined) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
+    return transport;
   }
 
   #listenOptions(isOnLoopback: () => boolean): ListenOptions {
@@ -387,16 +451,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.rise(attendant.peer);
     this.#places.left(attendant.namespace);
   }
-}
-
-/** Whether only this machine can reach the endpoint. */
-function isLoopback({ scheme, host }: Endpoint): boolean {
-  if (scheme === 'ipc' || scheme === 'inproc' || scheme === 'worker') return true;
-  return host === '' || host === 'localhost' || isLoopbackAddress(host);
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
 function base64url(bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 import { HawserError } from '../core/index.ts';
 
 /** Parameters of an endpoint's URL that are this side's own business and never sent. docs/PROTOCOL.md has the table. */
-export const RESERVED_PARAMETERS = ['key', 'cert', 'ca', 'servername', 'dialect', 'namespace', 'mode'] as const;
+export const RESERVED_PARAMETERS = ['key', 'cert', 'ca', 'servername', 'dialect', 'namespace', 'mode', 'fd'] as const;
 export type ReservedParameter = (typeof RESERVED_PARAMETERS)[number];
 
 /** A URL that a server listens on or a client dials, taken apart. */
@@ -29,7 +29,8 @@ export function parseEndpoint(text: string): Endpoint {
   let url: URL;
   let path: string;
   try {
-    url = new URL(text);
+    // A named pipe of Windows, as its own programs write it.
+    url = new URL(text.startsWith('\\\\') ? `ipc:${text}` : text);
     path = decodeURIComponent(url.pathname);
   } catch (cause) {
     throw new HawserError('ERR_URL', 'not a URL', { cause });

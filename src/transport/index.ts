@@ -4,5 +4,6 @@ export * from './framing.ts';
 export * from './length-framing.ts';
 export * from './line-framing.ts';
 export * from './link.ts';
+export * from './net-options.ts';
 export * from './sniffer.ts';
 export * from './stream-protocol.ts';

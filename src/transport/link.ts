@@ -1,6 +1,7 @@
 import type { CloseReason, Instant, Outbound, World } from '../core/index.ts';
 import type { CompressionOptions } from './compression-options.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { NetDialOptions, NetListenOptions } from './net-options.ts';
 
 /** What a link tells the layer above; called synchronously, one call per message and none per hop. */
 export interface LinkHandler {
@@ -36,6 +37,21 @@ export interface Peer {
   readonly query: Readonly<Record<string, string>>;
   /** HTTP headers of the upgrade, lower case; empty elsewhere. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The certificate that the peer has shown and an authority that is trusted here vouches for (tls, wss). */
+  readonly certificate?: PeerCertificate;
+}
+
+/** A certificate that was verified. Names are as X.509 has them: `CN`, `O`, `OU` …; several of a kind are a list. */
+export interface PeerCertificate {
+  readonly subject: Readonly<Record<string, string | readonly string[]>>;
+  readonly issuer: Readonly<Record<string, string | readonly string[]>>;
+  /** Such as `DNS:ada.example, IP Address:127.0.0.1`. */
+  readonly subjectAltName: string | undefined;
+  /** SHA-256 of the certificate, in upper-case hex with colons. */
+  readonly fingerprint256: string;
+  readonly serialNumber: string;
+  readonly validFrom: Date;
+  readonly validTo: Date;
 }
 
 /** A link that carries whole messages, in order. Every transport passes the same suite: `testing/link-suite.ts`. */
@@ -56,13 +72,19 @@ export interface Link extends AsyncDisposable {
   readonly queued: number;
   /** Since when `queued` has not moved; undefined while nothing waits. The write deadline is measured from it. */
   readonly stalledSince: Instant | undefined;
+  /** Bytes that the transport has taken in and given out, its own and those of framings included; left out where nobody counts. */
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  /** Whether the link keeps the process alive: it does until `unref`. Left out where it never does. */
+  ref?(): void;
+  unref?(): void;
   /** Stops and resumes reading: how back-pressure reaches the peer. Messages of the chunk that was read still arrive. */
   pause(): void;
   resume(): void;
   /**
    * Sends what is queued, then says that nothing more follows; `send` does nothing from here on, and the peer may go on sending.
    * When the peer has ended too, the link closes with 1005. Only where the bytes of a protocol can say it: lines and raw bytes on
-   * tcp, tls and ipc, anything on inproc; hawser.v1 on a byte stream and WebSocket end both ways at once.
+   * tcp and ipc, anything on inproc. hawser.v1 on a byte stream and WebSocket end both ways at once; tls hears an end and can't say it.
    */
   end?(): void;
   /** Asks the peer for a sign of life below our protocol, where the transport has such a thing (RFC 6455 5.5.2). */
@@ -96,6 +118,8 @@ export interface DialOptions extends LinkOptions {
   readonly protocols: readonly string[];
   /** Extra HTTP headers of the upgrade (ws in Node only). */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the application said beside the URL (tcp, tls, ipc, ws and wss in Node). */
+  readonly net?: NetDialOptions;
 }
 
 /** Why a peer is turned away before it has a link. */
@@ -116,12 +140,40 @@ export interface ListenOptions extends LinkOptions {
   onLink(link: Link): void;
   /** Answers HTTP requests that are no upgrade (ws). The type is node:http's RequestListener, unknown here. */
   readonly onRequest?: unknown;
+  /** What the application said beside the URL. */
+  readonly net?: NetListenOptions;
+}
+
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+  /** `IPv4` or `IPv6`. */
+  readonly family: string;
+}
+
+/** Connections of one listener now, and what went through it since it began. */
+export interface ListenerStats {
+  /** Those that have no link yet included. */
+  readonly connections: number;
+  readonly accepted: number;
+  /** Turned away because of `maxConnections`. */
+  readonly refused: number;
+  /** As they are on the wire: on tls encrypted. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
 }
 
 /** Something that accepts links until it is closed. */
 export interface Listener extends AsyncDisposable {
   /** The endpoint with its real port, such as `ws://127.0.0.1:3000`. */
   readonly endpoint: string;
+  /** Where it listens, as node:net has it: an address, a path, or null; left out where there is no such thing. */
+  address?(): ListenAddress | string | null;
+  /** Left out where connections are another's, as on an HTTP server that the application runs. */
+  readonly stats?: ListenerStats;
+  /** Whether the listener keeps the process alive: it does until `unref`. */
+  ref?(): void;
+  unref?(): void;
   /** Stops accepting; links that are up live on. */
   close(): Promise<void>;
 }
@@ -132,9 +184,18 @@ export interface Transport {
   /**
    * Opens a link.
    * @throws HawserError ERR_ABORTED (the signal), ERR_CONNECT_FAILED (refused, unreachable, reset),
-   *   ERR_HANDSHAKE_REFUSED (the server answered no; `data` has the HTTP status), ERR_URL.
+   *   ERR_HANDSHAKE_REFUSED (the server answered no; `data` has the HTTP status), ERR_TLS (no safe connection; the message says
+   *   why), ERR_URL, ERR_OPTION.
    */
   dial(endpoint: Endpoint, options: DialOptions): Promise<Link>;
-  /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_URL, ERR_NOT_ALLOWED (no permission). */
+  /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_URL, ERR_NOT_ALLOWED (no permission), ERR_OPTION. */
   listen?(endpoint: Endpoint, options: ListenOptions): Promise<Listener>;
+  /** Makes links of connections that others have accepted. @throws HawserError ERR_OPTION. */
+  receive?(endpoint: Endpoint, options: ListenOptions): Promise<Receiver>;
+}
+
+/** A listener that listens on nothing itself. */
+export interface Receiver extends Listener {
+  /** Goes on with a connection: in Node a net.Socket, connected and not read from yet. */
+  take(connection: unknown): void;
 }

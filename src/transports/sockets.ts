@@ -1,7 +1,10 @@
-import type { AddressInfo, ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
+import type { ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { HawserError } from '../core/index.ts';
-import { Deadline, type DeadlineOwner, type LinkGroup, type PortUser } from '../runtime/index.ts';
-import type { ListenOptions, Peer } from '../transport/index.ts';
+import { Deadline, type DeadlineOwner, type PortUser } from '../runtime/index.ts';
+import type { Peer } from '../transport/index.ts';
+import type { Guest, Reception } from './guest.ts';
+import { certificateOf } from './tls.ts';
 
 const USER = Symbol('port user');
 
@@ -28,7 +31,24 @@ export function detach(socket: Socket): void {
   socket.off('drain', onDrain);
   socket.off('end', onEnd);
   socket.off('close', onClose);
+  socket.off('timeout', onTimeout);
   delete (socket as UsedSocket)[USER];
+}
+
+/** Node's TLS throws away what is under way to it when it ends its own direction. It hears of the peer's end all the same. */
+export function halfCloses(socket: Socket): boolean {
+  return !(socket instanceof TLSSocket);
+}
+
+/** From now on the socket's user hears when nothing moved for `ms`. */
+export function watchIdle(socket: Socket, ms: number): void {
+  if (ms <= 0) return;
+  socket.setTimeout(ms);
+  socket.on('timeout', onTimeout);
+}
+
+function onTimeout(this: UsedSocket): void {
+  this[USER]?.idle?.();
 }
 
 function onData(this: UsedSocket, chunk: Uint8Array): void {
@@ -48,18 +68,6 @@ function onError(this: UsedSocket): void {}
 
 function onClose(this: UsedSocket): void {
   this[USER]?.gone(this.errored ?? undefined);
-}
-
-/** Connections without a link: they are cut when the listener closes. */
-export interface Guest {
-  leave(): void;
-}
-
-/** What the connections of one listener share. */
-export interface Reception {
-  readonly group: LinkGroup;
-  readonly options: ListenOptions;
-  readonly guests: Set<Guest>;
 }
 
 /** Sends a connection away: the last words are written, what still comes is dropped, and it ends within `closeWait`. */
@@ -109,6 +117,7 @@ const MAPPED = '::ffff:';
 export function peerOf(socket: Socket, asked?: Pick<Peer, 'path' | 'query' | 'headers'>): Peer {
   const full = socket.remoteAddress ?? '';
   const address = full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
+  const certificate = certificateOf(socket);
   return {
     address,
     port: socket.remotePort ?? 0,
@@ -116,22 +125,28 @@ export function peerOf(socket: Socket, asked?: Pick<Peer, 'path' | 'query' | 'he
     path: asked?.path,
     query: asked?.query ?? NOTHING,
     headers: asked?.headers ?? NOTHING,
+    ...(certificate === undefined ? {} : { certificate }),
   };
 }
 
 /**
- * Starts to listen.
+ * Starts to listen: at an address or path, or on what listens already.
  * @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_URL (an address that this machine doesn't have).
  */
-export function startListening(server: Server, where: NetListenOptions, endpoint: string): Promise<void> {
+export function startListening(server: Server, where: NetListenOptions | object, endpoint: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => reject(listenError(error, endpoint));
     server.once('error', failed);
-    server.listen(where, () => {
+    const listening = (): void => {
       server.off('error', failed);
       server.on('error', ignore);
       resolve();
-    });
+    };
+    try {
+      server.listen(where, listening);
+    } catch (error) {
+      failed(error as Error);
+    }
   });
 }
 
@@ -151,7 +166,9 @@ export function listenError(error: NodeJS.ErrnoException, endpoint: string): Haw
 
 /** The endpoint that a server really listens on. */
 export function boundEndpoint(server: Server, scheme: string, path = ''): string {
-  const { address, port } = server.address() as AddressInfo;
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') return `${scheme}://${bound ?? path}`;
+  const { address, port } = bound;
   return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}${path}`;
 }
 

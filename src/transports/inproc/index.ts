@@ -21,6 +21,7 @@ export const inprocTransport: Transport = { schemes: ['inproc'], dial, listen };
 
 async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const where = describeEndpoint(endpoint);
+  refuseOptions(options.net);
   await new Promise<void>((resolve) => options.world.soon(resolve));
   if (options.signal.aborted) {
     throw new HawserError('ERR_ABORTED', `${where} was given up`, { cause: options.signal.reason });
@@ -45,6 +46,7 @@ async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
 }
 
 async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
+  refuseOptions(options.net);
   const name = endpoint.path;
   const where = `inproc:${name}`;
   if (name === '') throw new HawserError('ERR_URL', 'inproc: names nothing');
@@ -54,4 +56,9 @@ async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Liste
     if (LISTENERS.get(name) === options) LISTENERS.delete(name);
   };
   return { endpoint: where, close, [Symbol.asyncDispose]: close };
+}
+
+function refuseOptions(net: object = {}): void {
+  const [name] = Object.keys(net);
+  if (name !== undefined) throw new HawserError('ERR_OPTION', `inproc: '${name}' is no option here`);
 }

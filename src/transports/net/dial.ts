@@ -1,5 +1,5 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
-import { HawserError } from '../../core/index.ts';
+import type { Socket } from 'node:net';
+import { type ErrorCode, HawserError } from '../../core/index.ts';
 import { byteStreamLink, LinkGroup, type PortUser } from '../../runtime/index.ts';
 import {
   type DialOptions,
@@ -10,21 +10,19 @@ import {
   Sniffer,
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
-import { attach, peerOf } from '../sockets.ts';
+import { type Call, openCall, type Where, whyFailed } from '../call.ts';
+import { attach, halfCloses, peerOf } from '../sockets.ts';
 import { streamFraming } from './visitor.ts';
 
 /** Opens a link over a socket: it is up when the server has shown its magic, or at once where lines are spoken. */
-export function dialSocket(where: NetConnectOpts, endpoint: Endpoint, options: DialOptions): Promise<Link> {
+export async function dialSocket(where: Where, endpoint: Endpoint, options: DialOptions): Promise<Link> {
   const protocol = options.protocols.find((one) => one === STREAM_PROTOCOL.length || one === STREAM_PROTOCOL.line);
   if (protocol === undefined) {
     throw new HawserError('ERR_OPTION', `${endpoint.scheme} speaks none of ${options.protocols.join(', ')}`);
   }
-  const { signal } = options;
-  if (signal.aborted) {
-    throw new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
-  }
-  return new Promise((resolve, reject) => {
-    new Dialling(where, endpoint, options, protocol, resolve, reject).begin();
+  const call = await openCall(where, endpoint, options);
+  return await new Promise((resolve, reject) => {
+    new Dialling(call, endpoint, options, protocol, resolve, reject).begin();
   });
 }
 
@@ -35,6 +33,7 @@ class Dialling implements PortUser {
   readonly #endpoint: Endpoint;
   readonly #options: DialOptions;
   readonly #protocol: string;
+  readonly #call: Call;
   readonly #socket: Socket;
   readonly #sniffer: Sniffer = new Sniffer();
   readonly #resolve: (link: Link) => void;
@@ -43,7 +42,7 @@ class Dialling implements PortUser {
   #refusal = '';
 
   constructor(
-    where: NetConnectOpts,
+    call: Call,
     endpoint: Endpoint,
     options: DialOptions,
     protocol: string,
@@ -55,13 +54,17 @@ class Dialling implements PortUser {
     this.#protocol = protocol;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#socket = connect({ ...where, allowHalfOpen: true });
+    this.#call = call;
+    this.#socket = call.socket;
   }
 
   begin(): void {
     attach(this.#socket, this);
-    this.#socket.once('connect', () => this.#connected());
-    this.#options.signal.addEventListener('abort', this.#aborted, { once: true });
+    if (this.#socket.destroyed) this.gone(this.#socket.errored ?? undefined);
+    this.#socket.once(this.#call.ready, () => this.#connected());
+    const { signal } = this.#options;
+    if (signal.aborted) this.#aborted();
+    else signal.addEventListener('abort', this.#aborted, { once: true });
   }
 
   receive(chunk: Uint8Array): void {
@@ -91,7 +94,8 @@ class Dialling implements PortUser {
   }
 
   gone(error: Error | undefined): void {
-    this.#fail('ERR_CONNECT_FAILED', error === undefined ? 'closed the connection' : `failed: ${error.message}`, error);
+    const { code, what, data } = whyFailed(error);
+    this.#fail(code, what, error, data);
   }
 
   #connected(): void {
@@ -108,8 +112,9 @@ class Dialling implements PortUser {
       allocate: (length) => Buffer.allocUnsafeSlow(length),
     });
     const framing = streamFraming(this.#protocol, messageBytes);
-    const peer = peerOf(this.#socket);
-    const link = byteStreamLink({ group, port: this.#socket, framing, protocol: this.#protocol, peer });
+    const port = this.#socket;
+    const parts = { group, port, framing, protocol: this.#protocol, peer: peerOf(port), halfCloses: halfCloses(port) };
+    const link = byteStreamLink(parts);
     attach(this.#socket, link);
     if (rest.length > 0) link.receive(rest);
     this.#resolve(link);
@@ -124,12 +129,7 @@ class Dialling implements PortUser {
     this.#fail('ERR_HANDSHAKE_REFUSED', `refused the connection: ${message}`, undefined, { code });
   }
 
-  #fail(
-    code: 'ERR_ABORTED' | 'ERR_CONNECT_FAILED' | 'ERR_HANDSHAKE_REFUSED',
-    what: string,
-    cause?: unknown,
-    data?: unknown,
-  ): void {
+  #fail(code: ErrorCode, what: string, cause?: unknown, data?: unknown): void {
     this.#options.signal.removeEventListener('abort', this.#aborted);
     this.#socket.destroy();
     this.#reject(new HawserError(code, `${describeEndpoint(this.#endpoint)} ${what}`, { cause, data }));

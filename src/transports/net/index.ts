@@ -1,2 +1,2 @@
 export { ipcTransport } from './ipc.ts';
-export { tcpTransport } from './tcp.ts';
+export { tcpTransport, tlsTransport } from './tcp.ts';

@@ -4,27 +4,32 @@ import { connect } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HawserError } from '../../core/index.ts';
 import type { Endpoint, Transport } from '../../transport/index.ts';
-import { listenError, startListening } from '../sockets.ts';
+import { isInherited } from '../settings.ts';
+import { listenError } from '../sockets.ts';
 import { dialSocket } from './dial.ts';
-import { NetListener } from './listener.ts';
+import { NetListener, receiveSockets } from './listener.ts';
+import { isPipe, pipeAccess, pipeOf } from './pipe.ts';
 
 /** The longest path of a Unix socket on Linux, in bytes (sun_path less its final zero). */
 const PATH_BYTES_MAX = 107;
 const PRIVATE_NAME = '.XXXXXX/s';
 const OWNER_ONLY = 0o600;
 
-/** `ipc:///path/of.sock`: a Unix socket that its owner alone may use, or whom `?mode=` (octal) lets in. */
+/** `ipc:///path/of.sock`: a Unix socket that its owner alone may use, or whom `?mode=` (octal) lets in. On Windows `ipc://./pipe/name`. */
 export const ipcTransport: Transport = {
   schemes: ['ipc'],
+  receive: receiveSockets,
   async dial(endpoint, options) {
     return await dialSocket({ path: pathOf(endpoint) }, endpoint, options);
   },
   async listen(endpoint, options) {
-    const path = pathOf(endpoint);
-    const mode = modeOf(endpoint);
     const listener = new NetListener('ipc', options);
+    const mode = modeOf(endpoint);
+    if (isInherited(endpoint, options.net)) return await listener.listen(endpoint, {});
+    const path = pathOf(endpoint);
+    if (isPipe(path)) return await listener.listen(endpoint, { path, ...pipeAccess(mode) });
     try {
-      const claimed = await claim(listener, path, mode);
+      const claimed = await claim(listener, endpoint, path, mode);
       return listener.opened(`ipc://${path}`, () => giveBack(path, claimed));
     } catch (error) {
       await listener.close();
@@ -38,12 +43,12 @@ export const ipcTransport: Transport = {
  * at which others could connect, no umask to be changed for the whole process, and, as a hard link never replaces
  * anything, no file of someone else's is lost.
  */
-async function claim(listener: NetListener, path: string, mode: number): Promise<Stats> {
+async function claim(listener: NetListener, endpoint: Endpoint, path: string, mode: number): Promise<Stats> {
   await makeRoom(path);
   const folder = await mkdtemp(join(dirname(path), '.'));
   try {
     const bound = join(folder, 's');
-    await startListening(listener.server, { path: bound }, `ipc://${path}`);
+    await listener.listen(endpoint, { path: bound });
     await chmod(bound, mode);
     await link(bound, path).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EEXIST' ? inUse(path, 'another server was faster') : error;
@@ -107,6 +112,11 @@ function isSame(a: Stats, b: Stats): boolean {
 }
 
 function pathOf(endpoint: Endpoint): string {
+  const pipe = pipeOf(endpoint.path);
+  if (pipe !== undefined && process.platform !== 'win32') {
+    throw new HawserError('ERR_URL', `named pipes are of Windows: ${pipe}`);
+  }
+  if (pipe !== undefined) return pipe;
   if (endpoint.path === '' || endpoint.path === '/') throw new HawserError('ERR_URL', 'ipc: names no path');
   const path = resolve(endpoint.path);
   const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(join(dirname(path), PRIVATE_NAME)));

@@ -1,32 +1,75 @@
-import { createServer, type Server } from 'node:net';
-import { LinkGroup } from '../../runtime/index.ts';
-import type { Listener, ListenOptions } from '../../transport/index.ts';
-import { type Reception, stopListening } from '../sockets.ts';
+import type { ListenOptions as NodeListenOptions, Server, Socket } from 'node:net';
+import {
+  describeEndpoint,
+  type Endpoint,
+  errorLine,
+  type ListenAddress,
+  type ListenerStats,
+  type ListenOptions,
+  type Receiver,
+} from '../../transport/index.ts';
+import { Doorway } from '../doorway.ts';
+import { boundEndpoint } from '../sockets.ts';
 import { Visitor } from './visitor.ts';
 
 /** A server of node:net whose connections become links once they have shown what they speak. */
-export class NetListener implements Listener {
-  readonly server: Server;
-  readonly #reception: Reception;
+export class NetListener implements Receiver {
+  readonly #scheme: string;
+  readonly #doorway: Doorway;
   #endpoint = '';
   #closed: Promise<void> | undefined;
   #release: () => Promise<void> = async () => {};
 
-  constructor(transport: string, options: ListenOptions) {
-    const group = new LinkGroup({ ...options, transport, allocate: (length) => Buffer.allocUnsafeSlow(length) });
-    const reception: Reception = { group, options, guests: new Set() };
-    this.#reception = reception;
-    const served = { allowHalfOpen: true, noDelay: transport === 'tcp', keepAlive: transport === 'tcp' };
-    this.server = createServer(served, (socket) => new Visitor(reception, socket).enter());
+  /** @throws HawserError ERR_OPTION. */
+  constructor(scheme: string, options: ListenOptions) {
+    this.#scheme = scheme;
+    this.#doorway = new Doorway(scheme, options, (reception) => ({
+      welcome: ({ socket, by }) => new Visitor(reception, socket).enter(by),
+      // The dialect is unknown yet: a line of JSON is what most peers, and people, can read.
+      words: ({ reason }) => errorLine(reason),
+    }));
+  }
+
+  get server(): Server {
+    return this.#doorway.server;
   }
 
   get endpoint(): string {
     return this.#endpoint;
   }
 
+  get stats(): ListenerStats {
+    return this.#doorway.stats;
+  }
+
   /** Connections that have no link yet. */
   get guests(): number {
-    return this.#reception.guests.size;
+    return this.#doorway.reception.guests.size;
+  }
+
+  address(): ListenAddress | string | null {
+    return this.#doorway.address();
+  }
+
+  ref(): void {
+    this.server.ref();
+  }
+
+  unref(): void {
+    this.server.unref();
+  }
+
+  /** @throws HawserError as `Transport.listen` does. */
+  async listen(endpoint: Endpoint, where: NodeListenOptions): Promise<this> {
+    await this.#doorway.prepare(endpoint);
+    await this.#doorway.listen(endpoint, where);
+    return this.opened(boundEndpoint(this.server, this.#scheme));
+  }
+
+  /** Gets ready for connections that others have accepted. @throws HawserError ERR_OPTION. */
+  async prepare(endpoint: Endpoint): Promise<this> {
+    await this.#doorway.prepare(endpoint);
+    return this.opened(describeEndpoint(endpoint));
   }
 
   /** It listens, on this; `release` gives back what else it holds when it closes. */
@@ -34,6 +77,11 @@ export class NetListener implements Listener {
     this.#endpoint = endpoint;
     if (release !== undefined) this.#release = release;
     return this;
+  }
+
+  /** Goes on with a connection that another has accepted. */
+  take(socket: Socket): void {
+    this.#doorway.take(socket);
   }
 
   close(): Promise<void> {
@@ -46,8 +94,12 @@ export class NetListener implements Listener {
   }
 
   async #close(): Promise<void> {
-    stopListening(this.server);
-    for (const guest of this.#reception.guests) guest.leave();
+    this.#doorway.close();
     await this.#release();
   }
+}
+
+/** Makes links of sockets that another process has accepted. @throws HawserError ERR_OPTION. */
+export async function receiveSockets(endpoint: Endpoint, options: ListenOptions): Promise<Receiver> {
+  return await new NetListener(endpoint.scheme, options).prepare(endpoint);
 }

@@ -1,25 +1,34 @@
 import { HawserError } from '../../core/index.ts';
-import { describeEndpoint, type Endpoint, type Transport } from '../../transport/index.ts';
-import { boundEndpoint, startListening } from '../sockets.ts';
+import {
+  type DialOptions,
+  describeEndpoint,
+  type Endpoint,
+  type Link,
+  type Listener,
+  type ListenOptions,
+  type Transport,
+} from '../../transport/index.ts';
+import { isInherited } from '../settings.ts';
 import { dialSocket } from './dial.ts';
-import { NetListener } from './listener.ts';
+import { NetListener, receiveSockets } from './listener.ts';
 
 const LOOPBACK = '127.0.0.1';
 
 /** `tcp://host:port`: small writes go out at once, and silent peers are probed. Port 0 listens on any that is free. */
-export const tcpTransport: Transport = {
-  schemes: ['tcp'],
-  async dial(endpoint, options) {
-    const where = { host: endpoint.host || LOOPBACK, port: portOf(endpoint), noDelay: true, keepAlive: true };
-    return await dialSocket(where, endpoint, options);
-  },
-  async listen(endpoint, options) {
-    const listener = new NetListener('tcp', options);
-    const where = { host: endpoint.host || LOOPBACK, port: portOf(endpoint) };
-    await startListening(listener.server, where, describeEndpoint(endpoint));
-    return listener.opened(boundEndpoint(listener.server, 'tcp'));
-  },
-};
+export const tcpTransport: Transport = { schemes: ['tcp'], dial, listen, receive: receiveSockets };
+
+/** `tls://host:port`: the same, encrypted, and the server is who its name says. */
+export const tlsTransport: Transport = { schemes: ['tls'], dial, listen, receive: receiveSockets };
+
+async function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
+  return await dialSocket({ host: endpoint.host || LOOPBACK, port: portOf(endpoint) }, endpoint, options);
+}
+
+async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
+  const listener = new NetListener(endpoint.scheme, options);
+  const port = isInherited(endpoint, options.net) ? 0 : portOf(endpoint);
+  return await listener.listen(endpoint, { host: endpoint.host || LOOPBACK, port });
+}
 
 function portOf(endpoint: Endpoint): number {
   if (endpoint.port !== undefined) return endpoint.port;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { CLOSE, type CloseReason } from '../../core/index.ts';
+import { CLOSE, type CloseReason, type Instant } from '../../core/index.ts';
 import { byteStreamLink, Deadline, type DeadlineOwner, type PortUser } from '../../runtime/index.ts';
 import {
   errorLine,
@@ -11,7 +11,8 @@ import {
   Sniffer,
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
-import { attach, type Guest, Parting, peerOf, type Reception } from '../sockets.ts';
+import type { Guest, Reception } from '../guest.ts';
+import { attach, halfCloses, Parting, peerOf } from '../sockets.ts';
 
 /** A connection that has no link yet: its first bytes choose the framing. */
 export class Visitor implements PortUser, DeadlineOwner, Guest {
@@ -27,11 +28,11 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     this.#peer = peerOf(socket);
   }
 
-  /** Admits the peer, or says why not. */
-  enter(): void {
+  /** Admits the peer, or says why not; it has until `by` to say what it speaks. */
+  enter(by: Instant): void {
     const { group, options, guests } = this.#reception;
     guests.add(this);
-    group.wheel.schedule(this.#deadline, group.world.now() + options.loginWait);
+    group.wheel.schedule(this.#deadline, by);
     attach(this.#socket, this);
     const refusal = options.admit(this.#peer);
     if (refusal !== undefined) this.#refuse(refusal.reason);
@@ -80,7 +81,9 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     this.#forget();
     if (protocol === STREAM_PROTOCOL.length) this.#socket.write(MAGIC);
     const framing = streamFraming(protocol, options.messageBytes);
-    const link = byteStreamLink({ group, port: this.#socket, framing, protocol, peer: this.#peer });
+    const socket = this.#socket;
+    const parts = { group, port: socket, framing, protocol, peer: this.#peer, halfCloses: halfCloses(socket) };
+    const link = byteStreamLink(parts);
     attach(this.#socket, link);
     options.onLink(link);
     if (this.#sniffer.rest.length > 0) link.receive(this.#sniffer.rest);

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type ErrorCode, HawserError } from '../../core/index.ts';
 import { byteStreamLink, LinkGroup, type PortUser } from '../../runtime/index.ts';
 import {
@@ -10,36 +10,28 @@ import {
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
 import { DialParser, type DialRequest, type DialResult, encodeDial, WebSocketFraming } from '../../websocket/index.ts';
+import { openCall, whyFailed } from '../call.ts';
 import { attach, peerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 import { sha1 } from './grant.ts';
-import { HTTP_PORT } from './listener.ts';
+import { portOf } from './listener.ts';
 import { targetOf } from './target.ts';
 
 /** Opens a WebSocket. The link is up when the server has granted the upgrade. */
 export async function dialWebSocket(endpoint: Endpoint, options: DialOptions): Promise<Link> {
-  const { signal } = options;
-  if (signal.aborted) {
-    throw new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
-  }
   const request = requestOf(endpoint, options);
   const head = encodeDial(request);
+  const where = { host: endpoint.host, port: endpoint.port ?? portOf(endpoint.scheme) };
+  const { socket, ready } = await openCall(where, endpoint, options);
   return await new Promise((resolve, reject) => {
-    const socket = connect({
-      host: endpoint.host,
-      port: endpoint.port ?? HTTP_PORT,
-      noDelay: true,
-      keepAlive: true,
-      allowHalfOpen: true,
-    });
-    socket.once('connect', () => socket.write(head));
+    socket.once(ready, () => socket.write(head));
     new Dialling(socket, endpoint, options, request, resolve, reject).begin();
   });
 }
 
 function requestOf(endpoint: Endpoint, options: DialOptions): DialRequest {
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  const port = endpoint.port === undefined || endpoint.port === HTTP_PORT ? '' : `:${endpoint.port}`;
+  const port = endpoint.port === undefined || endpoint.port === portOf(endpoint.scheme) ? '' : `:${endpoint.port}`;
   return {
     host: host + port,
     target: targetOf(endpoint),
@@ -82,7 +74,10 @@ class Dialling implements PortUser {
 
   begin(): void {
     attach(this.#socket, this);
-    this.#options.signal.addEventListener('abort', this.#aborted, { once: true });
+    if (this.#socket.destroyed) this.gone(this.#socket.errored ?? undefined);
+    const { signal } = this.#options;
+    if (signal.aborted) this.#aborted();
+    else signal.addEventListener('abort', this.#aborted, { once: true });
   }
 
   receive(chunk: Uint8Array): void {
@@ -108,7 +103,8 @@ class Dialling implements PortUser {
   }
 
   gone(error: Error | undefined): void {
-    this.#fail('ERR_CONNECT_FAILED', error === undefined ? 'closed the connection' : `failed: ${error.message}`, error);
+    const { code, what, data } = whyFailed(error);
+    this.#fail(code, what, error, data);
   }
 
   /** A server that chose nothing speaks plain JSON, or else nothing that was offered. */

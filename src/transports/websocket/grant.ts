@@ -15,7 +15,8 @@ import {
   type UpgradeRequest,
   WebSocketFraming,
 } from '../../websocket/index.ts';
-import { attach, Parting, peerOf, type Reception } from '../sockets.ts';
+import type { Reception } from '../guest.ts';
+import { attach, Parting, peerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */

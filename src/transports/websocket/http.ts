@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type HttpRefusal, judgeUpgrade, refuse } from '../../websocket/index.ts';
-import { detach, type Reception } from '../sockets.ts';
+import type { Reception } from '../guest.ts';
+import { detach } from '../sockets.ts';
 import { receiveUpgrade, sendAway, upgradeRequired } from './grant.ts';
 
 /**

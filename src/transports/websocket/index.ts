@@ -5,9 +5,10 @@ import { WebSocketListener } from './listener.ts';
 export { resolveCompression } from './compression.ts';
 export { attachWebSocket } from './listener.ts';
 
-/** `ws://host:port/path`: RFC 6455, and HTTP on the same port for what is no upgrade. */
+/** `ws://host:port/path`: RFC 6455, and HTTP on the same port for what is no upgrade. `wss:` is the same over TLS. */
 export const websocketTransport: Transport = {
-  schemes: ['ws'],
+  schemes: ['ws', 'wss'],
   dial: dialWebSocket,
-  listen: async (endpoint, options) => await new WebSocketListener(options).listen(endpoint),
+  listen: async (endpoint, options) => await new WebSocketListener(endpoint.scheme, options).listen(endpoint),
+  receive: async (endpoint, options) => await new WebSocketListener(endpoint.scheme, options).prepare(endpoint),
 };

@@ -1,63 +1,112 @@
 import type { Server as HttpServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
-import { LinkGroup } from '../../runtime/index.ts';
-import { describeEndpoint, type Endpoint, type Listener, type ListenOptions } from '../../transport/index.ts';
-import { boundEndpoint, type Reception, startListening, stopListening } from '../sockets.ts';
+import type { Server, Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import {
+  describeEndpoint,
+  type Endpoint,
+  type ListenAddress,
+  type Listener,
+  type ListenerStats,
+  type ListenOptions,
+  type Receiver,
+} from '../../transport/index.ts';
+import { encodeRefusal, refuse } from '../../websocket/index.ts';
+import { Doorway, receptionOf } from '../doorway.ts';
+import { boundEndpoint } from '../sockets.ts';
 import { resolveCompression } from './compression.ts';
 import { hiddenHttpServer, onUpgrade } from './http.ts';
 import { Visitor } from './visitor.ts';
 
 const LOOPBACK = '127.0.0.1';
-export const HTTP_PORT = 80;
+
+/** The port of a URL that names none. */
+export function portOf(scheme: string): number {
+  return scheme === 'wss' ? 443 : 80;
+}
 
 /** A port that speaks WebSocket, and HTTP to whoever doesn't ask for it. */
-export class WebSocketListener implements Listener {
-  readonly server: Server;
-  readonly #reception: Reception;
+export class WebSocketListener implements Receiver {
+  readonly #scheme: string;
+  readonly #doorway: Doorway;
   readonly #http: HttpServer;
   /** Connections that speak HTTP. */
   readonly #served = new Set<Socket>();
   #endpoint = '';
 
-  constructor(options: ListenOptions) {
-    const reception = receptionOf(options);
-    const http = hiddenHttpServer(reception);
-    this.#reception = reception;
+  /** @throws HawserError ERR_OPTION. */
+  constructor(scheme: string, options: ListenOptions) {
+    resolveCompression(options.compression);
+    this.#scheme = scheme;
+    this.#doorway = new Doorway(scheme, options, (reception) => ({
+      welcome: ({ socket, by }) => new Visitor(reception, http, socket).enter(by),
+      words: ({ status, reason }) => encodeRefusal(refuse(status, reason.reason)),
+    }));
+    const http = hiddenHttpServer(this.#doorway.reception);
     this.#http = http;
     http.on('connection', (socket: Socket) => {
       this.#served.add(socket);
       socket.once('close', () => this.#served.delete(socket));
     });
-    const served = { allowHalfOpen: true, noDelay: true, keepAlive: true };
-    this.server = createServer(served, (socket) => void new Visitor(reception, http, socket));
+  }
+
+  get server(): Server {
+    return this.#doorway.server;
   }
 
   get endpoint(): string {
     return this.#endpoint;
   }
 
+  get stats(): ListenerStats {
+    return this.#doorway.stats;
+  }
+
   /** Connections that have no link yet. */
   get guests(): number {
-    return this.#reception.guests.size;
+    return this.#doorway.reception.guests.size;
+  }
+
+  address(): ListenAddress | string | null {
+    return this.#doorway.address();
+  }
+
+  ref(): void {
+    this.server.ref();
+  }
+
+  unref(): void {
+    this.server.unref();
   }
 
   async listen(endpoint: Endpoint): Promise<this> {
-    const where = { host: endpoint.host || LOOPBACK, port: endpoint.port ?? HTTP_PORT };
+    const where = { host: endpoint.host || LOOPBACK, port: endpoint.port ?? portOf(this.#scheme) };
     try {
-      await startListening(this.server, where, describeEndpoint(endpoint));
+      await this.#doorway.prepare(endpoint);
+      await this.#doorway.listen(endpoint, where);
     } catch (error) {
       await this.close();
       throw error;
     }
-    this.#endpoint = boundEndpoint(this.server, endpoint.scheme, endpoint.path === '/' ? '' : endpoint.path);
+    this.#endpoint = boundEndpoint(this.server, this.#scheme, endpoint.path === '/' ? '' : endpoint.path);
     return this;
   }
 
+  /** Gets ready for connections that others have accepted. @throws HawserError ERR_OPTION. */
+  async prepare(endpoint: Endpoint): Promise<this> {
+    await this.#doorway.prepare(endpoint);
+    this.#endpoint = describeEndpoint(endpoint);
+    return this;
+  }
+
+  /** Goes on with a connection that another has accepted. */
+  take(socket: Socket): void {
+    this.#doorway.take(socket);
+  }
+
   async close(): Promise<void> {
-    stopListening(this.server);
-    for (const guest of this.#reception.guests) guest.leave();
+    const { world, closeWait } = this.#doorway.reception.options;
+    this.#doorway.close();
     this.#http.close();
-    const { world, closeWait } = this.#reception.options;
     // What is being answered gets the time of a polite close, and no more.
     if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
   }
@@ -76,7 +125,10 @@ export class WebSocketListener implements Listener {
  * upgrades to other protocols as long as another listener of 'upgrade' is there to take them.
  */
 export function attachWebSocket(server: HttpServer, options: ListenOptions): Listener {
-  const reception = receptionOf(options);
+  // An HTTPS server is one of TLS too.
+  const scheme = server instanceof TlsServer ? 'wss' : 'ws';
+  resolveCompression(options.compression);
+  const reception = receptionOf(scheme, options);
   const listener = (...[request, socket, head]: UpgradeArguments): void => {
     const others = server.listenerCount('upgrade') > 1;
     if (others && request.headers.upgrade?.toLowerCase() !== 'websocket') return;
@@ -89,7 +141,7 @@ export function attachWebSocket(server: HttpServer, options: ListenOptions): Lis
   };
   return {
     get endpoint(): string {
-      return server.listening ? boundEndpoint(server, 'ws') : 'ws:';
+      return server.listening ? boundEndpoint(server, scheme) : `${scheme}:`;
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -97,9 +149,3 @@ export function attachWebSocket(server: HttpServer, options: ListenOptions): Lis
 }
 
 type UpgradeArguments = Parameters<typeof onUpgrade> extends [unknown, unknown, ...infer Rest] ? Rest : never;
-
-function receptionOf(options: ListenOptions): Reception {
-  resolveCompression(options.compression);
-  const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
-  return { group: new LinkGroup({ ...options, transport: 'ws', allocate }), options, guests: new Set() };
-}

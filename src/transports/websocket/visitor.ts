@@ -1,8 +1,10 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Instant } from '../../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../../runtime/index.ts';
 import { refuse, UpgradeParser } from '../../websocket/index.ts';
-import { attach, type Guest, type Reception } from '../sockets.ts';
+import type { Guest, Reception } from '../guest.ts';
+import { attach } from '../sockets.ts';
 import { receiveUpgrade, sendAway } from './grant.ts';
 import { handToHttp } from './http.ts';
 
@@ -15,13 +17,17 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
   readonly #deadline: Deadline = new Deadline(this);
 
   constructor(reception: Reception, http: Server, socket: Socket) {
-    const { group, options, guests } = reception;
     this.#reception = reception;
     this.#http = http;
     this.#socket = socket;
+  }
+
+  /** It has until `by` to say what it wants. */
+  enter(by: Instant): void {
+    const { group, guests } = this.#reception;
     guests.add(this);
-    group.wheel.schedule(this.#deadline, group.world.now() + options.loginWait);
-    attach(socket, this);
+    group.wheel.schedule(this.#deadline, by);
+    attach(this.#socket, this);
   }
 
   receive(chunk: Uint8Array): void {

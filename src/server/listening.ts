@@ -1,0 +1,58 @@
+import type { Socket } from 'node:net';
+import { HawserError } from '../core/index.ts';
+import { type Endpoint, type Listener, type NetListenOptions, parseEndpoint } from '../transport/index.ts';
+
+/** Where to listen, and how; a URL alone means `{ url }`. docs/guides/transports.md has the options and their defaults. */
+export interface ListenTarget extends Omit<NetListenOptions, 'onSocket'> {
+  readonly url: string;
+  /** Whether a peer that ends its direction can still be sent to. Default false: its end closes the link. */
+  readonly halfOpen?: boolean;
+  readonly onSocket?: (socket: Socket) => boolean;
+}
+
+/** A target taken apart. */
+export interface Listening {
+  readonly endpoint: Endpoint;
+  readonly halfOpen: boolean;
+  /** Undefined when the target says nothing but its URL. */
+  readonly net: NetListenOptions | undefined;
+}
+
+/** @throws HawserError ERR_URL, ERR_OPTION. */
+export function resolveListening(target: string | ListenTarget): Listening {
+  const { url, halfOpen = false, ...net } = typeof target === 'string' ? { url: target } : target;
+  if (typeof url !== 'string') throw new HawserError('ERR_OPTION', 'a target has a `url`');
+  if (typeof halfOpen !== 'boolean') throw new HawserError('ERR_OPTION', 'halfOpen must be true or false');
+  const given = Object.values(net).some((value) => value !== undefined);
+  return { endpoint: parseEndpoint(url), halfOpen, net: given ? net : undefined };
+}
+
+/** Whether it listens on what another process has opened: its URL doesn't say where that is. */
+export function isInherited({ endpoint, net }: Listening): boolean {
+  return endpoint.reserved.fd !== undefined || net?.fd !== undefined || net?.handle !== undefined;
+}
+
+/** Whether only this machine can reach the endpoint. */
+export function isLoopback({ scheme, host }: Endpoint): boolean {
+  if (scheme === 'ipc' || scheme === 'inproc' || scheme === 'worker') return true;
+  return host === '' || host === 'localhost' || isLoopbackAddress(host);
+}
+
+export function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
+}
+
+/** Connections and bytes of all listeners. */
+export function trafficOf(listeners: readonly Listener[]): {
+  readonly connections: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+} {
+  const sum = { connections: 0, bytesRead: 0, bytesWritten: 0 };
+  for (const { stats } of listeners) {
+    sum.connections += stats?.connections ?? 0;
+    sum.bytesRead += stats?.bytesRead ?? 0;
+    sum.bytesWritten += stats?.bytesWritten ?? 0;
+  }
+  return sum;
+}

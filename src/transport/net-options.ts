@@ -1,0 +1,96 @@
+/** What proves who a side is, and whom it trusts. PEM as text or bytes; each may hold several in a row. */
+export interface TlsOptions {
+  /** The certificate, PEM, followed by those that lead to its authority. Parameter `cert` names its file. */
+  readonly cert?: string | Uint8Array;
+  /** The private key of `cert`, PEM. Parameter `key` names its file. */
+  readonly key?: string | Uint8Array;
+  /** Both in one, PKCS #12. */
+  readonly pfx?: Uint8Array;
+  /** Opens `key` or `pfx`. */
+  readonly passphrase?: string;
+  /** The authorities to trust instead of the platform's, PEM. Parameter `ca` names their file. */
+  readonly ca?: string | Uint8Array;
+  /** Default TLSv1.2. */
+  readonly minVersion?: TlsVersion;
+  /** Default: the newest there is. */
+  readonly maxVersion?: TlsVersion;
+  /** Cipher suites, in OpenSSL's notation. Default: the platform's. */
+  readonly ciphers?: string;
+  /** Protocols to agree on by ALPN (RFC 7301), best first. Default `http/1.1` on wss, none on tls. */
+  readonly alpn?: readonly string[];
+}
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+
+export interface TlsListenOptions extends TlsOptions {
+  /**
+   * Whether peers are asked for a certificate: `true` lets in only who has one that `ca` vouches for, `'optional'` also who has none.
+   * It reaches `authenticate` as `credentials.certificate`. Default false.
+   */
+  readonly requestCert?: boolean | 'optional';
+}
+
+export interface TlsDialOptions extends TlsOptions {
+  /** The name to ask for and to find in the server's certificate. Default: the URL's host. */
+  readonly servername?: string;
+  /** False takes any certificate, so that anybody on the way can listen in: for tests. Default true. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */
+export interface NetListenOptions {
+  /** tls and wss. */
+  readonly tls?: TlsListenOptions;
+  /** Connections that the system holds until they are accepted. Default 511; the system may have a lower bound. */
+  readonly backlog?: number;
+  /** In a worker of node:cluster: this process listens by itself instead of sharing. Default false. */
+  readonly exclusive?: boolean;
+  /** On an IPv6 address: no IPv4 beside it. Default false. */
+  readonly ipv6Only?: boolean;
+  /** Small writes go out at once (TCP_NODELAY). Default true. */
+  readonly noDelay?: boolean;
+  /** The system probes silent peers. Default true. */
+  readonly keepAlive?: boolean;
+  /** ms without a byte before the first probe. Default 0: the system's own. */
+  readonly keepAliveDelay?: number;
+  /** ms without a byte either way after which a link is closed with 4000. Default 0: none. */
+  readonly idleTimeout?: number;
+  /** Connections at one time; a further one is told why (on tls and wss: cut) and counted in `stats.refused`. Default: no bound. */
+  readonly maxConnections?: number;
+  /**
+   * Hears of each connection before a byte of it is read; true takes it away from this server, for instance to hand it to another process
+   * (`child.send('socket', socket)`), where `server.take` goes on with it. The socket is a net.Socket.
+   */
+  onSocket?(socket: unknown): boolean;
+  /** Whether `onSocket` gets its sockets paused, so that none of their bytes are lost. Default true. */
+  readonly pauseOnConnect?: boolean;
+  /** A descriptor that listens already, inherited from the process that started this one. Parameter `fd` says the same. */
+  readonly fd?: number;
+  /** A server or handle of node:net that listens already, such as another process has sent. */
+  readonly handle?: object;
+  /** The listener doesn't keep the process alive. Default false. */
+  readonly unref?: boolean;
+}
+
+/** What a dial may be told beside its URL. */
+export interface NetDialOptions {
+  /** tls and wss. */
+  readonly tls?: TlsDialOptions;
+  /** The address to call from. Default: the system's choice. */
+  readonly localAddress?: string;
+  /** The port to call from. Default: the system's choice. */
+  readonly localPort?: number;
+  /** 4 or 6: only addresses of this version. Default 0: both. */
+  readonly family?: 0 | 4 | 6;
+  /** Finds the addresses of a name, as dns.lookup does. */
+  readonly lookup?: (...args: never[]) => void;
+  /** Tries all addresses of a name, each with a short head start (RFC 8305). Default: Node's. */
+  readonly autoSelectFamily?: boolean;
+  /** ms of that head start, from 10. Default: Node's, 250. */
+  readonly autoSelectFamilyAttemptTimeout?: number;
+  /** As in `NetListenOptions`. */
+  readonly noDelay?: boolean;
+  readonly keepAlive?: boolean;
+  readonly keepAliveDelay?: number;
+  readonly idleTimeout?: number;
+}

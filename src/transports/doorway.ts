@@ -1,0 +1,143 @@
+import { createServer, type ListenOptions as NodeListenOptions, type Server, type Socket } from 'node:net';
+import { CLOSE, HawserError } from '../core/index.ts';
+import { LinkGroup } from '../runtime/index.ts';
+import {
+  describeEndpoint,
+  type Endpoint,
+  type ListenAddress,
+  type ListenerStats,
+  type ListenOptions,
+  type NetListenOptions,
+  type Refusal,
+} from '../transport/index.ts';
+import type { Arrival, Guest, Manners, Reception } from './guest.ts';
+import { TlsGate } from './handshake.ts';
+import { checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
+import { Parting, startListening, stopListening, watchIdle } from './sockets.ts';
+import { secureOptionsOf } from './tls.ts';
+
+/** So many connections over the bound are told why; those beyond are cut without a word. */
+const TOLD_MAX = 100;
+
+/** A server of node:net, and the steps that its connections go through before they have a link. */
+export class Doorway {
+  readonly server: Server;
+  readonly reception: Reception;
+  readonly #scheme: string;
+  readonly #net: NetListenOptions;
+  readonly #manners: Manners;
+  readonly #open = new Set<Socket>();
+  /** One for all connections. */
+  readonly #onClose: (this: Socket) => void;
+  #gate: TlsGate | undefined;
+  #accepted = 0;
+  #refused = 0;
+  /** Of connections that are gone. */
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  /** @throws HawserError ERR_OPTION. */
+  constructor(scheme: string, options: ListenOptions, manners: (reception: Reception) => Manners) {
+    this.#scheme = scheme;
+    this.#net = checkListening(scheme, options.net);
+    this.reception = receptionOf(scheme, options);
+    this.#manners = manners(this.reception);
+    const forget = (socket: Socket): void => this.#forget(socket);
+    this.#onClose = function (this: Socket): void {
+      forget(this);
+    };
+    this.server = createServer(servedAs(scheme, this.#net), (socket) => this.#accept(socket));
+  }
+
+  get stats(): ListenerStats {
+    let bytesRead = this.#bytesRead;
+    let bytesWritten = this.#bytesWritten;
+    for (const socket of this.#open) {
+      bytesRead += socket.bytesRead;
+      bytesWritten += socket.bytesWritten;
+    }
+    return { connections: this.#open.size, accepted: this.#accepted, refused: this.#refused, bytesRead, bytesWritten };
+  }
+
+  address(): ListenAddress | string | null {
+    return this.server.address();
+  }
+
+  /** Reads what TLS needs, where it is spoken. @throws HawserError ERR_OPTION. */
+  async prepare(endpoint: Endpoint): Promise<void> {
+    if (!isSecure(this.#scheme)) return;
+    const { tls = {} } = this.#net;
+    const secure = await secureOptionsOf(endpoint, tls);
+    if (secure.pfx === undefined && (secure.cert === undefined || secure.key === undefined)) {
+      throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
+    }
+    const alpn = tls.alpn ?? (this.#scheme === 'wss' ? ['http/1.1'] : []);
+    const manners: Manners = { ...this.#manners, welcome: (arrival) => this.#welcome(arrival) };
+    this.#gate = new TlsGate(this.reception, manners, secure, { ...tls, alpn });
+  }
+
+  /** Listens at `where`, or on what was inherited. @throws HawserError as `Transport.listen` does. */
+  async listen(endpoint: Endpoint, where: NodeListenOptions): Promise<void> {
+    const at = listenedAt(endpoint, where, this.#net);
+    await startListening(this.server, at, describeEndpoint(endpoint));
+    if (this.#net.unref === true) this.server.unref();
+  }
+
+  /**
+   * A connection begins its way to a link: whoever sends it, it goes through all steps. They are, in this order: who speaks for it
+   * (a proxy's first words would be read here), whether it is safe (tls), what it speaks.
+   */
+  take(socket: Socket): void {
+    socket.allowHalfOpen = true;
+    if (!this.#open.has(socket)) this.#count(socket);
+    const { group, options } = this.reception;
+    const arrival: Arrival = { socket, by: group.world.now() + options.loginWait };
+    if (this.#gate === undefined) this.#welcome(arrival);
+    else this.#gate.enter(arrival);
+    socket.resume();
+  }
+
+  close(): void {
+    stopListening(this.server);
+    for (const guest of this.reception.guests) guest.leave();
+  }
+
+  #accept(socket: Socket): void {
+    this.#count(socket);
+    const { maxConnections = Infinity } = this.#net;
+    if (this.#open.size > maxConnections) this.#turnAway(socket, maxConnections);
+    else if (this.#net.onSocket?.(socket) === true) this.#forget(socket);
+    else this.take(socket);
+  }
+
+  #turnAway(socket: Socket, most: number): void {
+    this.#refused++;
+    if (this.#gate !== undefined || this.#open.size > most + TOLD_MAX) socket.destroy();
+    else new Parting(this.reception, socket).begin(this.#manners.words(FULL));
+  }
+
+  #welcome(arrival: Arrival): void {
+    watchIdle(arrival.socket, this.#net.idleTimeout ?? 0);
+    this.#manners.welcome(arrival);
+  }
+
+  #count(socket: Socket): void {
+    this.#accepted++;
+    this.#open.add(socket);
+    socket.on('close', this.#onClose);
+  }
+
+  #forget(socket: Socket): void {
+    socket.off('close', this.#onClose);
+    this.#open.delete(socket);
+    this.#bytesRead += socket.bytesRead;
+    this.#bytesWritten += socket.bytesWritten;
+  }
+}
+
+const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
+
+export function receptionOf(transport: string, options: ListenOptions): Reception {
+  const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
+  return { group: new LinkGroup({ ...options, transport, allocate }), options, guests: new Set<Guest>() };
+}

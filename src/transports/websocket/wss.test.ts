@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { createServer, get } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Authority } from '../../../test/support/certificates.ts';
+import { realWorld } from '../../runtime/index.ts';
+import { Bench, End, numbered, numberOf } from '../../testing/link-bench.ts';
+import { type LinkSuiteOptions, linkSuite } from '../../testing/link-suite.ts';
+import {
+  type DialOptions,
+  type Link,
+  type Listener,
+  type ListenOptions,
+  parseEndpoint,
+  type TlsDialOptions,
+  type TlsListenOptions,
+} from '../../transport/index.ts';
+import { attachWebSocket, websocketTransport } from './index.ts';
+import type { WebSocketListener } from './listener.ts';
+
+const authority = new Authority();
+const { ca } = authority;
+const { cert, key } = authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1');
+const ada = authority.issue('ada', 'DNS:ada.example');
+afterAll(() => authority[Symbol.dispose]());
+
+const sockets: Socket[] = [];
+
+function suiteWith(listen: TlsListenOptions = {}, dial: TlsDialOptions = {}): LinkSuiteOptions {
+  const tls = { cert, key, ...listen };
+  return {
+    api: { describe, test, expect },
+    transport: {
+      schemes: ['wss'],
+      dial: (endpoint, options) => websocketTransport.dial(endpoint, { ...options, net: { tls: { ca, ...dial } } }),
+      async listen(endpoint, options): Promise<Listener> {
+        const listener = await websocketTransport.listen?.(endpoint, { ...options, net: { tls } });
+        (listener as WebSocketListener).server.on('connection', (socket) => sockets.push(socket));
+        return listener as Listener;
+      },
+    },
+    world: realWorld(),
+    listenUrl: () => 'wss://127.0.0.1:0',
+    deadUrl: () => 'wss://127.0.0.1:1',
+    cut: () => sockets.at(-1)?.destroy(),
+  };
+}
+
+linkSuite('wss', suiteWith());
+
+const open = (suite: LinkSuiteOptions, change?: Partial<ListenOptions>): Promise<Bench> => Bench.open(suite, change);
+const portOf = (bench: Bench): number => parseEndpoint(bench.url).port ?? 0;
+const guests = (bench: Bench): number => (bench.listener as WebSocketListener).guests;
+
+function dialOn(bench: Bench, url: string, tls: TlsDialOptions | undefined): Promise<Link> {
+  const options: DialOptions = { ...bench.listenOptions(), signal: new AbortController().signal };
+  return websocketTransport.dial(parseEndpoint(url), tls === undefined ? options : { ...options, net: { tls } });
+}
+
+/** All that the other side says until it ends the stream. */
+function read(socket: Socket): Promise<string> {
+  let said = '';
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk: Buffer) => {
+    said += chunk.toString('latin1');
+  });
+  return new Promise((resolve) => socket.on('close', () => resolve(said)));
+}
+
+async function bodyOf(port: number, path: string): Promise<[number | undefined, string]> {
+  const request = get({ port, host: '127.0.0.1', path, ca });
+  const [response] = await once(request, 'response');
+  let body = '';
+  for await (const chunk of response) body += chunk;
+  return [response.statusCode, body];
+}
+
+describe('wss', () => {
+  test('a page is served over https on the same port', async () => {
+    const onRequest = (_: unknown, response: { end(text: string): void }): void => response.end('the page');
+    await using bench = await open(suiteWith(), { onRequest });
+    expect(await bodyOf(portOf(bench), '/')).toEqual([200, 'the page']);
+    const { client, server } = await bench.pair();
+    client.link.send(numbered(3, 30));
+    expect(numberOf(await server.bytes())).toBe(3);
+  });
+
+  test('a plain request is told in HTTP that TLS is spoken here', async () => {
+    await using bench = await open(suiteWith());
+    const socket = connect(portOf(bench), '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const said = await read(socket);
+    expect(said).toContain('400 Bad Request');
+    expect(said).toContain('TLS is spoken here');
+    await expect(dialOn(bench, bench.url.replace('wss', 'ws'), undefined)).rejects.toMatchObject({
+      code: 'ERR_HANDSHAKE_REFUSED',
+      data: { status: 400 },
+    });
+    await bench.until(() => guests(bench) === 0);
+  });
+
+  test('a safe dial to a plain port: ERR_TLS, it does not speak TLS', async () => {
+    await using bench = await Bench.open({
+      ...suiteWith(),
+      transport: websocketTransport,
+      listenUrl: () => 'ws://127.0.0.1:0',
+    });
+    await expect(dialOn(bench, bench.url.replace('ws', 'wss'), { ca })).rejects.toMatchObject({
+      code: 'ERR_TLS',
+      message: expect.stringContaining('does not speak TLS'),
+    });
+  });
+
+  test('a server whose certificate is for another name: ERR_TLS', async () => {
+    await using bench = await open(suiteWith({ cert: ada.cert, key: ada.key }));
+    await expect(bench.dialTo(bench.url)).rejects.toMatchObject({
+      code: 'ERR_TLS',
+      data: { reason: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+    });
+  });
+
+  test('who must show a certificate and shows none gets 401, who shows a wrong one 403', async () => {
+    await using bench = await open(suiteWith({ ca, requestCert: true }));
+    const eve = authority.selfSigned('eve', 'DNS:eve');
+    await expect(dialOn(bench, bench.url, { ca })).rejects.toMatchObject({ data: { status: 401 } });
+    await expect(dialOn(bench, bench.url, { ca, cert: eve.cert, key: eve.key })).rejects.toMatchObject({
+      data: { status: 403 },
+    });
+    const link = await dialOn(bench, bench.url, { ca, cert: ada.cert, key: ada.key });
+    expect((await bench.accepted()).peer.certificate?.subject).toEqual({ CN: 'ada' });
+    link.abort(new Error('done'));
+  });
+
+  test('one who says nothing has loginWait and no more', async () => {
+    await using bench = await open(suiteWith(), { loginWait: 60 });
+    expect(await read(connect(portOf(bench), '127.0.0.1'))).toBe('');
+    await bench.until(() => guests(bench) === 0);
+  });
+});
+
+describe('an HTTPS server of the application', () => {
+  test('has its upgrades taken, and the certificate of the peer is known', async () => {
+    await using bench = await open(suiteWith());
+    const https = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: false }, (_, response) =>
+      response.end('its own'),
+    );
+    const listener = attachWebSocket(https, bench.listenOptions());
+    https.listen(0, '127.0.0.1');
+    await once(https, 'listening');
+    const { port } = https.address() as AddressInfo;
+    expect(listener.endpoint).toBe(`wss://127.0.0.1:${port}`);
+    const link = await dialOn(bench, listener.endpoint, { ca, cert: ada.cert, key: ada.key });
+    const accepted = await bench.accepted();
+    expect([accepted.transport, accepted.peer.certificate?.subject]).toEqual(['wss', { CN: 'ada' }]);
+    link.send(numbered(8, 80));
+    expect(numberOf(await new End(accepted).bytes())).toBe(8);
+    expect(await bodyOf(port, '/')).toEqual([200, 'its own']);
+    link.abort(new Error('done'));
+    await listener.close();
+    https.closeAllConnections();
+    https.close();
+  });
+});
