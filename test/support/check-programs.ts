@@ -1,7 +1,7 @@
-import { chromium, python } from './programs.ts';
+import { chromium, python, socat } from './programs.ts';
 
 /** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
-for (const locate of [chromium, python]) {
+for (const locate of [chromium, python, socat]) {
   try {
     locate();
   } catch (error) {

@@ -60,13 +60,13 @@ export class House implements AsyncDisposable {
   }
 }
 
-export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc';
+export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc' | 'worker';
 
 /** An endpoint that nobody listens on. */
 export function freshUrl(scheme: Scheme): string {
   houses += 1;
   if (scheme === 'ipc') return `ipc://${join(tmpdir(), `hawser-${process.pid}-${houses}.sock`)}`;
-  if (scheme === 'inproc') return `inproc:house-${process.pid}-${houses}`;
+  if (scheme === 'inproc' || scheme === 'worker') return `${scheme}:house-${process.pid}-${houses}`;
   return `${scheme}://127.0.0.1:0`;
 }
 

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What the system tests need beside Node, and the Debian packages that bring it. */
-export const INSTALL = 'apt-get install chromium python3-websockets';
+export const INSTALL = 'apt-get install chromium python3-websockets socat';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
@@ -19,6 +19,13 @@ export function python(): string {
     if (path && spawnSync(path, ['-c', 'import websockets']).status === 0) return path;
   }
   throw new Error(`Python with websockets is missing: ${INSTALL}`);
+}
+
+/** `socat`, which the examples' READMEs type. @throws Error that says what to install. */
+export function socat(): string {
+  const path = find(['socat']);
+  if (path === undefined) throw new Error(`socat is missing: ${INSTALL}`);
+  return path;
 }
 
 function find(names: readonly string[]): string | undefined {

@@ -1,10 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect } from '../../src/client/index.ts';
+import { realWorld } from '../../src/runtime/index.ts';
 import { createServer } from '../../src/server/index.ts';
+import { parseEndpoint } from '../../src/transport/index.ts';
+import { workerTransport } from '../../src/transports/worker/index.ts';
 
-/** What the thread of a test is to be: a server on `url`, or a client of it. */
+/** What the thread of a test is to be: a server on `url`, a client of it, or the holder of a mere link. */
 export interface ThreadTask {
-  readonly role: 'server' | 'client';
+  readonly role: 'server' | 'client' | 'link';
   readonly url: string;
 }
 
@@ -36,6 +39,15 @@ if (role === 'server') {
   });
   end = () => process.exit(0);
   await server.listen(url);
+} else if (role === 'link') {
+  await workerTransport.dial(parseEndpoint(url), {
+    world: realWorld(),
+    messageBytes: 1000,
+    backlogMark: 1000,
+    closeWait: 1000,
+    signal: new AbortController().signal,
+    protocols: ['hawser.v1'],
+  });
 } else {
   const socket = await connect(url);
   for (const [name, answer] of Object.entries(answers)) socket.handle(name, answer);

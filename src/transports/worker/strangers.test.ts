@@ -1,4 +1,5 @@
 import { MessageChannel, threadId } from 'node:worker_threads';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Outbound } from '../../core/index.ts';
 import { realWorld } from '../../runtime/index.ts';
@@ -78,6 +79,28 @@ describe('a worker listener and its strangers', () => {
     await stranger.gone;
     other.client.link.send(numbered(1, 10));
     expect(numberOf(await other.server.bytes())).toBe(1);
+    expect(bench.reported).toEqual([]);
+  });
+
+  test('whatever a stranger posts, others do not notice', async () => {
+    await using bench = await open();
+    const other = await bench.pair();
+    const words = fc.oneof(
+      fc.anything({ withTypedArray: true, withBigInt: true, withDate: true, withMap: true }),
+      fc.tuple(fc.nat(3), fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 })),
+      fc.tuple(fc.constantFrom('broken', 'ended', 'welcome'), fc.anything()),
+    );
+    const runs = fc.asyncProperty(fc.array(words, { minLength: 1, maxLength: 20 }), async (posted) => {
+      const { stranger, server } = await Stranger.visit(bench);
+      for (const value of posted) stranger.post(value);
+      stranger.close();
+      const { code } = await server.end;
+      expect(server.ends).toBe(1);
+      expect(code).toBeLessThanOrEqual(65_535);
+      other.client.link.send(numbered(7, 10));
+      expect(numberOf(await other.server.bytes())).toBe(7);
+    });
+    await fc.assert(runs, { numRuns: 200 });
     expect(bench.reported).toEqual([]);
   });
 

@@ -145,6 +145,14 @@ describe('links between threads', () => {
     expect(await exited).toBe(0);
   });
 
+  test('a link alone keeps no thread alive', async () => {
+    const url = fresh();
+    const server = keep(createServer());
+    await server.listen(url);
+    const thread = keep(await Thread.start({ role: 'link', url }));
+    expect(await thread.exit).toBe(0);
+  });
+
   test('what others post to the thread is left alone', async () => {
     const { socket } = await served();
     const posts = once(process, 'workerMessage');
