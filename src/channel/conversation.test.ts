@@ -29,6 +29,7 @@ class Stage implements Outlet {
   readonly trustsInfo: boolean;
   readonly sent: Incoming[] = [];
   readonly tags: number[] = [];
+  readonly movable: boolean[] = [];
   readonly reports: [unknown, string][] = [];
   readonly refusals: HawserError[] = [];
   /** What `send` answers, or throws. */
@@ -82,6 +83,7 @@ class Stage implements Outlet {
   }
 
   #keep(message: Outbound): void {
+    this.movable.push(message.movable === true);
     const decoded = this.codec.decode(message.bytes, message.text);
     if (decoded.kind !== 0) this.sent.push(decoded);
   }
@@ -98,6 +100,14 @@ describe('events', () => {
       [MESSAGE.event, 'c', undefined],
     ]);
     expect(stage.tags).toEqual([0, 0]);
+  });
+
+  test('memory is given away only where the sender says so and nothing is kept', () => {
+    const stage = new Stage();
+    stage.talk.send('a', 1, { volatile: true });
+    stage.talk.send('a', 1, { volatile: true, move: true });
+    stage.talk.send('a', 1, { move: true });
+    expect(stage.movable).toEqual([false, true, false]);
   });
 
   test('volatile ones go their own way', () => {

@@ -27,6 +27,11 @@ export interface SendOptions {
   readonly overflow?: Overflow;
   /** With `latest`: what else tells messages of one event apart, such as the symbol of a price. */
   readonly key?: string;
+  /**
+   * Gives the memory of what is sent away: to another thread it then goes without a copy, and bytes in `data` may be gone afterwards. Heeded where
+   * nothing is kept for a resume: with `volatile`, and in dialects that don't acknowledge. Default false.
+   */
+  readonly move?: boolean;
 }
 
 /** What came with a message beside its data, set by the room layer. */
@@ -121,8 +126,10 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     const { codec, limits } = this.#outlet;
     checkName(event, limits.nameLength);
     const policy = options?.volatile ? 'volatile' : (options?.overflow ?? this.overflow);
-    if (!policy) return this.#outlet.send(codec.event(this.#channel, event, data), 0);
-    const message = codec[policy === 'volatile' ? policy : 'event'](this.#channel, event, data);
+    const volatile = policy === 'volatile';
+    const message = codec[volatile ? policy : 'event'](this.#channel, event, data);
+    if (options?.move && (volatile || !codec.acknowledges)) message.movable = true;
+    if (!policy) return this.#outlet.send(message, 0);
     return this.sendBy(message, policy, `${event}\0${options?.key}`);
   }
 

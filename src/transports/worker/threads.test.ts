@@ -78,6 +78,13 @@ describe('links between threads', () => {
     expect(body.length).toBe(900_000);
   });
 
+  test('a body whose memory may be given away arrives; what the application has stays, for it was encoded', async () => {
+    const { socket } = await served();
+    const body = new Uint8Array(200_000).fill(3);
+    expect(socket.send('more', body, { volatile: true, move: true })).toBe(true);
+    expect([await socket.request('heard'), body.length]).toEqual([1, 200_000]);
+  });
+
   test('a thread that is busy makes send return false, and all arrives when it reads on', async () => {
     const { socket } = await served({ limits: { backlogBytes: 1 << 24, resumeBytes: 1 << 24 } });
     const stopped = socket.request('stop');
