@@ -37,6 +37,8 @@ class Directory {
     this.#listeners.set(name, answer);
     this.#tune();
     this.#notify('here', name);
+    // The channel doesn't bring a thread its own words.
+    this.#tellSeekers(name, threadId);
   }
 
   unlisten(name: string): void {
@@ -76,8 +78,12 @@ class Directory {
   readonly #onNotice = ({ data }: { readonly data: unknown }): void => {
     const notice = readNotice(data);
     if (notice?.what === 'seek' && this.has(notice.name)) this.#notify('here', notice.name);
-    if (notice?.what === 'here') for (const found of this.#seekers.get(notice.name) ?? []) found(notice.thread);
+    if (notice?.what === 'here') this.#tellSeekers(notice.name, notice.thread);
   };
+
+  #tellSeekers(name: string, thread: number): void {
+    for (const found of [...(this.#seekers.get(name) ?? [])]) found(thread);
+  }
 
   /** The channel is open while someone needs it, and keeps the thread alive while it listens on a name. */
   #tune(): void {
