@@ -99,9 +99,15 @@ class Dial implements ThreadPortUser {
   #call(thread: number): void {
     if (this.#over || this.#port !== undefined) return;
     const { port1, port2 } = new MessageChannel();
-    this.#port = new NodePort(port1, this);
+    const port = new NodePort(port1, this);
+    this.#port = port;
     const call: Call = { name: this.#endpoint.path, protocols: this.#options.protocols, port: port2 };
-    DIRECTORY.call(thread, call).catch(() => port1.close());
+    DIRECTORY.call(thread, call).catch((error: unknown) => {
+      // Not ours: another listener of that thread failed, and ours may have heard all the same.
+      if ((error as { code?: unknown }).code === 'ERR_WORKER_MESSAGING_ERRORED' || this.#port !== port) return;
+      port.close();
+      this.onGone();
+    });
   }
 
   #fail(

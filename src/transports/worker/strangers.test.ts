@@ -146,6 +146,15 @@ describe('a worker listener and its strangers', () => {
     expect(await dialled).toBe('ERR_CONNECT_FAILED');
   });
 
+  test('who dials before anybody listens is answered as soon as somebody does', async () => {
+    await using bench = await open();
+    const accepted = bench.accepted();
+    const dialled = bench.dialTo('worker:later');
+    await using listener = await bench.listenOn('worker:later');
+    expect((await dialled).protocol).toBe(bench.protocols[0]);
+    expect([(await accepted).transport, listener.endpoint]).toEqual(['worker', 'worker:later']);
+  });
+
   test('an acknowledgement is sent for every quarter of the window', async () => {
     await using bench = await open();
     const { stranger } = await Stranger.visit(bench);

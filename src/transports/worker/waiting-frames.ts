@@ -46,7 +46,7 @@ export class WaitingFrames {
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     for (let at = 0; at < frames.length; ) {
       const end = endOfRun(frames, at);
-      const [first] = frames.slice(at, at + 1) as [Frame];
+      const first = frames[at] as Frame;
       chunks.push(first.movable ? (first.bytes as Uint8Array<ArrayBuffer>) : joined(frames, at, end));
       at = end;
     }
