@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { browserWorld } from '../runtime/index.ts';
+import { browserWorld, watchPage } from '../runtime/index.ts';
 import { browserWebSocketTransport } from '../transports/websocket/browser.ts';
 import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
@@ -9,6 +9,7 @@ export const connect: Connect = createConnect({
   world: browserWorld(),
   codec: clientCodec,
   transports: [browserWebSocketTransport],
+  watch: watchPage,
 });
 
 export type {

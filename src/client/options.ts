@@ -62,6 +62,11 @@ export interface Platform {
   readonly world: World;
   readonly codec: Codec;
   readonly transports: readonly Transport[];
+  /**
+   * Tells when it is worth looking whether the server is still there: the page is looked at again, the network is another; `isOnline` is
+   * false when there is none. Until `signal` fires.
+   */
+  readonly watch?: (hear: (isOnline: boolean) => void, signal: AbortSignal) => void;
 }
 
 export interface ResolvedConnectOptions {

@@ -17,7 +17,7 @@ function run(runners: readonly Runner[], signal: AbortSignal = new AbortControll
       losing.addEventListener('abort', () => log.push(`${name} aborted`));
       world.timer(world.now() + ms, () => (typeof result === 'string' ? resolve(result) : reject(result)));
     });
-  const prize = race(world, runners, signal, attempt, (loser) => discarded.push(loser));
+  const prize = race(world, runners, signal, attempt, (loser) => discarded.push(loser), 10_000);
   return { world, log, discarded, prize: prize.catch((error: unknown) => error) };
 }
 
@@ -95,5 +95,17 @@ describe('a race of attempts', () => {
     expect(during.log.slice(2)).toEqual(['a aborted', 'b aborted']);
     await during.world.advanceAsync(1000);
     expect(during.discarded).toEqual(['a', 'b']);
+  });
+
+  test('what takes too long is given up', async () => {
+    const { world, discarded, prize } = run([
+      [20_000, 'a'],
+      [30_000, 'b'],
+    ]);
+    await world.advanceAsync(10_000);
+    expect(await prize).toMatchObject({ code: 'ERR_TIMEOUT' });
+    await world.advanceAsync(30_000);
+    expect(discarded).toEqual(['a', 'b']);
+    expect(world.timers).toBe(0);
   });
 });

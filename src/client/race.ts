@@ -6,7 +6,7 @@ const STAGGER = 250;
 /**
  * Starts one attempt after another, each after a pause or as soon as the one before failed; the first that succeeds wins and the others are
  * aborted (RFC 8305 section 5). A loser that succeeds all the same is handed to `discard`.
- * @throws what the last attempt threw, when all have failed; ERR_ABORTED when `signal` fires first.
+ * @throws what the last attempt threw, when all have failed; ERR_ABORTED when `signal` fires first; ERR_TIMEOUT after `wait` ms.
  */
 export function race<Runner, Prize>(
   world: World,
@@ -14,6 +14,7 @@ export function race<Runner, Prize>(
   signal: AbortSignal,
   run: (runner: Runner, signal: AbortSignal) => Promise<Prize>,
   discard: (prize: Prize) => void,
+  wait: number,
 ): Promise<Prize> {
   return new Promise((resolve, reject) => {
     const losers = new AbortController();
@@ -24,6 +25,7 @@ export function race<Runner, Prize>(
     const finish = (settle: () => void): void => {
       over = true;
       timer?.cancel();
+      late.cancel();
       signal.removeEventListener('abort', onAbort);
       settle();
       losers.abort();
@@ -47,6 +49,9 @@ export function race<Runner, Prize>(
         },
       );
     };
+    const late = world.timer(world.now() + wait, () =>
+      finish(() => reject(new HawserError('ERR_TIMEOUT', `no link in ${wait} ms`))),
+    );
     if (signal.aborted) onAbort();
     else {
       signal.addEventListener('abort', onAbort);

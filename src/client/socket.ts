@@ -33,6 +33,9 @@ import type { ClientSocket, UnacknowledgedEvent } from './face.ts';
 import type { Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
 
+/** Who waits for the next attempt waits no longer than this, ms, when there is a good time for it. */
+const NUDGED = 500;
+
 /** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
 export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   readonly world: World;
@@ -47,7 +50,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** The latest one. */
   welcome: Welcome | undefined;
   transport = '';
-  readonly #routes: readonly Route[];
+  /** Those whose server took the link and then had no welcome go to the end. */
+  #routes: readonly Route[];
   readonly #options: ResolvedConnectOptions;
   readonly #stop = new AbortController();
   readonly #settings: SessionSettings;
@@ -55,7 +59,9 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #link: Link | undefined;
   #timer: Timer | undefined;
   #retry: Timer | undefined;
+  #writes: Timer | undefined;
   #attempt = 0;
+  #isOffline = false;
   /** HELLOs so far: a server that hears an early one late knows it by its number. */
   #hellos = 0;
   #retryAfter = 0;
@@ -81,6 +87,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       this.#resolveClosed = resolve;
     });
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    platform.watch?.(this.#nudge, this.#stop.signal);
   }
 
   /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
@@ -198,6 +205,27 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.#timer = this.world.timer(at, () => this.session.tick(this.world.now()));
   }
 
+  /** Looks, for as long as there is a link, whether it takes bytes. */
+  readonly #watchWrites = (): void => {
+    const now = this.world.now();
+    const left = (this.#link?.stalledSince ?? now) + this.times.writeWait - now;
+    this.#writes?.cancel();
+    if (this.session.state !== 'up') return;
+    if (left > 0) this.#writes = this.#after(left, this.#watchWrites);
+    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the server reads nothing'));
+  };
+
+  /** Now is a good time to look: at the link, whether it still carries, or without one for the server, in a moment. */
+  readonly #nudge = (isOnline: boolean): void => {
+    this.#isOffline = !isOnline;
+    if (!isOnline) return;
+    this.session.probe(this.world.now());
+    if (this.#retry && !this.#retryAfter) {
+      this.#retry.cancel();
+      this.#retryIn(Math.min(NUDGED, this.#options.reconnect.first));
+    }
+  };
+
   readonly #onAbort = (): void => {
     const cause: unknown = this.#options.signal?.reason;
     this.#finish(closeReason(CLOSE.normal, 'aborted'), new HawserError('ERR_ABORTED', 'aborted', { cause }));
@@ -206,15 +234,29 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** One attempt: dials all routes, the first good link says HELLO. `once`: a failure is the end. */
   async #connect(once: boolean): Promise<void> {
     this.#retry = undefined;
-    this.#attempt += 1;
+    if (!this.#isOffline) this.#attempt += 1;
     try {
       const token = await this.#options.token();
-      const [link, route] = await this.#dial();
-      if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
-      const clientLink = new ClientLink(link, this.codec, this.world);
-      this.#link = link;
-      const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
-      await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
+      let refusal: unknown;
+      for (let left = this.#routes; left.length > 0; ) {
+        const [link, route] = await this.#dial(left).catch((error: unknown) => {
+          throw refusal ?? error;
+        });
+        if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
+        const clientLink = new ClientLink(link, this.codec, this.world);
+        this.#link = link;
+        const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
+        try {
+          return await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
+        } catch (error) {
+          refusal = error;
+          if (this.#stop.signal.aborted || !isPassing(asHawserError(error))) break;
+          const isOther = (one: Route): boolean => one !== route;
+          this.#routes = [...this.#routes.filter(isOther), route];
+          left = left.filter(isOther);
+        }
+      }
+      throw refusal;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const known = asHawserError(error);
@@ -224,7 +266,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   }
 
   /** When all routes fail, one that may be open later counts for more than those that are closed for good. */
-  async #dial(): Promise<[Link, Route]> {
+  async #dial(routes: readonly Route[]): Promise<[Link, Route]> {
     let passing: unknown;
     const dial = async (route: Route, signal: AbortSignal): Promise<[Link, Route]> => {
       const dialled = route.transport.dial(route.endpoint, {
@@ -245,9 +287,11 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       throw error;
     };
     const drop = ([link]: [Link, Route]): void => link.abort(new Error('not needed'));
-    return await race(this.world, this.#routes, this.#stop.signal, dial, drop).catch((error: unknown) => {
-      throw passing ?? error;
-    });
+    return await race(this.world, routes, this.#stop.signal, dial, drop, this.times.loginWait).catch(
+      (error: unknown) => {
+        throw passing ?? error;
+      },
+    );
   }
 
   #hello(token: string | undefined, { endpoint }: Route): Hello {
@@ -286,6 +330,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       attach();
     }
     const { session } = this;
+    this.#watchWrites();
     this.#opened?.resolve();
     this.socket.tell('up', { transport: this.transport, recovered: first ? undefined : recovered, unacknowledged });
     return session;
@@ -321,10 +366,16 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       this.#fail(error ?? new HawserError('ERR_DISCONNECTED', 'the link broke'));
       return;
     }
-    const delay =
-      this.#retryAfter + this.world.random.unit() * Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
-    this.#retry = this.#after(delay, () => void this.#connect(false));
+    // Without a network an attempt costs nothing and counts for nothing.
+    const bound = this.#isOffline ? most : Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
+    const delay = this.#retryIn(bound, this.#retryAfter);
     this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+  }
+
+  #retryIn(bound: number, atLeast = 0): number {
+    const delay = atLeast + this.world.random.unit() * bound;
+    this.#retry = this.#after(delay, () => void this.#connect(false));
+    return delay;
   }
 
   #after(delay: number, run: () => void): Timer {
@@ -340,6 +391,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.#stop.abort();
     this.#timer?.cancel();
     this.#retry?.cancel();
+    this.#writes?.cancel();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.session.end(reason);
     void this.#link?.close(reason);

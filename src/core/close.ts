@@ -151,6 +151,18 @@ export function closeReason(code: number, text = ''): CloseReason {
   return { code, reason: text.slice(0, read) };
 }
 
+/** Whether a close frame may carry this code (RFC 6455 7.4 and the registry that it opened). */
+export function mayBeSent(code: number): boolean {
+  if (code >= 3000) return code <= 4999;
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== CLOSE.noStatus && code !== CLOSE.abnormal;
+}
+
+/** What an application tells a peer. @throws HawserError ERR_ARGUMENT for a code that no close frame can carry. */
+export function givenReason(code: number, text: string): CloseReason {
+  if (!Number.isInteger(code) || !mayBeSent(code)) throw new HawserError('ERR_ARGUMENT', `${code} is no close code`);
+  return closeReason(code, text);
+}
+
 /** Whether a client should dial again after a close with this code. Unknown codes of other ranges say yes. */
 export function mayComeBack(code: number): boolean {
   switch (code) {

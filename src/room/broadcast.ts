@@ -1,10 +1,10 @@
 import { checkName, type SendOptions } from '../channel/index.ts';
 import {
   CLOSE,
-  closeReason,
   type DataArguments,
   type Direction,
   type EventsOf,
+  givenReason,
   HawserError,
   type Name,
   type RequestAnswer,
@@ -107,9 +107,13 @@ export class Broadcast<Out extends Direction> {
     for (const seat of this.#seats) for (const room of rooms) this.#hall.leave(seat, room);
   }
 
-  /** Ends the sockets of all of them on this node; their clients stay away unless `code` invites them back (docs/ERRORS.md). */
+  /**
+   * Ends the sockets of all of them on this node; their clients stay away unless `code` invites them back (docs/ERRORS.md).
+   * @throws HawserError ERR_ARGUMENT for a code that no close frame can carry.
+   */
   disconnect(code: number = CLOSE.kicked, reason = 'closed by the server'): void {
-    for (const seat of this.#seats) seat.close(closeReason(code, reason));
+    const given = givenReason(code, reason);
+    for (const seat of this.#seats) seat.close(given);
   }
 
   /** Who is in the first room of this broadcast, on all nodes; at most `most` of them. */

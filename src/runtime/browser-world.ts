@@ -26,3 +26,17 @@ export function browserWorld(): World {
     report: (error) => console.error(error),
   };
 }
+
+/**
+ * Hears when a page is looked at again, thawed or taken out of the cache, and when the network comes or goes. A worker has the last two
+ * alone, other platforms without a document none.
+ */
+export function watchPage(hear: (isOnline: boolean) => void, signal: AbortSignal): void {
+  const told = ({ type }: Event): void => {
+    if (type.startsWith('o') || !globalThis.document?.hidden) hear(navigator.onLine);
+  };
+  // What is told to the document passes here on its way down.
+  for (const type of ['visibilitychange', 'pageshow', 'resume', 'online', 'offline']) {
+    globalThis.addEventListener?.(type, told, { capture: true, signal });
+  }
+}

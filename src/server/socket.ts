@@ -5,8 +5,8 @@ import {
   type ChannelsOf,
   CLOSE,
   type CloseReason,
-  closeReason,
   type DataArguments,
+  givenReason,
   type HawserError,
   type Name,
   type ToClient,
@@ -136,9 +136,12 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#others().user(...users);
   }
 
-  /** Ends the socket after what is queued; the client stays away unless `code` invites it back (docs/ERRORS.md). */
+  /**
+   * Ends the socket after what is queued; the client stays away unless `code` invites it back (docs/ERRORS.md).
+   * @throws HawserError ERR_ARGUMENT for a code that no close frame can carry.
+   */
   close(code: number = CLOSE.kicked, reason = 'closed by the server'): void {
-    this.#attendant.close(closeReason(code, reason));
+    this.#attendant.close(givenReason(code, reason));
   }
 
   #others(): Broadcast<ToClient<A>> {

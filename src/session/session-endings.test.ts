@@ -244,3 +244,54 @@ test('the transition table has the states and no more', () => {
   expect(Object.keys(SESSION_TRANSITIONS)).toEqual(['down', 'up', 'ended']);
   expect(SESSION_TRANSITIONS.ended).toEqual([]);
 });
+
+test('a tick that comes late asks before it judges: heard in time, the link stays', () => {
+  const { session, port } = up();
+  session.tick(3_600_000);
+  expect(port.kinds()).toEqual([MESSAGE.ping]);
+  expect(session.deadline).toBe(3_605_000);
+  hear(session, port, hawserCodec.pong(0), 3_604_999);
+  session.tick(3_605_000);
+  expect(session.deadline).toBe(3_624_999);
+  session.tick(7_200_000);
+  expect(port.kinds()).toContain(MESSAGE.ping);
+  expect(session.state).toBe('up');
+});
+
+test.each([5000, 60_000])('a tick that comes late asks once: %d ms later without a word the link is dead', (later) => {
+  const { session, port } = up();
+  session.tick(46_001);
+  session.tick(51_000);
+  expect(session.state).toBe('up');
+  session.tick(46_001 + later);
+  expect(port.closed?.code).toBe(CLOSE.peerSilent);
+});
+
+test('a probe is answered by any word; meanwhile it is not asked again, and waits no longer than readWait', () => {
+  const { session, port } = up({ readWait: 3000, heartbeat: 1000 });
+  session.probe(100);
+  session.probe(200);
+  expect(port.kinds()).toEqual([MESSAGE.ping]);
+  expect(session.deadline).toBe(1100);
+  session.tick(1100);
+  session.tick(3099);
+  expect(session.state).toBe('up');
+  hear(session, port, event('a'), 3099);
+  session.tick(3100);
+  session.probe(3500);
+  session.probe(3600);
+  session.tick(6499);
+  expect(session.state).toBe('up');
+  session.tick(6500);
+  expect(session.state).toBe('down');
+});
+
+test('something heard in the same moment answers a probe: clocks may be coarse', () => {
+  const { session, port } = up();
+  session.probe(100);
+  hear(session, port, event('a'), 100);
+  expect(session.deadline).toBeLessThanOrEqual(20_100);
+  session.tick(5100);
+  session.tick(5200);
+  expect(session.state).toBe('up');
+});

@@ -17,6 +17,10 @@ import type { Left, Unacknowledged } from './unacknowledged.ts';
 const ACK_COUNT = 64;
 const ACK_BYTES = 64 * 1024;
 const ACK_DELAY = 500;
+/** A tick that is later than this, ms, says that it was not only the peer who stood still. */
+const LATE = 1000;
+/** A peer that was asked whether it is still there has this long to say so, ms. */
+const PROBE_WAIT = 5000;
 
 export type SessionState = 'down' | 'up' | 'ended';
 
@@ -46,6 +50,8 @@ export class Session {
   #ackDue: Instant | undefined;
   #heardAt: Instant = 0;
   #pingedAt: Instant = 0;
+  /** When a peer was last asked in doubt; nothing was heard since if it is later than `#heardAt`. */
+  #probedAt: Instant = -Infinity;
   /** A ping went out on this link that has had no answer. */
   #pingOpen = false;
   /** The link is a resumed one on which nothing was heard yet. */
@@ -125,6 +131,7 @@ export class Session {
     this.#state = 'up';
     this.#downAt = undefined;
     this.#heardAt = now;
+    this.#probedAt = -Infinity;
     this.#pingOpen = false;
     this.#linkFull = false;
     this.#unconfirmed = counts !== undefined;
@@ -251,6 +258,14 @@ export class Session {
     this.#pingOpen = true;
     if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
     else this.#port.ping?.();
+  }
+
+  /** Asks whether the peer is still there: if nothing is heard within 5 s, the link is dead. Quiet while an answer is awaited. */
+  probe(now: Instant): void {
+    if (!this.#port || !this.#mustAnswer || this.#isProbed) return;
+    this.#probedAt = now;
+    this.ping(now);
+    this.#arm();
   }
 
   /** A link is gone. One that was replaced before is no loss. */
@@ -380,7 +395,10 @@ export class Session {
 
   #tickUp(port: SessionPort, now: Instant): void {
     if (this.#mustAnswer) {
-      if (now >= this.#heardAt + this.#settings.readWait) {
+      const late = now - this.#silentAt;
+      // After a sleep, or in a page whose timers are held back, what the peer said may still wait to be read.
+      if (late > LATE && !this.#isProbed) this.probe(now);
+      else if (late >= 0) {
         const reason = closeReason(CLOSE.peerSilent, 'the peer is silent');
         this.detach(port, reason, now);
         port.close(reason);
@@ -398,8 +416,17 @@ export class Session {
   get #upDeadline(): Instant {
     const ack = this.#ackDue ?? Infinity;
     if (!this.#mustAnswer) return ack;
-    const { heartbeat, readWait } = this.#settings;
-    return Math.min(ack, Math.max(this.#heardAt, this.#pingedAt) + heartbeat, this.#heardAt + readWait);
+    return Math.min(ack, Math.max(this.#heardAt, this.#pingedAt) + this.#settings.heartbeat, this.#silentAt);
+  }
+
+  get #isProbed(): boolean {
+    return this.#probedAt > this.#heardAt;
+  }
+
+  /** When the peer counts as dead. */
+  get #silentAt(): Instant {
+    const { readWait } = this.#settings;
+    return this.#isProbed ? this.#probedAt + Math.min(readWait, PROBE_WAIT) : this.#heardAt + readWait;
   }
 
   /** Whether there has been a link. */

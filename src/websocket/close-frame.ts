@@ -1,4 +1,4 @@
-import { CLOSE, type CloseReason, isUtf8 } from '../core/index.ts';
+import { CLOSE, type CloseReason, isUtf8, mayBeSent } from '../core/index.ts';
 import { CONTROL_BYTES } from './frame.ts';
 
 const ENCODER: TextEncoder = new TextEncoder();
@@ -6,12 +6,6 @@ const DECODER: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const NONE = new Uint8Array(0);
 const NO_STATUS: CloseReason = { code: CLOSE.noStatus, reason: '' };
-
-/** Whether a close frame may carry this code (RFC 6455 7.4 and the registry that it opened). */
-export function mayBeSent(code: number): boolean {
-  if (code >= 3000) return code <= 4999;
-  return code >= 1000 && code <= 1014 && code !== 1004 && code !== CLOSE.noStatus && code !== CLOSE.abnormal;
-}
 
 /** Says what is wrong with a close frame: the code to fail the connection with, and why. */
 export interface BrokenClose {

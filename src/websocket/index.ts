@@ -1,4 +1,3 @@
-export { mayBeSent } from './close-frame.ts';
 export * from './compression.ts';
 export * from './deflate.ts';
 export * from './dial.ts';
