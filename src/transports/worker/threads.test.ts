@@ -145,6 +145,19 @@ describe('links between threads', () => {
     expect(await socket.request('echo', 2)).toBe(2);
   });
 
+  test('several threads may listen on one name: when one dies, its client goes on with another', async () => {
+    const { socket, url } = await served({ reconnect: { first: 1 } });
+    const second = keep(await Thread.start({ role: 'server', url }));
+    await second.ready();
+    const up = new Promise((resolve) => socket.once('up', resolve));
+    await socket.request('exit');
+    expect(await up).toMatchObject({ transport: 'worker', recovered: false });
+    expect(await socket.request('echo', 2)).toBe(2);
+    const told = down(socket);
+    await second.worker.terminate();
+    expect((await told).cause?.code).toBe('ERR_THREAD_ENDED');
+  });
+
   test('a client that closes lets its thread end by itself', async () => {
     const { thread, socket } = await visited();
     const exited = thread.exit;
