@@ -337,3 +337,27 @@ test('a half-open link that is reset has broken', () => {
 test('a framing whose streams must not just end has no `end`', () => {
   expect(Object.hasOwn(Object.getPrototypeOf(setUp().link), 'end')).toBe(false);
 });
+
+test('a peer that asks for answers and takes none is not read past the mark, and read on at half of it', () => {
+  const { link, port, world, heard } = setUp(0, 1000);
+  const reply = new Uint8Array(400);
+  const answer = (): void => {
+    link.onReply(reply);
+    world.settle();
+  };
+  answer();
+  answer();
+  expect(port.log.at(-1)).toBe('resume');
+  answer();
+  expect([link.queued, port.log.at(-1)]).toEqual([1200, 'pause']);
+  link.receive(Uint8Array.from(wire(message(1))));
+  link.resume();
+  world.settle();
+  expect([heard, port.log.at(-1)]).toEqual([[], 'pause']);
+  port.accept(400);
+  world.settle();
+  expect(heard).toEqual([]);
+  port.accept(800);
+  world.settle();
+  expect([link.queued, heard, port.log.at(-1)]).toEqual([0, ['07'], 'resume']);
+});

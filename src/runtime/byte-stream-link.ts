@@ -19,7 +19,7 @@ const STAGE = {
 type Stage = (typeof STAGE)[keyof typeof STAGE];
 
 /** Why a link doesn't read, as bits. */
-const PAUSE = { unstarted: 1, asked: 2 } as const;
+const PAUSE = { unstarted: 1, asked: 2, replies: 4 } as const;
 
 /** Frames are written before the turn ends once this many bytes wait, so that a long turn doesn't hoard. */
 const EARLY_FLUSH_BYTES = 131_072;
@@ -210,7 +210,12 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   }
 
   onReply(bytes: Uint8Array): void {
-    if (this.#stage < STAGE.ending && !this.#endAsked) this.#queue(bytes);
+    if (this.#stage >= STAGE.ending || this.#endAsked) return;
+    this.#queue(bytes);
+    // A peer that asks for more than it takes is not read until it has taken some.
+    if (this.#stage !== STAGE.open || this.queued < this.#group.options.backlogMark) return;
+    this.#paused |= PAUSE.replies;
+    this.#port.pause();
   }
 
   onPong(): void {
@@ -274,7 +279,9 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
       if (this.#stage !== STAGE.open) this.#moveOn();
       else if (this.#endAsked && this.#port.writableLength === 0) this.#endPort();
     }
-    if (this.#overMark && this.queued <= this.#group.options.backlogMark / 2) this.#drained();
+    if (this.queued > this.#group.options.backlogMark / 2) return;
+    if ((this.#paused & PAUSE.replies) !== 0) this.#read(PAUSE.replies);
+    if (this.#overMark) this.#drained();
   }
 
   #writeOut(): void {
