@@ -10,7 +10,7 @@ const NAME_MAX = 256;
  * Undefined for the path of a file. @throws HawserError ERR_URL for a pipe that can't have this name.
  */
 export function pipeOf(path: string): string | undefined {
-  const match = /^(?:\.\/pipe\/|\\\\[.?]\\pipe\\)(.*)$/is.exec(path);
+  const match = /^(?:\.\/pipe\/|\\\\\.\\pipe\\)(.*)$/is.exec(path);
   if (match === null) return undefined;
   const name = match[1] ?? '';
   if (name === '' || name.includes('\\') || PIPES.length + name.length > NAME_MAX) {
