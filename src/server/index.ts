@@ -9,7 +9,7 @@ export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions
 
 export type { EventMessage, EventMiddleware } from './gate.ts';
 export type { Handshake } from './handshake.ts';
-export type { ListenTarget } from './listening.ts';
+export type { AttachOptions, ListenTarget } from './listening.ts';
 export type { Arrival, ConnectionMiddleware } from './middleware.ts';
 export type { RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';

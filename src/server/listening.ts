@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { HawserError } from '../core/index.ts';
 import { type Endpoint, type Listener, type NetListenOptions, parseEndpoint } from '../transport/index.ts';
 
@@ -8,6 +8,11 @@ export interface ListenTarget extends Omit<NetListenOptions, 'onSocket'> {
   /** Whether a peer that ends its direction can still be sent to. Default false: its end closes the link. */
   readonly halfOpen?: boolean;
   readonly onSocket?: (socket: Socket) => boolean;
+}
+
+export interface AttachOptions {
+  /** The server takes this path of the HTTP server and all below it; its namespaces are called by their whole path. Default `/`. */
+  readonly path?: string;
 }
 
 /** A target taken apart. */
@@ -39,7 +44,13 @@ export function isLoopback({ scheme, host }: Endpoint): boolean {
 }
 
 export function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
+  return address === '::1' || /^(?:::ffff:)?127(\.\d{1,3}){3}$/i.test(address);
+}
+
+/** Whether the HTTP server of an application can be reached from this machine only, or doesn't listen. */
+export function listensOnLoopback(server: Server): boolean {
+  const address = server.address();
+  return address === null || typeof address === 'string' || isLoopbackAddress(address.address);
 }
 
 /** Connections and bytes of all listeners. */

@@ -1,8 +1,10 @@
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { channelRoomOf } from '../channel/index.ts';
 import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
 import { TicketBook } from '../session/index.ts';
 import {
@@ -16,18 +18,20 @@ import {
   type Refusal,
   type Transport,
 } from '../transport/index.ts';
-import { attachWebSocket } from '../transports/websocket/index.ts';
+import { attachWebSocket, UpgradeTaker } from '../transports/websocket/index.ts';
 import { type Codec, type Hello, hawserCodec, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
 import {
+  type AttachOptions,
   isInherited,
   isLoopback,
   isLoopbackAddress,
   type Listening,
   type ListenTarget,
+  listensOnLoopback,
   resolveListening,
   trafficOf,
 } from './listening.ts';
@@ -80,6 +84,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #wheel: TimerWheel;
   readonly #house: House;
   readonly #reception: Reception;
+  /** For upgrades handed in one by one, and whether the one at hand came over loopback. */
+  #upgrades: UpgradeTaker | undefined;
+  #upgrading = false;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -183,21 +190,44 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   /**
-   * Takes the WebSocket upgrades of an HTTP server that the application has; its other requests stay its own. Without `authenticate` and
-   * without `insecure` it lets in only what listens on loopback. Resolves when peers can come.
-   * @throws HawserError ERR_CLOSED; whatever the engine's start throws.
+   * Takes the WebSocket upgrades of an HTTP server that the application has; its other requests stay its own. Several servers may share
+   * one, each at a path; what none of them serves is refused with 404, or left to other listeners of 'upgrade' where there are any.
+   * Without `authenticate` and without `insecure` it lets in only what listens on loopback. Resolves when peers can come.
+   * @throws HawserError ERR_CLOSED, ERR_ARGUMENT (no path), ERR_ADDRESS_IN_USE (the path is taken); whatever the engine's start throws.
    */
-  async attach(httpServer: HttpServer): Promise<void> {
+  async attach(httpServer: HttpServer, { path = '/' }: AttachOptions = {}): Promise<void> {
+    if (normalPath(path) === undefined) throw new HawserError('ERR_ARGUMENT', 'a path looks like /chat');
     await this.#start();
-    const isOnLoopback = (): boolean => {
-      const address = httpServer.address();
-      return address === null || typeof address === 'string' || isLoopbackAddress(address.address);
-    };
+    const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
+    const serves = (asked: string): boolean => this.#places.look(asked).kind !== 'unknown';
+    this.#listeners.push(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }));
+  }
+
+  /**
+   * Takes one upgrade that an HTTP server of the application has found, whatever its path: for who looks at each request before. The
+   * arguments are those of node:http's 'upgrade'. Loopback is what the socket is bound to; otherwise as `attach`.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    socket.on('error', () => socket.destroy());
+    this.#start().then(
+      () => this.#takeUpgrade(request, socket, head),
+      () => socket.destroy(),
+    );
+  }
+
+  #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    const isOnLoopback = (): boolean => this.#upgrading;
+    this.#upgrades ??= new UpgradeTaker('ws', this.#attachOptions(isOnLoopback));
+    this.#upgrading = isLoopbackAddress((socket as Socket).localAddress ?? '');
+    this.#upgrades.take(request, socket, head);
+  }
+
+  #attachOptions(isOnLoopback: () => boolean): ListenOptions {
     const options = this.#listenOptions(isOnLoopback);
     const mayBeAnybody = this.#options.authenticate !== undefined || this.#options.insecure;
     const admit = (peer: Peer): Refusal | undefined =>
       mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
-    this.#listeners.push(attachWebSocket(httpServer, { ...options, admit }));
+    return { ...options, admit };
   }
 
   /**
@@ -218,6 +248,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#upgrades?.close();
     for (const attendant of this.#attendants) attendant.session.goaway(reason);
     while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.busy)) {
       await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));

@@ -214,7 +214,7 @@ describe('our client and a ws server', () => {
       const text = typeof message === 'string';
       client.link.send(new Outbound(text ? Buffer.from(message) : message, text));
       const answer = await client.message();
-      expect(same(typeof answer === 'string' ? answer : Uint8Array.from(answer as number[]), message)).toBe(true);
+      expect(same(typeof answer === 'string' ? answer : Uint8Array.from(answer), message)).toBe(true);
     }
     expect([...server.clients][0]?.extensions).toContain('permessage-deflate');
     stop(server);

@@ -18,16 +18,22 @@ import {
 import type { Reception } from '../guest.ts';
 import { attach, Parting, peerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
+import type { Lobby } from './routes.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
-export function receiveUpgrade(reception: Reception, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
+export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
   const peer = peerWho(socket, request);
   if (peer === undefined) {
     sendAway(
-      reception,
+      lobby,
       socket,
       refuse(400, 'the path of the request has a percent escape that is broken or stands for a slash'),
     );
+    return;
+  }
+  const reception = lobby.routes.find(peer.path ?? '/')?.reception;
+  if (reception === undefined) {
+    sendAway(lobby, socket, refuse(404, 'nobody serves this path'));
     return;
   }
   const { group, options } = reception;

@@ -2,26 +2,33 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type HttpRefusal, judgeUpgrade, refuse } from '../../websocket/index.ts';
-import type { Reception } from '../guest.ts';
 import { detach } from '../sockets.ts';
 import { receiveUpgrade, sendAway, upgradeRequired } from './grant.ts';
+import { type Lobby, pathOf } from './routes.ts';
 
 /**
  * The HTTP server behind a port that speaks WebSocket: it is handed the connections whose first request is no upgrade,
  * and listens on nothing itself.
  */
-export function hiddenHttpServer(reception: Reception): Server {
-  const { onRequest, loginWait } = reception.options;
+export function hiddenHttpServer(lobby: Lobby): Server {
+  const { loginWait } = lobby.options;
   const server = createServer({
     headersTimeout: loginWait,
     requestTimeout: Math.max(loginWait, REQUEST_WAIT),
     connectionsCheckingInterval: Math.max(MIN_CHECK, Math.min(loginWait, MAX_CHECK)),
   });
-  server.on('request', isListener(onRequest) ? onRequest : answerUpgradeRequired);
-  server.on('upgrade', (request, socket, head) => onUpgrade(reception, server, request, socket, head));
+  server.on('request', (request, response) => handlerOf(lobby, request)(request, response));
+  server.on('upgrade', (request, socket, head) => onUpgrade(lobby, server, request, socket, head));
   // Without a port of its own it would never begin to look for requests that take too long.
   server.emit('listening');
   return server;
+}
+
+/** What the owner of the path answers with, or else the first who answers at all. */
+function handlerOf({ routes }: Lobby, request: IncomingMessage): RequestListener {
+  const own = routes.find(pathOf(request.url ?? ''))?.reception.options.onRequest;
+  const other = isListener(own) ? own : routes.first(({ reception }) => reception.options.onRequest);
+  return isListener(other) ? other : answerUpgradeRequired;
 }
 
 /** ms. */
@@ -38,10 +45,10 @@ export function handToHttp(server: Server, socket: Socket, bytes: Uint8Array): v
   socket.resume();
 }
 
-/** An upgrade that an HTTP server found. What asks for another protocol gets an answer in HTTP, as RFC 9110 7.8 allows. */
+/** An upgrade that an HTTP server found, `server` where there is one to ask. What asks for another protocol gets an answer in HTTP, as RFC 9110 7.8 allows. */
 export function onUpgrade(
-  reception: Reception,
-  server: Server,
+  lobby: Lobby,
+  server: Server | undefined,
   request: IncomingMessage,
   stream: Duplex,
   head: Uint8Array,
@@ -49,23 +56,24 @@ export function onUpgrade(
   const socket = stream as Socket;
   const verdict = judgeUpgrade(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders);
   if (verdict.kind === 'http') {
-    answerOnce(reception, server, request, socket);
+    if (server === undefined) sendAway(lobby, socket, upgradeRequired());
+    else answerOnce(lobby, server, request, socket);
     return;
   }
   socket.setTimeout(0);
   if (verdict.kind === 'refuse') {
-    sendAway(reception, socket, verdict.refusal);
+    sendAway(lobby, socket, verdict.refusal);
     return;
   }
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
-  receiveUpgrade(reception, socket, verdict.request, head);
+  receiveUpgrade(lobby, socket, verdict.request, head);
 }
 
 /** Node has taken the connection away from its server: the request is answered, and the connection ends with it. */
-function answerOnce(reception: Reception, server: Server, request: IncomingMessage, socket: Socket): void {
+function answerOnce(lobby: Lobby, server: Server, request: IncomingMessage, socket: Socket): void {
   if (hasBody(request)) {
-    sendAway(reception, socket, refuse(400, 'an upgrade with a body is not served'));
+    sendAway(lobby, socket, refuse(400, 'an upgrade with a body is not served'));
     return;
   }
   const response = new ServerResponse(request);

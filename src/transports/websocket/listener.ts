@@ -1,6 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 import {
   describeEndpoint,
   type Endpoint,
@@ -8,40 +7,53 @@ import {
   type Listener,
   type ListenerStats,
   type ListenOptions,
+  type NetListenOptions,
   type Receiver,
 } from '../../transport/index.ts';
 import { encodeRefusal, refuse } from '../../websocket/index.ts';
 import { Doorway, receptionOf } from '../doorway.ts';
+import type { Reception } from '../guest.ts';
 import { boundEndpoint } from '../sockets.ts';
 import { resolveCompression } from './compression.ts';
-import { hiddenHttpServer, onUpgrade } from './http.ts';
+import { hiddenHttpServer } from './http.ts';
+import { type Lobby, Routes } from './routes.ts';
 import { Visitor } from './visitor.ts';
 
-const LOOPBACK = '127.0.0.1';
+export const LOOPBACK = '127.0.0.1';
 
 /** The port of a URL that names none. */
 export function portOf(scheme: string): number {
   return scheme === 'wss' ? 443 : 80;
 }
 
-/** A port that speaks WebSocket, and HTTP to whoever doesn't ask for it. */
+/** A port that speaks WebSocket, and HTTP to whoever doesn't ask for it. Others may share it, at other paths. */
 export class WebSocketListener implements Receiver {
-  readonly #scheme: string;
+  /** Told when the port is given back. */
+  onShut: () => void = () => {};
+  readonly #asked: Endpoint;
+  readonly #net: NetListenOptions | undefined;
   readonly #doorway: Doorway;
+  readonly #lobby: Lobby;
   readonly #http: HttpServer;
   /** Connections that speak HTTP. */
   readonly #served = new Set<Socket>();
   #endpoint = '';
+  #isOpen = true;
 
   /** @throws HawserError ERR_OPTION. */
-  constructor(scheme: string, options: ListenOptions) {
+  constructor(endpoint: Endpoint, options: ListenOptions) {
     resolveCompression(options.compression);
-    this.#scheme = scheme;
-    this.#doorway = new Doorway(scheme, options, (reception) => ({
-      welcome: ({ socket, by }) => new Visitor(reception, http, socket).enter(by),
+    this.#asked = endpoint;
+    this.#net = options.net;
+    this.#doorway = new Doorway(endpoint.scheme, options, () => ({
+      welcome: ({ socket, by }) => new Visitor(lobby, http, socket).enter(by),
       words: ({ status, reason }) => encodeRefusal(refuse(status, reason.reason)),
     }));
-    const http = hiddenHttpServer(this.#doorway.reception);
+    const { reception } = this.#doorway;
+    const lobby: Lobby = { ...reception, routes: new Routes() };
+    lobby.routes.add(endpoint.path, { reception });
+    const http = hiddenHttpServer(lobby);
+    this.#lobby = lobby;
     this.#http = http;
     http.on('connection', (socket: Socket) => {
       this.#served.add(socket);
@@ -78,23 +90,28 @@ export class WebSocketListener implements Receiver {
     this.server.unref();
   }
 
-  async listen(endpoint: Endpoint): Promise<this> {
-    const where = { host: endpoint.host || LOOPBACK, port: endpoint.port ?? portOf(this.#scheme) };
+  /** False once the last who shares the port has closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  async listen(): Promise<this> {
+    const { scheme, host, port, path } = this.#asked;
     try {
-      await this.#doorway.prepare(endpoint);
-      await this.#doorway.listen(endpoint, where);
+      await this.#doorway.prepare(this.#asked);
+      await this.#doorway.listen(this.#asked, { host: host || LOOPBACK, port: port ?? portOf(scheme) });
     } catch (error) {
       await this.close();
       throw error;
     }
-    this.#endpoint = boundEndpoint(this.server, this.#scheme, endpoint.path === '/' ? '' : endpoint.path);
+    this.#endpoint = this.#boundAt(path);
     return this;
   }
 
   /** Gets ready for connections that others have accepted. @throws HawserError ERR_OPTION. */
-  async prepare(endpoint: Endpoint): Promise<this> {
-    await this.#doorway.prepare(endpoint);
-    this.#endpoint = describeEndpoint(endpoint);
+  async prepare(): Promise<this> {
+    await this.#doorway.prepare(this.#asked);
+    this.#endpoint = describeEndpoint(this.#asked);
     return this;
   }
 
@@ -103,8 +120,47 @@ export class WebSocketListener implements Receiver {
     this.#doorway.take(socket);
   }
 
+  /** Whether a port that is asked for in this way would be like this one. */
+  sharesWith({ reserved }: Endpoint, net: NetListenOptions | undefined): boolean {
+    return isAlike(reserved, this.#asked.reserved) && isAlike(net ?? {}, this.#net ?? {});
+  }
+
+  /** Lets another listen here, at another path. @throws HawserError ERR_ADDRESS_IN_USE, ERR_OPTION. */
+  share({ scheme, path }: Endpoint, options: ListenOptions): Listener {
+    resolveCompression(options.compression);
+    const reception = receptionOf(scheme, options);
+    this.#lobby.routes.add(path, { reception });
+    const close = async (): Promise<void> => this.#leave(path, reception);
+    return {
+      endpoint: this.#boundAt(path),
+      address: () => this.address(),
+      ref: () => this.ref(),
+      unref: () => this.unref(),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  }
+
   async close(): Promise<void> {
-    const { world, closeWait } = this.#doorway.reception.options;
+    this.#leave(this.#asked.path, this.#doorway.reception);
+  }
+
+  #boundAt(path: string): string {
+    return boundEndpoint(this.server, this.#asked.scheme, path === '/' ? '' : path);
+  }
+
+  #leave(path: string, reception: Reception): void {
+    const { routes } = this.#lobby;
+    routes.remove(path, reception);
+    if (routes.size === 0) this.#shut();
+    else if (reception !== this.#doorway.reception) for (const guest of reception.guests) guest.leave();
+  }
+
+  #shut(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.onShut();
+    const { world, closeWait } = this.#lobby.options;
     this.#doorway.close();
     this.#http.close();
     // What is being answered gets the time of a polite close, and no more.
@@ -120,32 +176,7 @@ export class WebSocketListener implements Receiver {
   }
 }
 
-/**
- * Takes WebSocket upgrades from an HTTP server that the application runs; all else stays the application's, also
- * upgrades to other protocols as long as another listener of 'upgrade' is there to take them.
- */
-export function attachWebSocket(server: HttpServer, options: ListenOptions): Listener {
-  // An HTTPS server is one of TLS too.
-  const scheme = server instanceof TlsServer ? 'wss' : 'ws';
-  resolveCompression(options.compression);
-  const reception = receptionOf(scheme, options);
-  const listener = (...[request, socket, head]: UpgradeArguments): void => {
-    const others = server.listenerCount('upgrade') > 1;
-    if (others && request.headers.upgrade?.toLowerCase() !== 'websocket') return;
-    onUpgrade(reception, server, request, socket, head);
-  };
-  server.on('upgrade', listener);
-  const close = async (): Promise<void> => {
-    server.off('upgrade', listener);
-    for (const guest of reception.guests) guest.leave();
-  };
-  return {
-    get endpoint(): string {
-      return server.listening ? boundEndpoint(server, scheme) : `${scheme}:`;
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+function isAlike(one: object, other: object): boolean {
+  const [mine, theirs] = [Object.entries(one), new Map(Object.entries(other))];
+  return mine.length === theirs.size && mine.every(([name, value]) => Object.is(value, theirs.get(name)));
 }
-
-type UpgradeArguments = Parameters<typeof onUpgrade> extends [unknown, unknown, ...infer Rest] ? Rest : never;

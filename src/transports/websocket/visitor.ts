@@ -3,28 +3,29 @@ import type { Socket } from 'node:net';
 import type { Instant } from '../../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../../runtime/index.ts';
 import { refuse, UpgradeParser } from '../../websocket/index.ts';
-import type { Guest, Reception } from '../guest.ts';
+import type { Guest } from '../guest.ts';
 import { attach } from '../sockets.ts';
 import { receiveUpgrade, sendAway } from './grant.ts';
 import { handToHttp } from './http.ts';
+import type { Lobby } from './routes.ts';
 
 /** A connection whose first request is being read. */
 export class Visitor implements PortUser, DeadlineOwner, Guest {
-  readonly #reception: Reception;
+  readonly #lobby: Lobby;
   readonly #http: Server;
   readonly #socket: Socket;
   readonly #parser: UpgradeParser = new UpgradeParser();
   readonly #deadline: Deadline = new Deadline(this);
 
-  constructor(reception: Reception, http: Server, socket: Socket) {
-    this.#reception = reception;
+  constructor(lobby: Lobby, http: Server, socket: Socket) {
+    this.#lobby = lobby;
     this.#http = http;
     this.#socket = socket;
   }
 
   /** It has until `by` to say what it wants. */
   enter(by: Instant): void {
-    const { group, guests } = this.#reception;
+    const { group, guests } = this.#lobby;
     guests.add(this);
     group.wheel.schedule(this.#deadline, by);
     attach(this.#socket, this);
@@ -36,10 +37,10 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     this.#forget();
     switch (result.kind) {
       case 'upgrade':
-        receiveUpgrade(this.#reception, this.#socket, result.request, result.rest);
+        receiveUpgrade(this.#lobby, this.#socket, result.request, result.rest);
         return;
       case 'refuse':
-        sendAway(this.#reception, this.#socket, result.refusal);
+        sendAway(this.#lobby, this.#socket, result.refusal);
         return;
       case 'http':
         handToHttp(this.#http, this.#socket, result.bytes);
@@ -59,7 +60,7 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
 
   onDeadline(): void {
     this.#forget();
-    sendAway(this.#reception, this.#socket, refuse(408, 'the request did not come in time'));
+    sendAway(this.#lobby, this.#socket, refuse(408, 'the request did not come in time'));
   }
 
   leave(): void {
@@ -67,7 +68,7 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
   }
 
   #forget(): void {
-    this.#reception.guests.delete(this);
-    this.#reception.group.wheel.cancel(this.#deadline);
+    this.#lobby.guests.delete(this);
+    this.#lobby.group.wheel.cancel(this.#deadline);
   }
 }
