@@ -41,6 +41,7 @@ export type {
   PeerCertificate,
   TlsDialOptions,
   TlsListenOptions,
+  TlsOptions,
   TlsVersion,
 } from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';

@@ -39,4 +39,4 @@ export {
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
-export type { ConnectOptions, ReconnectOptions } from './options.ts';
+export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';

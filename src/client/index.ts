@@ -43,9 +43,15 @@ export {
   type WaitOptions,
 } from '../core/index.ts';
 export { type ByteStreams, duplexOf } from '../streams/index.ts';
-export type { CompressionOptions } from '../transport/index.ts';
+export type {
+  CompressionOptions,
+  NetDialOptions,
+  PeerCertificate,
+  TlsDialOptions,
+  TlsVersion,
+} from '../transport/index.ts';
 export type { ThreadEnd } from '../transports/worker/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
-export type { ConnectOptions, ReconnectOptions } from './options.ts';
+export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';
