@@ -45,4 +45,4 @@ export type {
   TlsVersion,
 } from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';
-export type { From, Member } from './wire/index.ts';
+export type { Dialect, From, Member, PlainFraming, PlainMessage } from './wire/index.ts';

@@ -15,7 +15,15 @@ import {
   type WaitOptions,
   type World,
 } from '../core/index.ts';
-import { type Codec, type FailureData, type Incoming, MESSAGE, type Meta, type RequestId } from '../wire/index.ts';
+import {
+  type Codec,
+  type FailureData,
+  type Incoming,
+  MESSAGE,
+  type Meta,
+  type RequestId,
+  UNSAID,
+} from '../wire/index.ts';
 import { EventStream, type EventsOptions } from './event-stream.ts';
 import { Latest } from './latest.ts';
 import { PendingRequests } from './pending-requests.ts';
@@ -116,7 +124,8 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 
   /**
    * Sends an event. False when the backlog is over its mark; the event is queued all the same unless `volatile` or `overflow` say otherwise.
-   * @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED, ERR_UNENCODABLE; on a client also ERR_CLOSED, and
+   * @throws HawserError ERR_ARGUMENT (no name, or too long), ERR_EVENT_RESERVED, ERR_UNENCODABLE, ERR_UNSUPPORTED (the dialect has no word
+   *   for it); on a client also ERR_CLOSED, and
    *   ERR_BACKLOG_FULL unless `overflow` says otherwise.
    */
   send<E extends Name<EventsOf<Out>>>(
@@ -128,6 +137,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     const policy = options?.volatile ? 'volatile' : (options?.overflow ?? this.overflow);
     const volatile = policy === 'volatile';
     const message = codec[volatile ? policy : 'event'](this.#channel, event, data);
+    if (message === UNSAID) throw new HawserError('ERR_UNSUPPORTED', `'${event}' can't be said in ${codec.protocol}`);
     if (options?.move && (volatile || !codec.acknowledges)) message.movable = true;
     if (!policy) return this.#outlet.send(message, 0);
     return this.sendBy(message, policy, `${event}\0${options?.key}`);

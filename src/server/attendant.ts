@@ -68,6 +68,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   readonly #deadline: Deadline;
   #connection: Connection;
   #identity: Identity;
+  #isPaused = false;
   #channels: Channels | undefined;
   #gate: Gate | undefined;
 
@@ -159,6 +160,26 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   close(reason: CloseReason): void {
     this.#gate?.drop();
     this.session.end(reason);
+  }
+
+  /** The application stops reading, on this link and on those that follow it. */
+  stopReading(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.pause();
+  }
+
+  goOnReading(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#connection.resume();
+  }
+
+  /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
+  end(): void {
+    const { link } = this.#connection;
+    if (!link.end || this.codec.greets) throw new HawserError('ERR_UNSUPPORTED', 'this link ends both ways at once');
+    link.end();
   }
 
   /** The wheel: a moment that the session asked for has come. */

@@ -11,7 +11,7 @@ import {
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
 import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
-import { type Codec, type Hello, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
+import { type Codec, type Hello, type Incoming, MESSAGE, UNSAID, type WireFailure } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
 import { credentialsOf, type Greeting, namespaceOf } from './handshake.ts';
 import type { Credentials, Identity } from './options.ts';
@@ -50,6 +50,8 @@ const BULK_BYTES = 1024;
 export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guarded {
   readonly link: Link;
   readonly codec: Codec;
+  /** Where a peer is put who says no hello. */
+  readonly #namespace: string;
   readonly #reception: Reception;
   readonly #loginBy: Instant;
   readonly #deadline: Deadline;
@@ -67,9 +69,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   /** For how many reasons nothing is read now. */
   #pauses = 0;
 
-  constructor(link: Link, codec: Codec, reception: Reception) {
+  constructor(link: Link, codec: Codec, namespace: string, reception: Reception) {
     this.link = link;
     this.codec = codec;
+    this.#namespace = namespace;
     this.#reception = reception;
     const now = reception.now();
     this.#loginBy = now + reception.loginWait;
@@ -81,7 +84,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     this.#reception.wheel.schedule(this.#deadline, this.#loginBy);
     this.link.start(this);
     // On a byte stream the dialect shows by the first byte of a message: that one is awaited, for it may be a hello.
-    const silent = this.link.peer.path !== undefined;
+    const silent = this.link.peer.path !== undefined || !this.codec.greets;
     if (silent && !this.codec.acknowledges) this.#reception.soon(() => this.#tryWithoutHello());
   }
 
@@ -117,7 +120,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   /** Tells the peer why it is not let in, then closes. */
   refuse(code: ErrorCode | (string & {}), message: string): void {
     if (this.#over) return;
-    this.link.send(this.codec.failure(0, 0, code, { message }));
+    this.send(this.codec.failure(0, 0, code, { message }));
     this.close(closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message));
   }
 
@@ -139,7 +142,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   // SessionPort
 
   send(message: Outbound): boolean {
-    return this.link.send(message);
+    return message === UNSAID || this.link.send(message);
   }
 
   get queued(): number {
@@ -176,6 +179,11 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
 
   onPong(): void {
     this.#attendant?.session.heard(this.#reception.now());
+  }
+
+  onEnd(): void {
+    const isAwaited = this.#attendant?.socket.ask('end', undefined).length ?? 0;
+    if (isAwaited === 0) this.close(closeReason(CLOSE.noStatus));
   }
 
   onClosed(reason: CloseReason): void {
@@ -224,22 +232,23 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
 
   /** A peer that makes errors and doesn't read about them must not fill memory. */
   #tellMalformed({ id, code, message }: WireFailure): void {
-    if (this.link.send(this.codec.failure(0, id, code, { message }))) return;
+    if (this.send(this.codec.failure(0, id, code, { message }))) return;
     this.close(closeReason(CLOSE.backlogFull, 'the peer reads nothing'));
   }
 
   #refuseJson(message: Incoming): void {
     const text = 'say hello with a token first';
-    this.link.send(this.codec.failure(0, message.id, 'ERR_AUTH_REQUIRED', { message: text }));
+    this.send(this.codec.failure(0, message.id, 'ERR_AUTH_REQUIRED', { message: text }));
     this.close(closeReason(CLOSE.authRequired, text));
   }
 
-  /** JSON: perhaps the link itself shows enough. If not, a hello is awaited. */
+  /** Perhaps the link itself shows enough. If not, a hello is awaited, where there is such a thing. */
   #tryWithoutHello(): void {
     if (this.#tried || this.#over || this.#busy || this.#attendant !== undefined) return;
     this.#tried = true;
     const enter = (identity: Identity, credentials: Credentials): void => this.#enter(undefined, credentials, identity);
-    this.#login({}, enter, () => {});
+    if (this.codec.greets) this.#login({}, enter, () => {});
+    else this.#login({ namespace: this.#namespace }, enter);
   }
 
   #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {

@@ -17,6 +17,8 @@ import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
 import { resolveCompression, websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
+import type { Dialect } from '../wire/index.ts';
+import { Dialects } from './dialects.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
 
 /** What a peer has shown when it asks to be let in. */
@@ -77,6 +79,8 @@ export interface ServerOptions {
   readonly onRequest?: unknown;
   /** Hears what handlers threw. Default: one line to stderr. */
   readonly onError?: (error: unknown, during: string) => void;
+  /** Dialects of the application's own by name: for `dialect` of namespaces and endpoints, and as WebSocket subprotocols. */
+  readonly dialects?: Readonly<Record<string, Dialect>>;
   /** Further transports, tried before the built-in ones of the same scheme. */
   readonly transports?: readonly Transport[];
   /** The server's name as WELCOME tells it. Default `hawser`. */
@@ -96,6 +100,7 @@ export interface ResolvedServerOptions {
   readonly compression: boolean | CompressionOptions;
   readonly onRequest: unknown;
   readonly onError: (error: unknown, during: string) => void;
+  readonly dialects: Dialects;
   readonly transports: readonly Transport[];
   readonly name: string;
   readonly world: World;
@@ -109,6 +114,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     }
   }
   resolveCompression(options.compression);
+  const onError = options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error));
   return {
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
@@ -121,7 +127,8 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     engine: options.engine ?? new MemoryEngine(),
     compression: options.compression ?? false,
     onRequest: options.onRequest,
-    onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
+    onError,
+    dialects: new Dialects(options.dialects ?? {}, onError),
     transports: [
       ...(options.transports ?? []),
       websocketTransport,

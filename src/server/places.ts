@@ -78,7 +78,7 @@ export class Places {
     }
     if (isPattern(name)) return this.#patternOf(name, options).face;
     const fixed = this.#fixed.get(name) ?? this.#fix(name, options);
-    if (fixed !== undefined) return configured(fixed, options).face;
+    if (fixed !== undefined) return this.#configured(fixed, options).face;
     if (options !== undefined) {
       throw new HawserError('ERR_ARGUMENT', `'${name}' is a pattern's: its options are those of the pattern`);
     }
@@ -131,6 +131,15 @@ export class Places {
     for (const passing of [...this.#empty]) this.#drop(passing);
   }
 
+  /** @throws HawserError ERR_OPTION. */
+  #configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions | undefined): T {
+    if (options === undefined) return one;
+    checkSecondLogin(options.secondLogin);
+    this.#options.dialects.plain(options.dialect);
+    one.setup.options = { ...one.setup.options, ...options };
+    return one;
+  }
+
   get #isFull(): boolean {
     return this.#passing.size >= this.#options.limits.namespaces && this.#empty.size === 0;
   }
@@ -154,7 +163,7 @@ export class Places {
 
   #patternOf(path: string, options: NamespaceOptions | undefined): Pattern {
     const known = this.#patterns.find((one) => one.path === path);
-    if (known !== undefined) return configured(known, options);
+    if (known !== undefined) return this.#configured(known, options);
     const parsed = parsePattern(path);
     if (parsed === undefined) {
       throw new HawserError('ERR_ARGUMENT', `each name of '${path}' needs letters of its own, and a tail is the last`);
@@ -163,7 +172,7 @@ export class Places {
     if (same !== undefined) throw new HawserError('ERR_ARGUMENT', `'${path}' fits the same paths as '${same.path}'`);
     const setup = new Setup();
     const face = new NamespacePattern(path, setup, () => this.#facesOf(setup));
-    const pattern = configured({ ...parsed, setup, face }, options);
+    const pattern = this.#configured({ ...parsed, setup, face }, options);
     this.#patterns = [...this.#patterns, pattern].toSorted(comparePatterns);
     return pattern;
   }
@@ -233,9 +242,3 @@ export class Places {
 }
 
 /** @throws HawserError ERR_OPTION. */
-function configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions | undefined): T {
-  if (options === undefined) return one;
-  checkSecondLogin(options.secondLogin);
-  one.setup.options = { ...one.setup.options, ...options };
-  return one;
-}

@@ -19,7 +19,7 @@ import {
   type Transport,
 } from '../transport/index.ts';
 import { attachWebSocket, UpgradeTaker } from '../transports/websocket/index.ts';
-import { type Codec, type Hello, hawserCodec, jsonCodec, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
+import { type Hello, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
@@ -72,7 +72,6 @@ export interface ServerStats {
 export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #options: ResolvedServerOptions;
   readonly #admission: Admission;
-  readonly #codecs: ReadonlyMap<string, Codec>;
   readonly #places: Places;
   readonly #root: ServerNamespace<A>;
   readonly #listeners: Listener[] = [];
@@ -96,7 +95,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#places = new Places(options, this.#wheel);
     this.#login = new Login(options, this.#places, this.#tickets);
     this.#admission = new Admission(options.limits, options.origins);
-    this.#codecs = new Map([hawserCodec, jsonCodec].map((codec) => [codec.protocol, codec]));
     this.#house = this.#makeHouse();
     this.#reception = this.#makeReception();
     this.#root = this.of('/');
@@ -282,7 +280,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
     // Where it really is: what was inherited may be anywhere, and is nobody's until that is known.
     let where = isInherited(listening) ? undefined : endpoint;
-    const options = this.#listenOptions(() => where !== undefined && isLoopback(where));
+    const options = this.#listenOptions(() => where !== undefined && isLoopback(where), endpoint);
     const admit = (peer: Peer): Refusal | undefined => (where === undefined ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const listener = await transport.listen(endpoint, listened);
@@ -304,17 +302,22 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return transport;
   }
 
-  #listenOptions(isOnLoopback: () => boolean): ListenOptions {
-    const { world, limits, times, compression, onRequest } = this.#options;
+  /** @throws HawserError ERR_OPTION for a dialect that is unknown. */
+  #listenOptions(isOnLoopback: () => boolean, endpoint?: Endpoint): ListenOptions {
+    const { world, limits, times, compression, onRequest, dialects } = this.#options;
+    const namespace = endpoint?.namespace ?? '/';
+    const dialect = endpoint?.reserved.dialect;
+    dialects.plain(dialect);
     return {
       world,
       messageBytes: limits.messageBytes,
       backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
       closeWait: times.closeWait,
       loginWait: times.loginWait,
-      protocols: [...this.#codecs.keys()],
+      protocols: dialects.offered,
+      dialectOf: (peer) => dialects.plain(this.#dialectAt(peer.path ?? namespace) ?? dialect),
       admit: (peer) => this.#admit(peer, isOnLoopback()),
-      onLink: (link) => this.#onLink(link),
+      onLink: (link) => this.#onLink(link, link.peer.path ?? namespace),
       compression,
       onRequest,
     };
@@ -334,13 +337,19 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     return this.#admission.refuse(peer, loopback);
   }
 
-  #onLink(link: Link): void {
-    const codec = this.#codecs.get(link.protocol);
+  #dialectAt(path: string): string | undefined {
+    const standing = this.#places.look(path);
+    return standing.kind === 'open' ? standing.setup.options.dialect : undefined;
+  }
+
+  /** `namespace` is that of a peer who can't say another. */
+  #onLink(link: Link, namespace: string): void {
+    const codec = this.#options.dialects.codec(link.protocol);
     if (codec === undefined || this.#closed !== undefined) {
       link.abort(new HawserError('ERR_SERVER_CLOSING', 'the server is closing'));
       return;
     }
-    const connection = new Connection(link, codec, this.#reception);
+    const connection = new Connection(link, codec, namespace, this.#reception);
     this.#admission.enter(link.peer);
     this.#connections.add(connection);
     connection.start();

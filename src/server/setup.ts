@@ -14,6 +14,11 @@ const SECOND_LOGINS = ['allow', 'reject', 'replace'] as const;
 export interface NamespaceOptions {
   /** Makes a namespace of its own though a pattern fits its path. Default false: then such a path is one of the pattern's. */
   readonly fixed?: boolean;
+  /**
+   * What peers speak who don't ask for a dialect of Hawser's: `raw`, `line`, or a name of `ServerOptions.dialects`. Default `hawser`: the dialects
+   * of docs/PROTOCOL.md.
+   */
+  readonly dialect?: string;
   /** Default: the server's option of this name. */
   readonly secondLogin?: SecondLogin;
 }

@@ -25,6 +25,8 @@ export interface ServerSocketEvents<A extends ApiShape = AnyApi> {
    * throws resets the channel, with the code of a HawserError.
    */
   channel: (channel: ChannelFrom<ToServer<A>>) => unknown;
+  /** The peer sends no more, and goes on listening; without a listener the socket ends. Plain dialects on byte streams only. */
+  end: () => unknown;
   /** The socket has ended and will not come back. */
   close: (reason: CloseReason) => unknown;
   /** The link broke; the session waits for its peer to resume. */
@@ -37,7 +39,7 @@ export interface ServerSocketEvents<A extends ApiShape = AnyApi> {
   error: (error: HawserError) => unknown;
 }
 
-const OWN_EVENTS: ReadonlySet<string> = new Set(['channel', 'close', 'down', 'up', 'drain', 'error']);
+const OWN_EVENTS: ReadonlySet<string> = new Set(['channel', 'close', 'down', 'up', 'drain', 'end', 'error']);
 
 /** The conversation with one peer, as the server has it: events, requests, rooms. It outlives a broken link. */
 export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
@@ -134,6 +136,20 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
   /** All sockets of these users but this one; receivers are told that it is from this one. */
   toUser(...users: string[]): Broadcast<ToClient<A>> {
     return this.#others().user(...users);
+  }
+
+  /** Stops reading from the peer until `resume`, so that it feels back-pressure; longer than `times.readWait` it counts as silent. */
+  pause(): void {
+    this.#attendant.stopReading();
+  }
+
+  resume(): void {
+    this.#attendant.goOnReading();
+  }
+
+  /** Says, behind what is queued, that nothing more will be sent; the peer may go on. @throws HawserError ERR_UNSUPPORTED (docs/guides/dialects.md). */
+  end(): void {
+    this.#attendant.end();
   }
 
   /**

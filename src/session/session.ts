@@ -8,7 +8,15 @@ import {
   type Outbound,
   type Overflow,
 } from '../core/index.ts';
-import { type ChannelCount, type Codec, type Goaway, type Incoming, MESSAGE, type WireFailure } from '../wire/index.ts';
+import {
+  type ChannelCount,
+  type Codec,
+  type Goaway,
+  type Incoming,
+  MESSAGE,
+  UNSAID,
+  type WireFailure,
+} from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
 import { Ledger } from './ledger.ts';
 import type { Left, Unacknowledged } from './unacknowledged.ts';
@@ -298,7 +306,7 @@ export class Session {
   }
 
   goaway(goaway: Goaway): void {
-    this.#port?.send(this.#codec.goaway(goaway));
+    this.#write(this.#codec.goaway(goaway));
   }
 
   /** Ends the session: what is queued is still written, then the link closes with the reason. Quiet after the end. */
@@ -447,6 +455,7 @@ export class Session {
   }
 
   #write(message: Outbound): void {
+    if (message === UNSAID) return;
     if (this.#port?.send(message) === false) this.#linkFull = true;
   }
 

@@ -1,4 +1,5 @@
 import type { CloseReason, Instant, Outbound, World } from '../core/index.ts';
+import type { PlainFraming } from '../wire/index.ts';
 import type { CompressionOptions } from './compression-options.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { NetDialOptions, NetListenOptions } from './net-options.ts';
@@ -129,7 +130,17 @@ export interface Refusal {
   readonly status: number;
 }
 
+/** A dialect that the listener chose, not the peer. */
+export interface PlainProtocol {
+  /** What `Link.protocol` is to be. */
+  readonly protocol: string;
+  /** How its messages lie in a byte stream. */
+  readonly framing: PlainFraming;
+}
+
 export interface ListenOptions extends LinkOptions {
+  /** The dialect of a peer that does not choose one of `protocols`; undefined where there is only what peers choose. */
+  dialectOf?(peer: Peer): PlainProtocol | undefined;
   /** The protocols that the listener knows; the first one offered that is among them is taken. */
   readonly protocols: readonly string[];
   /** How long a peer may take, in ms, to finish the upgrade or to send its first byte. */

@@ -21,6 +21,7 @@ import { asGoaway, asMeta, asWelcome } from './shapes.ts';
 export const clientCodec: Codec = {
   protocol: PROTOCOL.hawser,
   acknowledges: true,
+  greets: true,
   decode: (bytes, text) => decodeBy(read, bytes, text),
   event: (channel, name, data, meta) => named(MESSAGE.event, channel, undefined, name, data, meta),
   volatile: (channel, name, data, meta) => named(MESSAGE.volatile, channel, undefined, name, data, meta),

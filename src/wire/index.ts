@@ -1,4 +1,12 @@
 export { clientCodec } from './hawser-codec.ts';
 export { jsonCodec } from './json-codec.ts';
 export * from './messages.ts';
+export {
+  type Dialect,
+  lineDialect,
+  type PlainFraming,
+  type PlainMessage,
+  plainCodec,
+  rawDialect,
+} from './plain-codec.ts';
 export { hawserCodec } from './server-codec.ts';

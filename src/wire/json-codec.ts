@@ -34,6 +34,7 @@ const encoder: TextEncoder = new TextEncoder();
 export const jsonCodec: Codec = {
   protocol: PROTOCOL.json,
   acknowledges: false,
+  greets: true,
   decode,
   event,
   volatile: event,

@@ -1,4 +1,4 @@
-import type { ErrorCode, Outbound } from '../core/index.ts';
+import { type ErrorCode, Outbound } from '../core/index.ts';
 
 /** Names of the two dialects of docs/PROTOCOL.md; also their WebSocket subprotocols (RFC 6455 1.9). */
 export const PROTOCOL = { hawser: 'hawser.v1', json: 'hawser.v1.json' } as const;
@@ -154,11 +154,16 @@ export interface FailureData {
   readonly data?: unknown;
 }
 
+/** What a dialect has no word for. It is never written. */
+export const UNSAID: Outbound = new Outbound(new Uint8Array(0), false);
+
 /** One dialect: messages to bytes and back. Stateless; one instance serves every link. */
 export interface Codec {
   readonly protocol: string;
   /** Whether this dialect has acknowledgement, and hence resume. */
   readonly acknowledges: boolean;
+  /** Whether a peer can say HELLO in it. */
+  readonly greets: boolean;
   /** Never throws, whatever the bytes. */
   decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure;
   /** @throws HawserError ERR_UNENCODABLE for data that the dialect can't say (functions, cycles, too deep). */

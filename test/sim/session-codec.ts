@@ -15,6 +15,7 @@ export function testCodec(acknowledges = true): Codec {
   return {
     protocol: acknowledges ? PROTOCOL.hawser : PROTOCOL.json,
     acknowledges,
+    greets: true,
     decode(bytes) {
       const fields = parse(bytes);
       if (fields === undefined) {

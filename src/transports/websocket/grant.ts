@@ -44,7 +44,8 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   }
   const offered = request.protocols;
   const chosen = chooseProtocol(offered, options.protocols);
-  if (offered.length > 0 && chosen === undefined) {
+  const plain = chosen === undefined ? options.dialectOf?.(peer) : undefined;
+  if (offered.length > 0 && chosen === undefined && plain === undefined) {
     sendAway(reception, socket, refuseProtocols(options.protocols));
     return;
   }
@@ -54,9 +55,15 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     return;
   }
   const { compression, headers } = deflate;
-  socket.write(encodeAccept(request.key, sha1, chosen, headers));
+  socket.write(encodeAccept(request.key, sha1, plain ? offered[0] : chosen, headers));
   const framing = new WebSocketFraming({ role: 'server', messageBytes: options.messageBytes, isUtf8, compression });
-  const link = byteStreamLink({ group, port: socket, framing, protocol: chosen ?? STREAM_PROTOCOL.line, peer });
+  const link = byteStreamLink({
+    group,
+    port: socket,
+    framing,
+    protocol: plain?.protocol ?? chosen ?? STREAM_PROTOCOL.line,
+    peer,
+  });
   attach(socket, link);
   options.onLink(link);
   if (rest.length > 0) link.receive(rest);
