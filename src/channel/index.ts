@@ -8,4 +8,5 @@ export type { BytePort } from './channel-core.ts';
 export { Channels, type ChannelsHost, channelRoomOf } from './channels.ts';
 export * from './conversation.ts';
 export type { EventStream, EventsOptions } from './event-stream.ts';
+export { Inbox } from './inbox.ts';
 export { failureOf } from './web-streams.ts';

@@ -1,23 +1,34 @@
-import { CLOSE, type CloseReason, closeReason, HawserError, type World } from '../core/index.ts';
+import { CLOSE, type CloseReason, closeReason, HawserError } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
-import { type Codec, type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
+import { type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
+import type { ClientCore } from './socket.ts';
+
+/** What stands for a WELCOME where nobody says one. */
+const NO_WELCOME: Welcome = {
+  version: 0,
+  id: '',
+  user: null,
+  server: '',
+  heartbeat: Infinity,
+  readWait: Infinity,
+  resumeWindow: 0,
+  messageBytes: Infinity,
+};
 
 /** A link on the client's side: it says HELLO, waits for WELCOME, and from then on hands messages to the session. */
 export class ClientLink implements LinkHandler {
   readonly link: Link;
-  readonly #world: World;
-  readonly #codec: Codec;
+  readonly #core: ClientCore;
   #session: Session | undefined;
   /** What waits for the WELCOME. */
   #login: { onWelcome(welcome: Welcome): Session; settle(error?: unknown): void } | undefined;
   /** What came with the first WELCOME waits until the application has had a turn to add its listeners. */
   #held: { readonly bytes: Uint8Array; readonly text: boolean }[] | undefined;
 
-  constructor(link: Link, codec: Codec, world: World) {
+  constructor(link: Link, core: ClientCore) {
     this.link = link;
-    this.#codec = codec;
-    this.#world = world;
+    this.#core = core;
   }
 
   /**
@@ -27,7 +38,7 @@ export class ClientLink implements LinkHandler {
    */
   login(hello: Hello, loginWait: number, onWelcome: (welcome: Welcome) => Session): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = this.#world.timer(this.#world.now() + loginWait, () =>
+      const timer = this.#core.world.timer(this.#core.world.now() + loginWait, () =>
         this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome in ${loginWait} ms`)),
       );
       const settle = (error?: unknown): void => {
@@ -38,7 +49,8 @@ export class ClientLink implements LinkHandler {
       };
       this.#login = { onWelcome, settle };
       this.link.start(this);
-      this.link.send(this.#codec.hello(hello));
+      if (this.#core.codec.greets) this.link.send(this.#core.codec.hello(hello));
+      else this.#welcome(NO_WELCOME);
     });
   }
 
@@ -46,19 +58,19 @@ export class ClientLink implements LinkHandler {
   holdBack(): void {
     this.#held = [];
     this.link.pause();
-    this.#world.soon(() => {
+    this.#core.world.soon(() => {
       const held = this.#held ?? [];
       this.#held = undefined;
       for (const { bytes, text } of held) this.onMessage(bytes, text);
       this.onIdle();
-      this.link.resume();
+      if (!this.#core.isPaused) this.link.resume();
     });
   }
 
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#held) this.#held.push({ bytes: new Uint8Array(bytes), text });
     else if (!this.#session) this.#receiveFirst(bytes, text);
-    else this.#session.receive(this.link, bytes, text, this.#world.now());
+    else this.#session.receive(this.link, bytes, text, this.#core.world.now());
   }
 
   onIdle(): void {
@@ -70,24 +82,32 @@ export class ClientLink implements LinkHandler {
   }
 
   onPong(): void {
-    this.#session?.heard(this.#world.now());
+    this.#session?.heard(this.#core.world.now());
+  }
+
+  onEnd(): void {
+    this.#core.onPeerEnd();
   }
 
   onClosed(reason: CloseReason): void {
     this.#login?.settle(new HawserError('ERR_DISCONNECTED', `no welcome: ${reason.reason}`, { cause: reason }));
-    this.#session?.detach(this.link, reason, this.#world.now());
+    this.#session?.detach(this.link, reason, this.#core.world.now());
   }
 
   #receiveFirst(bytes: Uint8Array, text: boolean): void {
-    const message = this.#codec.decode(bytes, text);
+    const message = this.#core.codec.decode(bytes, text);
     try {
       if (message.kind === MESSAGE.failure) throw new HawserError(message.name, (message.data as FailureData).message);
       if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', 'no welcome came first');
-      this.#session = this.#login?.onWelcome(message.data as Welcome);
-      this.#login?.settle();
+      this.#welcome(message.data as Welcome);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  #welcome(welcome: Welcome): void {
+    this.#session = this.#login?.onWelcome(welcome);
+    this.#login?.settle();
   }
 
   #refuse(error: unknown): void {

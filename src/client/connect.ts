@@ -1,6 +1,13 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
 import { ClientSocket } from './face.ts';
-import { type ConnectOptions, type Platform, resolveConnectOptions, resolveRoutes, type Targets } from './options.ts';
+import {
+  type ConnectOptions,
+  type Platform,
+  plainOf,
+  resolveConnectOptions,
+  resolveRoutes,
+  type Targets,
+} from './options.ts';
 import { ClientCore } from './socket.ts';
 
 export type Connect = <A extends ApiShape = AnyApi>(
@@ -12,7 +19,8 @@ export type Connect = <A extends ApiShape = AnyApi>(
 export function createConnect(platform: Platform): Connect {
   return async <A extends ApiShape = AnyApi>(urls: Targets, options: ConnectOptions = {}) => {
     const routes = resolveRoutes(urls, [...(options.transports ?? []), ...platform.transports]);
-    const core = new ClientCore(platform, routes, resolveConnectOptions(options));
+    const plain = plainOf(routes, platform, options);
+    const core = new ClientCore({ ...platform, ...plain }, routes, resolveConnectOptions(options), plain);
     const socket = new ClientSocket<A>(core);
     options.prepare?.(socket);
     await core.open();

@@ -57,12 +57,15 @@ export interface ClientSocketEvents<A extends ApiShape = AnyApi> {
   drain: () => unknown;
   /** The server told of an error that belongs to no request. */
   error: (error: HawserError) => unknown;
+  /** The server sends no more, and goes on listening; without a listener the socket ends. Plain dialects on byte streams only. */
+  end: () => unknown;
   /** The socket has ended and will not come back; `error` says why when it was not asked to. */
   close: (reason: CloseReason, error: HawserError | undefined) => unknown;
 }
 
 const OWN_EVENTS: ReadonlySet<string> = new Set([
   'channel',
+  'end',
   'up',
   'down',
   'reconnecting',
@@ -130,6 +133,20 @@ export class ClientSocket<A extends ApiShape = AnyApi>
   /** Resolves with the reason when the socket has ended. Never rejects. */
   get closed(): Promise<CloseReason> {
     return this.#core.closed;
+  }
+
+  /** Stops reading from the server until `resume`, so that it feels back-pressure; a browser goes on reading. */
+  pause(): void {
+    this.#core.read(false);
+  }
+
+  resume(): void {
+    this.#core.read(true);
+  }
+
+  /** Says, behind what is queued, that nothing more will be sent; the server may go on. @throws HawserError ERR_UNSUPPORTED (docs/guides/dialects.md). */
+  end(): void {
+    this.#core.end();
   }
 
   /** Sends what is queued, says goodbye and ends. Resolves when the link is gone. Quiet the second time. */

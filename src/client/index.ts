@@ -6,6 +6,7 @@ import { websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
+import { plain } from './plain.ts';
 
 /**
  * Connects to a server: `await connect(['tcp://h:3001', 'ws://h:3000'], { token })`. Several URLs race, the first good link wins; later
@@ -13,6 +14,7 @@ import { type Connect, createConnect } from './connect.ts';
  * @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED and whatever else the server refuses with, ERR_TIMEOUT, ERR_ABORTED, ERR_URL.
  */
 export const connect: Connect = createConnect({
+  plain,
   world: realWorld(),
   codec: clientCodec,
   transports: [websocketTransport, tcpTransport, tlsTransport, ipcTransport, workerTransport, inprocTransport],
@@ -51,7 +53,7 @@ export type {
   TlsVersion,
 } from '../transport/index.ts';
 export type { ThreadEnd } from '../transports/worker/index.ts';
-export type { From, Goaway, Member } from '../wire/index.ts';
+export type { Dialect, From, Goaway, Member, PlainFraming, PlainMessage } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
 export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';

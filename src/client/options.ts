@@ -11,10 +11,11 @@ import {
   type CompressionOptions,
   type Endpoint,
   type NetDialOptions,
+  type PlainProtocol,
   parseEndpoint,
   type Transport,
 } from '../transport/index.ts';
-import type { Codec } from '../wire/index.ts';
+import type { Codec, Dialect } from '../wire/index.ts';
 import type { ClientSocket } from './face.ts';
 
 /** Waits between attempts: a random one between 0 and a bound that doubles from `first` to `most` (full jitter). */
@@ -53,6 +54,8 @@ export interface ConnectOptions {
   readonly compression?: boolean | CompressionOptions;
   /** Hears what listeners threw. Default: console.error. */
   readonly onError?: (error: unknown, during: string) => void;
+  /** Dialects of the application's own by name, for `?dialect=NAME` in URLs; Node only. */
+  readonly dialects?: Readonly<Record<string, Dialect>>;
   /** Further transports, tried before the built-in ones of the same scheme. */
   readonly transports?: readonly Transport[];
 }
@@ -67,6 +70,13 @@ export interface Platform {
    * false when there is none. Until `signal` fires.
    */
   readonly watch?: (hear: (isOnline: boolean) => void, signal: AbortSignal) => void;
+  /** The dialect of this name, where the platform has plain ones. @throws HawserError ERR_OPTION for one that is unknown. */
+  plain?(name: string, options: ConnectOptions): PlainDialect;
+}
+
+/** A dialect without hello, and how it is carried. */
+export interface PlainDialect extends PlainProtocol {
+  readonly codec: Codec;
 }
 
 export interface ResolvedConnectOptions {
@@ -83,6 +93,11 @@ export interface ResolvedConnectOptions {
   readonly onError: (error: unknown, during: string) => void;
 }
 
+/** Where errors go that are nobody's. */
+export function reporter({ onError }: ConnectOptions): (error: unknown, during: string) => void {
+  return onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error));
+}
+
 /** @throws HawserError ERR_OPTION for a value that can't be. */
 export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
   const { token, reconnect } = options;
@@ -95,7 +110,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},
-    onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
+    onError: reporter(options),
   };
 }
 
@@ -112,6 +127,18 @@ export interface Route {
   readonly endpoint: Endpoint;
   readonly net: NetDialOptions;
   readonly transport: Transport;
+}
+
+/** The dialect that the URLs name, all the same; undefined for Hawser's own. @throws HawserError ERR_URL, ERR_OPTION. */
+export function plainOf(
+  routes: readonly Route[],
+  platform: Platform,
+  options: ConnectOptions,
+): PlainDialect | undefined {
+  const [name = 'hawser', ...others] = new Set(routes.map(({ endpoint }) => endpoint.reserved.dialect ?? 'hawser'));
+  if (others.length === 0 && name === 'hawser') return undefined;
+  if (others.length > 0 || !platform.plain) throw new HawserError('ERR_URL', 'these dialects can not be dialled here');
+  return platform.plain(name, options);
 }
 
 /** @throws HawserError ERR_URL for no URL at all, or one that no transport speaks. */

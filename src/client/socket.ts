@@ -30,7 +30,7 @@ import {
 } from '../wire/index.ts';
 import { ClientLink } from './client-link.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './face.ts';
-import type { Platform, ResolvedConnectOptions, Route } from './options.ts';
+import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
 
 /** Who waits for the next attempt waits no longer than this, ms, when there is a good time for it. */
@@ -52,6 +52,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   transport = '';
   /** Those whose server took the link and then had no welcome go to the end. */
   #routes: readonly Route[];
+  readonly #plain: PlainDialect | undefined;
   readonly #options: ResolvedConnectOptions;
   readonly #stop = new AbortController();
   readonly #settings: SessionSettings;
@@ -60,6 +61,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #timer: Timer | undefined;
   #retry: Timer | undefined;
   #writes: Timer | undefined;
+  /** The application reads nothing now. */
+  isPaused = false;
   #attempt = 0;
   #isOffline = false;
   /** HELLOs so far: a server that hears an early one late knows it by its number. */
@@ -68,9 +71,15 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #opened: { readonly resolve: () => void; readonly reject: (error: HawserError) => void } | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
-  constructor(platform: Platform, routes: readonly Route[], options: ResolvedConnectOptions) {
+  constructor(
+    platform: Pick<Platform, 'world' | 'codec' | 'watch'>,
+    routes: readonly Route[],
+    options: ResolvedConnectOptions,
+    plain: PlainDialect | undefined,
+  ) {
     this.world = platform.world;
     this.codec = platform.codec;
+    this.#plain = plain;
     this.#routes = routes;
     this.#options = options;
     this.limits = options.limits;
@@ -167,6 +176,22 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session.end(closeReason(CLOSE.protocol, what));
   }
 
+  /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
+  end(): void {
+    if (!this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED', 'this link ends both ways at once');
+    this.#link.end();
+  }
+
+  read(on: boolean): void {
+    this.isPaused = !on;
+    this.#link?.[on ? 'resume' : 'pause']();
+  }
+
+  /** The peer sends no more: without somebody who wants to know that is the end. */
+  onPeerEnd(): void {
+    if (this.socket.ask('end', undefined).length === 0) void this.close(closeReason(CLOSE.noStatus));
+  }
+
   // SessionHandler
 
   onMessage(message: Incoming, size: number): void {
@@ -243,8 +268,9 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
           throw refusal ?? error;
         });
         if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
-        const clientLink = new ClientLink(link, this.codec, this.world);
+        const clientLink = new ClientLink(link, this);
         this.#link = link;
+        if (this.isPaused) link.pause();
         const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
         try {
           return await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
@@ -275,6 +301,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         backlogMark: Math.max(1, this.limits.backlogBytes >> 2),
         closeWait: this.times.closeWait,
         protocols: [this.codec.protocol],
+        plain: this.#plain,
+        halfOpen: this.#plain !== undefined,
         headers: this.#options.headers,
         compression: this.#options.compression,
         net: route.net,

@@ -1,8 +1,15 @@
 import { once } from 'node:events';
+import { connect as dial, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { House } from '../../test/support/house.ts';
+import { freshUrl, House } from '../../test/support/house.ts';
+import { connect } from '../client/index.ts';
 import { HawserError } from '../core/index.ts';
+import { duplexOf } from '../streams/index.ts';
+import { parseEndpoint } from '../transport/index.ts';
+import type { Dialect } from '../wire/index.ts';
 import { createServer, type Server, type ServerOptions, type ServerSocket } from './index.ts';
 
 const open: AsyncDisposable[] = [];
@@ -47,8 +54,8 @@ async function plain(made: House, path: string, protocols?: string[]): Promise<P
   return peer;
 }
 
-function served(server: Server, path: string, dialect: string): Promise<ServerSocket> {
-  return new Promise((resolve) => server.of(path, { dialect }).on('connection', resolve ));
+function arrival(server: Server, path: string, dialect: string): Promise<ServerSocket> {
+  return new Promise((resolve) => server.of(path, { dialect }).on('connection', resolve));
 }
 
 describe('raw on WebSocket', () => {
@@ -90,7 +97,6 @@ describe('raw on WebSocket', () => {
       socket.on('message', (data) => socket.to('all').send('message', data));
     });
     const peer = await plain(made, '/room');
-    const { connect } = await import('../client/index.ts');
     const client = await connect(`${made.url('tcp')}/room`);
     open.push(client);
     const heard = new Promise((resolve) => client.on('message', resolve));
@@ -104,7 +110,7 @@ describe('raw on WebSocket', () => {
 
   test('what it has no word for is refused at once', async () => {
     const made = await house();
-    const arrived = served(made.server, '/raw', 'raw');
+    const arrived = arrival(made.server, '/raw', 'raw');
     await plain(made, '/raw');
     const socket = await arrived;
     const unsupported = expect.objectContaining({ code: 'ERR_UNSUPPORTED' });
@@ -123,7 +129,7 @@ describe('raw on WebSocket', () => {
         return { user: 'ada' };
       },
     });
-    const arrived = served(made.server, '/raw', 'raw');
+    const arrived = arrival(made.server, '/raw', 'raw');
     const bad = await plain(made, '/raw?token=bad');
     expect(await bad.end()).toBe(4501);
     expect(bad.heard).toEqual([]);
@@ -148,7 +154,7 @@ describe('raw on WebSocket', () => {
 
   test('message by message it keeps to the limits', async () => {
     const made = await house({ limits: { messageBytes: 1000 } });
-    served(made.server, '/raw', 'raw').catch(() => {});
+    arrival(made.server, '/raw', 'raw').catch(() => {});
     const peer = await plain(made, '/raw');
     peer.socket.send('x'.repeat(1001));
     expect(await peer.end()).toBe(1009);
@@ -156,7 +162,7 @@ describe('raw on WebSocket', () => {
 
   test('stops reading when told to, and goes on', async () => {
     const made = await house();
-    const arrived = served(made.server, '/raw', 'raw');
+    const arrived = arrival(made.server, '/raw', 'raw');
     const peer = await plain(made, '/raw');
     const socket = await arrived;
     const heard: unknown[] = [];
@@ -259,4 +265,161 @@ test('an endpoint’s dialect is for all its namespaces that name none', async (
   const json = new Plain(`${url}/json`);
   expect(await json.hears(1)).toEqual(['{"event":"hi"}']);
   json.socket.terminate();
+});
+
+describe.each(['tcp', 'ipc', 'ws'] as const)('a client of a plain dialect over %s', (scheme) => {
+  const bare = (): string => freshUrl(scheme);
+
+  async function start(dialect: string, options: ServerOptions = {}, target = {}): Promise<[Server, string]> {
+    const server = createServer({ onError: () => {}, times: { closeWait: 200 }, ...options });
+    open.push(server);
+    const [url = ''] = await server.listen({ url: `${bare()}?dialect=${dialect}`, ...target });
+    return [server, `${url}?dialect=${dialect}`];
+  }
+
+  test('raw: every byte arrives, and comes back', async () => {
+    const [server, url] = await start('raw');
+    server.on('connection', (socket) => socket.on('message', (data) => socket.send('message', data)));
+    const client = await connect(url);
+    open.push(client);
+    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 13) % 256);
+    const got: Uint8Array[] = [];
+    const all = new Promise<void>((resolve) => {
+      client.on('message', (data) => {
+        got.push(data as Uint8Array);
+        if (got.reduce((sum, { length }) => sum + length, 0) === bytes.length) resolve();
+      });
+    });
+    for (let at = 0; at < bytes.length; at += 30_000) client.send('message', bytes.subarray(at, at + 30_000));
+    await all;
+    expect(Buffer.compare(Buffer.concat(got), bytes)).toBe(0);
+    expect([client.id, client.user, client.state]).toEqual(['', null, 'up']);
+    expect(() => client.send('other')).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    await expect(client.request('x')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    const closed = new Promise<{ code: number }>((resolve) => client.on('close', resolve));
+    for (const socket of server.of('/').sockets) socket.close();
+    expect([1005, 1006, 4507]).toContain((await closed).code);
+  });
+
+  test('line: one line, one message', async () => {
+    const [server, url] = await start('line');
+    server.on('connection', (socket) => socket.on('message', (data) => socket.send('message', `<${String(data)}>`)));
+    const client = await connect(url);
+    open.push(client);
+    const got: unknown[] = [];
+    const all = new Promise<void>((resolve) => {
+      client.on('message', (data) => {
+        got.push(data);
+        if (got.length === 3) resolve();
+      });
+    });
+    for (const line of ['one', 'zwei ü', '{"three":3}']) client.send('message', line);
+    await all;
+    expect(got).toEqual(['<one>', '<zwei ü>', '<{"three":3}>']);
+    expect(() => client.send('message', 'two\nlines')).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+  });
+
+  test('of the application, with length prefixes on byte streams', async () => {
+    const dialects: Record<string, Dialect> = {
+      pairs: {
+        decode: (message) => ({ event: 'pair', data: [...(message as Uint8Array)] }),
+        encode: (_, data) => Uint8Array.from(data as number[]),
+      },
+    };
+    const [server, url] = await start('pairs', { dialects });
+    server.on('connection', (socket) => socket.on('pair', (data) => socket.send('pair', data)));
+    const client = await connect(url, { dialects });
+    open.push(client);
+    const got = new Promise((resolve) => client.on('pair', resolve));
+    client.send('pair', [1, 0, 255]);
+    expect(await got).toEqual([1, 0, 255]);
+    await expect(connect(url)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+  });
+});
+
+describe.each(['tcp', 'ipc'] as const)('on a byte stream over %s', (scheme) => {
+  async function served(dialect: string, options: ServerOptions = {}, target = {}): Promise<[Server, Socket]> {
+    const server = createServer({ times: { closeWait: 200 }, onError: () => {}, ...options });
+    open.push(server);
+    const [url = ''] = await server.listen({ url: `${freshUrl(scheme)}?dialect=${dialect}`, ...target });
+    const { path, port = 0 } = parseEndpoint(url);
+    const socket = scheme === 'ipc' ? dial({ path, allowHalfOpen: true }) : dial({ port, allowHalfOpen: true });
+    open.push({ [Symbol.asyncDispose]: async () => void socket.destroy() });
+    return [server, socket];
+  }
+
+  const text = async (socket: Socket): Promise<string> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString();
+  };
+
+  test('a half-open peer is answered after its end', async () => {
+    const [server, peer] = await served('raw', {}, { halfOpen: true });
+    server.on('connection', (socket) => {
+      let got = '';
+      socket.on('message', (data) => {
+        got += Buffer.from(data as Uint8Array).toString();
+      });
+      socket.on('end', () => {
+        socket.send('message', `you said ${got}`);
+        socket.end();
+      });
+    });
+    peer.write('all ');
+    peer.end('there is');
+    expect(await text(peer)).toBe('you said all there is');
+  });
+
+  test('without a listener for it a peer’s end is the end', async () => {
+    const [server, peer] = await served('raw', {}, { halfOpen: true });
+    const closed = new Promise((resolve) => {
+      server.on('connection', (socket) => {
+        socket.send('message', 'bye');
+        socket.on('close', resolve);
+      });
+    });
+    peer.end();
+    expect(await text(peer)).toBe('bye');
+    await closed;
+  });
+
+  test('a line that is too long, or is no UTF-8, costs its sender the connection or the line', async () => {
+    const [server, peer] = await served('line', { limits: { messageBytes: 100 } });
+    const heard: unknown[] = [];
+    server.on('connection', (socket) => {
+      socket.on('message', (data) => {
+        heard.push(data);
+        socket.send('message', 'ok');
+      });
+    });
+    peer.write(Buffer.from([0xff, 0xfe, 10]));
+    peer.write('fine\r\n\n');
+    await once(peer, 'data');
+    expect(heard).toEqual(['fine']);
+    peer.write('x'.repeat(200));
+    await text(peer).catch(() => {});
+    expect(peer.readableEnded || peer.destroyed).toBe(true);
+    expect(heard).toEqual(['fine']);
+  });
+
+  test('who is refused is told nothing in a language it does not know', async () => {
+    const [, peer] = await served('raw', {
+      authenticate: () => {
+        throw new HawserError('ERR_AUTH_FAILED', 'no');
+      },
+    });
+    expect(await text(peer)).toBe('');
+  });
+
+  test('is a Duplex for Node, with back-pressure', async () => {
+    const [server, peer] = await served('raw', {}, { halfOpen: true });
+    server.on('connection', (socket) => {
+      const duplex = duplexOf(socket);
+      pipeline(duplex, new PassThrough(), duplex).catch(() => {});
+    });
+    const bytes = Buffer.alloc(3_000_000, 'abcdefg');
+    peer.end(bytes);
+    expect(Buffer.compare(Buffer.from(await text(peer), 'latin1'), bytes)).toBe(0);
+  });
 });

@@ -1,21 +1,20 @@
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { type BytePort, failureOf } from '../channel/index.ts';
+import { type RawSocket, SocketPort } from './socket-port.ts';
 
-/** What has byte streams: a channel. */
-export interface ByteStreams {
-  readonly port: BytePort;
-}
+/** What has byte streams: a channel, or a socket of the `raw` dialect. */
+export type ByteStreams = { readonly port: BytePort } | RawSocket;
 
 /**
- * The byte streams of a channel as one `node:stream` Duplex: `pipeline(file, duplexOf(channel))`. Ending it ends this side of the channel;
- * destroying it with an error resets the channel, with the code of a HawserError. A reset by the peer destroys it with that error. Use
- * either this or `readable` and `writable`.
+ * The byte streams of a channel, or of a raw socket, as one `node:stream` Duplex: `pipeline(file, duplexOf(channel))`. Ending it ends this
+ * side; destroying it with an error resets the channel, with the code of a HawserError, or closes the socket. A reset by the peer destroys
+ * it with that error. Use either this or `readable` and `writable`.
  */
 export function duplexOf(
-  channel: ByteStreams,
+  streams: ByteStreams,
   options?: Pick<DuplexOptions, 'allowHalfOpen' | 'highWaterMark'>,
 ): Duplex {
-  return new ChannelDuplex(channel.port, options);
+  return new ChannelDuplex('port' in streams ? streams.port : new SocketPort(streams), options);
 }
 
 class ChannelDuplex extends Duplex {

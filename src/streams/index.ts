@@ -1,1 +1,2 @@
 export * from './duplex.ts';
+export type { RawSocket } from './socket-port.ts';

@@ -1,3 +1,4 @@
+export * from './chunk-framing.ts';
 export * from './compression-options.ts';
 export * from './endpoint.ts';
 export * from './framing.ts';
@@ -5,5 +6,6 @@ export * from './length-framing.ts';
 export * from './line-framing.ts';
 export * from './link.ts';
 export * from './net-options.ts';
+export * from './plain-framing.ts';
 export * from './sniffer.ts';
 export * from './stream-protocol.ts';

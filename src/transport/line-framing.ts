@@ -7,16 +7,19 @@ const CR = 13;
 
 /**
  * One text message a line, for peers with nothing but a socket. LF ends a line, a CR before it is dropped, empty lines
- * mean nothing. Messages must not contain LF: JSON never does.
+ * mean nothing. Messages must not contain LF: JSON never does, and dialects of lines are checked.
  */
 export class LineFraming implements Framing {
   readonly answersGoodbye: boolean = false;
   readonly #messageBytes: number;
+  readonly #saysWhy: boolean;
   #part: GrowingBytes | undefined;
   #over = false;
 
-  constructor(messageBytes: number) {
+  /** `saysWhy`: a peer that is turned away is told so in a line of JSON. */
+  constructor(messageBytes: number, saysWhy = true) {
     this.#messageBytes = messageBytes;
+    this.#saysWhy = saysWhy;
   }
 
   receive(chunk: Uint8Array, sink: FramingSink): void {
@@ -44,7 +47,7 @@ export class LineFraming implements Framing {
   }
 
   goodbye(reason: CloseReason): Uint8Array {
-    return reason.code === CLOSE.normal ? new Uint8Array(0) : errorLine(reason);
+    return reason.code === CLOSE.normal || !this.#saysWhy ? new Uint8Array(0) : errorLine(reason);
   }
 
   /** Such peers have no other goodbye than to end their stream; only half a line says that something broke. */
@@ -82,7 +85,7 @@ export class LineFraming implements Framing {
     const reason = { code: CLOSE.messageTooLarge, reason: `a line may have ${this.#messageBytes} bytes` };
     this.#over = true;
     this.#part = undefined;
-    sink.onReply(errorLine(reason));
+    if (this.#saysWhy) sink.onReply(errorLine(reason));
     sink.onClose(reason);
   }
 }

@@ -114,6 +114,8 @@ export interface LinkOptions {
 }
 
 export interface DialOptions extends LinkOptions {
+  /** The dialect of a server that chooses for its peers: spoken at once, and instead of `protocols`. */
+  readonly plain?: PlainProtocol | undefined;
   readonly signal: AbortSignal;
   /** The protocols that the dialler speaks, best first. */
   readonly protocols: readonly string[];
@@ -130,7 +132,7 @@ export interface Refusal {
   readonly status: number;
 }
 
-/** A dialect that the listener chose, not the peer. */
+/** A dialect that is agreed on before a word is said. */
 export interface PlainProtocol {
   /** What `Link.protocol` is to be. */
   readonly protocol: string;

@@ -46,11 +46,13 @@ type Report = (error: unknown, during: string) => void;
 
 /** A dialect as the layers above use it, under the name of its protocol. */
 export function plainCodec(protocol: string, dialect: Dialect, report: Report): Codec {
+  const isLine = dialect.framing === 'line';
   const say = (_channel: number, event: string, data: unknown): Outbound => {
     try {
       const said = dialect.encode(event, data);
       if (said === undefined) return UNSAID;
-      if (typeof said === 'string') return new Outbound(encoder.encode(said), true);
+      if (typeof said === 'string' && !(isLine && said.includes('\n'))) return new Outbound(encoder.encode(said), true);
+      if (typeof said === 'string' || isLine) throw new TypeError('a dialect of lines says text without LF');
       return new Outbound(new Uint8Array(said), false);
     } catch (error) {
       report(error, `dialect '${protocol}'`);

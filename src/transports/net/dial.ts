@@ -7,6 +7,7 @@ import {
   type Endpoint,
   type Link,
   MAGIC,
+  plainFraming,
   Sniffer,
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
@@ -16,7 +17,9 @@ import { streamFraming } from './visitor.ts';
 
 /** Opens a link over a socket: it is up when the server has shown its magic, or at once where lines are spoken. */
 export async function dialSocket(where: Where, endpoint: Endpoint, options: DialOptions): Promise<Link> {
-  const protocol = options.protocols.find((one) => one === STREAM_PROTOCOL.length || one === STREAM_PROTOCOL.line);
+  const protocol =
+    options.plain?.protocol ??
+    options.protocols.find((one) => one === STREAM_PROTOCOL.length || one === STREAM_PROTOCOL.line);
   if (protocol === undefined) {
     throw new HawserError('ERR_OPTION', `${endpoint.scheme} speaks none of ${options.protocols.join(', ')}`);
   }
@@ -104,14 +107,14 @@ class Dialling implements PortUser {
   }
 
   #open(rest: Uint8Array): void {
-    const { messageBytes, signal } = this.#options;
+    const { messageBytes, signal, plain } = this.#options;
     signal.removeEventListener('abort', this.#aborted);
     const group = new LinkGroup({
       ...this.#options,
       transport: this.#endpoint.scheme,
       allocate: (length) => Buffer.allocUnsafeSlow(length),
     });
-    const framing = streamFraming(this.#protocol, messageBytes);
+    const framing = plain ? plainFraming(plain.framing, messageBytes) : streamFraming(this.#protocol, messageBytes);
     const port = this.#socket;
     const parts = { group, port, framing, protocol: this.#protocol, peer: peerOf(port), halfCloses: halfCloses(port) };
     const link = byteStreamLink(parts);

@@ -8,6 +8,7 @@ import {
   LineFraming,
   MAGIC,
   type Peer,
+  plainFraming,
   Sniffer,
   STREAM_PROTOCOL,
 } from '../../transport/index.ts';
@@ -35,7 +36,9 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     group.wheel.schedule(this.#deadline, by);
     attach(this.#socket, this);
     const refusal = options.admit(this.#peer);
-    if (refusal !== undefined) this.#refuse(refusal.reason);
+    const plain = options.dialectOf?.(this.#peer);
+    if (refusal !== undefined) this.#refuse(refusal.reason, plain !== undefined);
+    else if (plain !== undefined) this.#up(plain.protocol, plainFraming(plain.framing, options.messageBytes));
   }
 
   receive(chunk: Uint8Array): void {
@@ -73,14 +76,18 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
   }
 
   #open(protocol: string): void {
-    const { group, options } = this.#reception;
+    const { options } = this.#reception;
     if (!options.protocols.includes(protocol)) {
       this.#refuse(UNKNOWN);
       return;
     }
-    this.#forget();
     if (protocol === STREAM_PROTOCOL.length) this.#socket.write(MAGIC);
-    const framing = streamFraming(protocol, options.messageBytes);
+    this.#up(protocol, streamFraming(protocol, options.messageBytes));
+  }
+
+  #up(protocol: string, framing: Framing): void {
+    const { group, options } = this.#reception;
+    this.#forget();
     const socket = this.#socket;
     const parts = { group, port: socket, framing, protocol, peer: this.#peer, halfCloses: halfCloses(socket) };
     const link = byteStreamLink(parts);
@@ -89,10 +96,10 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     if (this.#sniffer.rest.length > 0) link.receive(this.#sniffer.rest);
   }
 
-  /** The dialect is unknown yet: a line of JSON is what most peers, and people, can read. */
-  #refuse(reason: CloseReason): void {
+  /** Where the dialect is unknown yet, a line of JSON is what most peers, and people, can read. */
+  #refuse(reason: CloseReason, silently = false): void {
     this.#forget();
-    new Parting(this.#reception, this.#socket).begin(errorLine(reason));
+    new Parting(this.#reception, this.#socket).begin(silently ? NOTHING : errorLine(reason));
   }
 
   #forget(): void {
@@ -101,6 +108,7 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
   }
 }
 
+const NOTHING = new Uint8Array(0);
 const UNKNOWN: CloseReason = { code: CLOSE.protocol, reason: 'neither the magic of hawser.v1 nor a JSON object' };
 const SILENT: CloseReason = { code: CLOSE.loginTimeout, reason: 'nothing was said in time' };
 

@@ -36,7 +36,7 @@ function requestOf(endpoint: Endpoint, options: DialOptions): DialRequest {
     host: host + port,
     target: targetOf(endpoint),
     nonce: options.world.random.bytes(16),
-    protocols: options.protocols,
+    protocols: options.plain ? [] : options.protocols,
     headers: options.headers,
     deflate: resolveCompression(options.compression)?.wishes,
   };
@@ -109,8 +109,10 @@ class Dialling implements PortUser {
 
   /** A server that chose nothing speaks plain JSON, or else nothing that was offered. */
   #agreed(answer: OpenAnswer): void {
+    const { plain } = this.#options;
     const protocol = answer.protocol === '' ? STREAM_PROTOCOL.line : answer.protocol;
-    if (this.#options.protocols.includes(protocol)) this.#open(protocol, answer);
+    if (plain) this.#open(plain.protocol, answer);
+    else if (this.#options.protocols.includes(protocol)) this.#open(protocol, answer);
     else this.#fail('ERR_HANDSHAKE_REFUSED', 'chose none of the protocols offered');
   }
 

@@ -1,0 +1,72 @@
+import { type BytePort, Inbox } from '../channel/index.ts';
+
+/** A socket whose messages are bytes: one of the `raw` dialect, on either side. */
+export interface RawSocket {
+  readonly state: 'up' | 'down' | 'ended';
+  on(event: string, listener: (...args: never[]) => unknown): void;
+  send(event: 'message', data: Uint8Array): boolean;
+  pause(): void;
+  resume(): void;
+  end(): void;
+  close(): unknown;
+}
+
+const encoder = new TextEncoder();
+
+/** Unread bytes at which reading stops, and goes on at half of them. */
+const MARK = 64 * 1024;
+
+/** The bytes of a raw socket as the adapters of streams use them. A text message counts as its UTF-8. */
+export class SocketPort implements BytePort {
+  readonly inbox: Inbox;
+  readonly #socket: RawSocket;
+  #unread = 0;
+  #isPaused = false;
+  #waiting: ((error?: Error) => void)[] = [];
+
+  constructor(socket: RawSocket) {
+    this.#socket = socket;
+    this.inbox = new Inbox((size) => this.#read(size));
+    socket.on('message', (data: string | Uint8Array) => this.#put(data));
+    socket.on('drain', () => this.#release());
+    socket.on('end', () => this.inbox.end());
+    socket.on('close', () => {
+      this.inbox.end();
+      this.#release(new Error('the socket has ended'));
+    });
+  }
+
+  write(bytes: Uint8Array, done: (error?: Error) => void): void {
+    if (this.#socket.state === 'ended') done(new Error('the socket has ended'));
+    else if (this.#socket.send('message', bytes)) done();
+    else this.#waiting.push(done);
+  }
+
+  end(): void {
+    if (this.#socket.state !== 'ended') this.#socket.end();
+  }
+
+  reset(): void {
+    this.#socket.close();
+  }
+
+  #put(data: string | Uint8Array): void {
+    const bytes = typeof data === 'string' ? encoder.encode(data) : data;
+    this.#unread += bytes.length;
+    this.inbox.put(bytes, bytes.length);
+    if (this.#unread < MARK || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #read(size: number): void {
+    this.#unread -= size;
+    if (!this.#isPaused || this.#unread > MARK / 2) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #release(error?: Error): void {
+    for (const done of this.#waiting.splice(0)) done(error);
+  }
+}
