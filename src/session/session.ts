@@ -18,6 +18,7 @@ import {
   type WireFailure,
 } from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
+import { backlogFull, protocolError } from './endings.ts';
 import { Ledger } from './ledger.ts';
 import type { Left, Unacknowledged } from './unacknowledged.ts';
 
@@ -488,14 +489,6 @@ export class Session {
     for (const { message } of queue.left(queue.acknowledged, queue.end)) this.#write(message);
     queue.markSent();
   }
-}
-
-function protocolError(what: string): CloseReason {
-  return closeReason(CLOSE.protocol, what);
-}
-
-function backlogFull(): CloseReason {
-  return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
 }
 
 /** A moment as a ping carries it: whole microseconds. */

@@ -1,0 +1,9 @@
+import { CLOSE, type CloseReason, closeReason } from '../core/index.ts';
+
+export function protocolError(what: string): CloseReason {
+  return closeReason(CLOSE.protocol, what);
+}
+
+export function backlogFull(): CloseReason {
+  return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
+}
