@@ -43,6 +43,7 @@ export type {
   TlsListenOptions,
   TlsOptions,
   TlsVersion,
+  Traffic,
 } from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';
 export type { Dialect, From, Member, PlainFraming, PlainMessage } from './wire/index.ts';

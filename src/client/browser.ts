@@ -36,6 +36,7 @@ export {
   type Times,
   type WaitOptions,
 } from '../core/index.ts';
+export type { Traffic } from '../transport/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';

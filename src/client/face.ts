@@ -11,6 +11,7 @@ import type {
   ToServer,
 } from '../core/index.ts';
 import { CLOSE, closeReason } from '../core/index.ts';
+import type { Traffic } from '../transport/index.ts';
 import type { Goaway } from '../wire/index.ts';
 import type { ClientCore } from './socket.ts';
 
@@ -105,6 +106,11 @@ export class ClientSocket<A extends ApiShape = AnyApi>
   /** The scheme of the link, such as `ws`; of the last one while there is none. */
   get transport(): string {
     return this.#core.transport;
+  }
+
+  /** Bytes of its link, or of its last one. */
+  get traffic(): Traffic {
+    return this.#core.traffic;
   }
 
   /** Milliseconds from a ping to its pong, measured last; undefined before the first. */

@@ -16,7 +16,7 @@ import {
   type World,
 } from '../core/index.ts';
 import { type Left, Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
-import type { Link } from '../transport/index.ts';
+import { type Link, type Traffic, trafficOf } from '../transport/index.ts';
 import {
   type ChannelCount,
   type ChannelRoom,
@@ -109,6 +109,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   get room(): ChannelRoom | undefined {
     return this.welcome?.channels;
+  }
+
+  get traffic(): Traffic {
+    return trafficOf(this.#link);
   }
 
   ping(): void {

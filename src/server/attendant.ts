@@ -17,7 +17,7 @@ import type { Engine } from '../engine/index.ts';
 import type { Delivery, Namespace, Seat } from '../room/index.ts';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
 import { Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
-import type { Peer } from '../transport/index.ts';
+import { type Peer, type Traffic, trafficOf } from '../transport/index.ts';
 import {
   type ChannelCount,
   type ChannelRoom,
@@ -148,6 +148,10 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   identify(identity: Identity): void {
     this.#identity = identity;
     this.namespace.identify(this);
+  }
+
+  get traffic(): Traffic {
+    return trafficOf(this.#connection.link);
   }
 
   /** A link is up: the first one, or with the peer's counts one that goes on. */

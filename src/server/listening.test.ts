@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Authority } from '../../test/support/certificates.ts';
 import { ROOT } from '../../test/support/tree.ts';
 import { type ClientSocket, connect, type DialTarget } from '../client/index.ts';
+import type { Traffic } from '../transport/index.ts';
 import { createServer, type ListenTarget, type Server, type ServerOptions } from './index.ts';
 
 const authority = new Authority();
@@ -85,12 +86,16 @@ describe('targets', () => {
       },
     );
     expect(urls.map((url) => url.split(':')[0])).toEqual(['tcp', 'tls', 'wss']);
+    const sockets: { readonly traffic: Traffic }[] = [];
     server.on('connection', (socket) => {
+      sockets.push(socket);
       socket.handle('over', () => socket.handshake.transport);
     });
     for (const url of urls) {
       const target = url.startsWith('tcp') ? { url, noDelay: false } : { url, tls: { ca } };
-      expect(await (await dial(target)).request('over')).toBe(url.split(':')[0]);
+      const socket = await dial(target);
+      expect(await socket.request('over')).toBe(url.split(':')[0]);
+      sockets.push(socket);
     }
     expect(server.listeners.map((one) => one.stats?.connections)).toEqual([1, 1, 1]);
     for (const one of server.listeners) {
@@ -99,6 +104,10 @@ describe('targets', () => {
         family: 'IPv4',
         port: Number(new URL(one.endpoint).port),
       });
+    }
+    for (const one of sockets) {
+      const { bytesRead, bytesWritten } = one.traffic;
+      expect([bytesRead > 20, bytesWritten > 20, one.traffic.queued]).toEqual([true, true, 0]);
     }
     expect(server.stats).toMatchObject({ connections: 3, queued: 0 });
     expect(server.stats.bytesRead).toBeGreaterThan(1000);

@@ -54,7 +54,7 @@ export function listensOnLoopback(server: Server): boolean {
 }
 
 /** Connections and bytes of all listeners. */
-export function trafficOf(listeners: readonly Listener[]): {
+export function countsOf(listeners: readonly Listener[]): {
   readonly connections: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;

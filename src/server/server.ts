@@ -26,6 +26,7 @@ import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
 import {
   type AttachOptions,
+  countsOf,
   isInherited,
   isLoopback,
   isLoopbackAddress,
@@ -33,7 +34,6 @@ import {
   type ListenTarget,
   listensOnLoopback,
   resolveListening,
-  trafficOf,
 } from './listening.ts';
 import { Login } from './login.ts';
 import { Admitted } from './middleware.ts';
@@ -114,7 +114,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const links = [...this.#attendants].filter((attendant) => attendant.session.state === 'up').length;
     let queued = 0;
     for (const { link } of this.#connections) queued += link.queued;
-    return { sockets: this.#attendants.size, links, ...this.#counters, ...trafficOf(this.#listeners), queued };
+    return { sockets: this.#attendants.size, links, ...this.#counters, ...countsOf(this.#listeners), queued };
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   type ToServer,
 } from '../core/index.ts';
 import { Broadcast, everybody, type Params } from '../room/index.ts';
+import type { Traffic } from '../transport/index.ts';
 import type { Attendant } from './attendant.ts';
 import type { EventMiddleware } from './gate.ts';
 import type { Handshake } from './handshake.ts';
@@ -92,6 +93,11 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
   /** The rooms that the socket is in. */
   get rooms(): ReadonlySet<string> {
     return this.#attendant.namespace.roomsOf(this.#attendant);
+  }
+
+  /** Bytes of its link, or of its last one. */
+  get traffic(): Traffic {
+    return this.#attendant.traffic;
   }
 
   /** Milliseconds from a ping to its pong, measured last; undefined before the first. */

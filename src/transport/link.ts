@@ -98,6 +98,19 @@ export interface Link extends AsyncDisposable {
   readonly closed: Promise<CloseReason>;
 }
 
+/** What a link holds and has carried; zeros where its transport doesn't count, and while there is no link. */
+export interface Traffic {
+  /** Bytes that wait to be taken by the operating system. */
+  readonly queued: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+export function trafficOf(link: Link | undefined): Traffic {
+  const { queued = 0, bytesRead = 0, bytesWritten = 0 } = link ?? {};
+  return { queued, bytesRead, bytesWritten };
+}
+
 /** What both sides of a link need to know. */
 export interface LinkOptions {
   readonly world: World;

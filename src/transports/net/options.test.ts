@@ -218,6 +218,18 @@ describe('options of a listener', () => {
     expect([taken.length, second.ends, receiver?.stats?.connections]).toEqual([2, 0, 1]);
   });
 
+  test('unref: neither the listener nor its links keep the process alive', async () => {
+    const unref = vi.spyOn(Socket.prototype, 'unref');
+    await using bench = await open({ unref: true });
+    const { server } = await bench.pair();
+    server.link.unref?.();
+    expect(unref).toHaveBeenCalledTimes(1);
+    const ref = vi.spyOn(Socket.prototype, 'ref');
+    server.link.ref?.();
+    expect(ref).toHaveBeenCalledTimes(1);
+    vi.restoreAllMocks();
+  });
+
   test('a handle that listens already', async () => {
     await using first = await open({});
     await using second = await Bench.open(suite, { net: { handle: listenerOf(first).server } });

@@ -11,6 +11,7 @@ import {
   type Link,
   type Listener,
   type ListenOptions,
+  type NetListenOptions,
   parseEndpoint,
   type TlsDialOptions,
   type TlsListenOptions,
@@ -26,7 +27,11 @@ afterAll(() => authority[Symbol.dispose]());
 
 const sockets: Socket[] = [];
 
-function suiteWith(listen: TlsListenOptions = {}, dial: TlsDialOptions = {}): LinkSuiteOptions {
+function suiteWith(
+  listen: TlsListenOptions = {},
+  dial: TlsDialOptions = {},
+  net: NetListenOptions = {},
+): LinkSuiteOptions {
   const tls = { cert, key, ...listen };
   return {
     api: { describe, test, expect },
@@ -34,7 +39,7 @@ function suiteWith(listen: TlsListenOptions = {}, dial: TlsDialOptions = {}): Li
       schemes: ['wss'],
       dial: (endpoint, options) => websocketTransport.dial(endpoint, { ...options, net: { tls: { ca, ...dial } } }),
       async listen(endpoint, options): Promise<Listener> {
-        const listener = await websocketTransport.listen?.(endpoint, { ...options, net: { tls } });
+        const listener = await websocketTransport.listen?.(endpoint, { ...options, net: { tls, ...net } });
         (listener as WebSocketListener).server.on('connection', (socket) => sockets.push(socket));
         return listener as Listener;
       },
@@ -129,6 +134,25 @@ describe('wss', () => {
     const link = await dialOn(bench, bench.url, { ca, cert: ada.cert, key: ada.key });
     expect((await bench.accepted()).peer.certificate?.subject).toEqual({ CN: 'ada' });
     link.abort(new Error('done'));
+  });
+
+  test('one connection too many is cut: words would cost a handshake; on ws it gets 503', async () => {
+    await using bench = await open(suiteWith({}, {}, { maxConnections: 1 }));
+    await bench.pair();
+    await expect(bench.dialTo(bench.url)).rejects.toMatchObject({ code: 'ERR_CONNECT_FAILED' });
+    expect(bench.listener.stats).toMatchObject({ accepted: 2, refused: 1 });
+    const plain = { ...suiteWith(), transport: websocketTransport, listenUrl: () => 'ws://127.0.0.1:0' };
+    await using other = await Bench.open(plain, { net: { maxConnections: 1 } });
+    await other.pair();
+    await expect(other.dialTo(other.url)).rejects.toMatchObject({ data: { status: 503 } });
+  });
+
+  test.each(['ws', 'wss'])('%s: idleTimeout ends a silent link with 4000', async (scheme) => {
+    const safe = suiteWith({}, {}, { idleTimeout: 80 });
+    const plain = { ...safe, transport: websocketTransport, listenUrl: () => 'ws://127.0.0.1:0' };
+    await using bench = await Bench.open(scheme === 'ws' ? plain : safe, { net: { idleTimeout: 80 } });
+    const { client, server } = await bench.pair();
+    expect([(await client.end).code, (await server.end).code]).toEqual([4000, 4000]);
   });
 
   test('one who says nothing has loginWait and no more', async () => {
