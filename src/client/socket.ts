@@ -251,7 +251,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session.probe(this.world.now());
     if (this.#retry && !this.#retryAfter) {
       this.#retry.cancel();
-      this.#retryIn(Math.min(NUDGED, this.#options.reconnect.first));
+      this.#retryIn(Math.min(NUDGED, this.#options.reconnect.first), undefined);
     }
   };
 
@@ -400,14 +400,13 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     }
     // Without a network an attempt costs nothing and counts for nothing.
     const bound = this.#isOffline ? most : Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
-    const delay = this.#retryIn(bound, this.#retryAfter);
-    this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
+    this.#retryIn(bound, error);
   }
 
-  #retryIn(bound: number, atLeast = 0): number {
-    const delay = atLeast + this.world.random.unit() * bound;
+  #retryIn(bound: number, error: HawserError | undefined): void {
+    const delay = this.#retryAfter + this.world.random.unit() * bound;
     this.#retry = this.#after(delay, () => void this.#connect(false));
-    return delay;
+    this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
   }
 
   #after(delay: number, run: () => void): Timer {

@@ -92,6 +92,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     this.#deadline = new Deadline(this);
     this.session = new Session(connection.codec, house.sessionSettings, this);
     this.socket = new ServerSocket(this);
+    this.socket.overflow = place.setup.options.overflow;
   }
 
   get namespace(): Namespace {

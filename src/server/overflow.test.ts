@@ -244,6 +244,25 @@ describe.each(SCHEMES)('a client on %s whose server reads nothing', (scheme) => 
   });
 });
 
+test('a namespace has a policy for all its sockets, and its broadcasts', async () => {
+  const { house, socket, client, heard, hold, release } = await hawserPair('tcp');
+  expect(socket.overflow).toBe(undefined);
+  expect(() => house.server.of('/', { overflow: 'sometimes' as 'drop' })).toThrow(
+    expect.objectContaining({ code: 'ERR_OPTION' }),
+  );
+  house.server.of('/', { overflow: 'latest' });
+  const again = nextSocket(house);
+  socket.close(4006, 'come back');
+  const other = await again;
+  expect(other.overflow).toBe('latest');
+  hold();
+  await sendMany((n) => house.server.send('n', { n, PAD }));
+  release();
+  await expect.poll(() => heard.at(-1), SOON).toBe(MANY - 1);
+  expect(heard.length + other.dropped).toBe(MANY);
+  expect(client.state).toBe('up');
+});
+
 test('a lost session gives room to who waited for it', async () => {
   const { client, house, socket, hold, release } = await hawserPair('tcp');
   hold();

@@ -16,7 +16,7 @@ import { Deadline, type TimerWheel } from '../runtime/index.ts';
 import { ServerNamespace } from './namespace.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { NamespacePattern } from './pattern.ts';
-import { checkSecondLogin, type NamespaceOptions, Setup } from './setup.ts';
+import { checkOverflow, checkSecondLogin, type NamespaceOptions, Setup } from './setup.ts';
 
 /** A namespace that exists on this node. */
 export interface Place {
@@ -135,6 +135,7 @@ export class Places {
   #configured<T extends { readonly setup: Setup }>(one: T, options: NamespaceOptions | undefined): T {
     if (options === undefined) return one;
     checkSecondLogin(options.secondLogin);
+    checkOverflow(options.overflow);
     this.#options.dialects.plain(options.dialect);
     one.setup.options = { ...one.setup.options, ...options };
     return one;

@@ -1,4 +1,4 @@
-import { HawserError, Listeners } from '../core/index.ts';
+import { HawserError, Listeners, type Overflow } from '../core/index.ts';
 import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 
@@ -21,6 +21,8 @@ export interface NamespaceOptions {
   readonly dialect?: string;
   /** Default: the server's option of this name. */
   readonly secondLogin?: SecondLogin;
+  /** `overflow` of its sockets from their beginning: what becomes of messages to a peer that is slower than we are. */
+  readonly overflow?: Overflow;
 }
 
 type Report = (error: unknown, during: string) => void;
@@ -57,4 +59,11 @@ export class Setup {
 export function checkSecondLogin(policy: SecondLogin | undefined): SecondLogin | undefined {
   if (policy === undefined || SECOND_LOGINS.includes(policy)) return policy;
   throw new HawserError('ERR_OPTION', `secondLogin is ${SECOND_LOGINS.join(', ')}, not ${policy}`);
+}
+
+const OVERFLOWS: readonly (Overflow | undefined)[] = [undefined, 'block', 'disconnect', 'drop', 'latest'];
+
+/** @throws HawserError ERR_OPTION. */
+export function checkOverflow(policy: Overflow | undefined): void {
+  if (!OVERFLOWS.includes(policy)) throw new HawserError('ERR_OPTION', `overflow can't be ${policy}`);
 }

@@ -113,7 +113,8 @@ class Pair {
     const counts = this.#wasUp ? sides.map((one) => one.session.counts()) : [];
     for (const [at, side] of sides.entries()) {
       side.pipe = new Pipe();
-      expect(side.session.attach(side.pipe, hawserCodec, 0, counts[1 - at])).toBe(true);
+      const isAttached = side.session.attach(side.pipe, hawserCodec, 0, counts[1 - at]);
+      if (!isAttached) throw new Error('the link was refused');
     }
     this.#isUp = true;
     this.#wasUp = true;
