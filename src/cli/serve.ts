@@ -27,7 +27,7 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
   const endpoints = await server.listen(...urls);
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
-  const page = endpoints.find((url) => url.startsWith('ws:'));
+  const page = endpoints.find((url) => /^wss?:/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
   const signal = await stopSignal();
   output.tell({ event: 'closing', signal }, `${signal}: closing`);

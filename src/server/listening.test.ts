@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { renameSync } from 'node:fs';
 import { createServer as createNetServer, type Server as NetServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -68,9 +69,12 @@ async function listening(
 ): Promise<{ readonly net: NetServer; readonly fd: number; readonly port: number }> {
   const net = createNetServer().listen(0, host);
   await once(net, 'listening');
-  // Node tells of it by this name alone.
-  const { fd } = (net as unknown as Record<'_handle', { fd: number }>)['_handle'];
-  return { net, fd, port: (net.address() as { port: number }).port };
+  return { net, fd: fdOf(net), port: (net.address() as { port: number }).port };
+}
+
+/** Node tells of it by this name alone. */
+function fdOf(net: NetServer): number {
+  return (net as unknown as Record<'_handle', { fd: number }>)['_handle'].fd;
 }
 
 describe('targets', () => {
@@ -156,6 +160,18 @@ describe('other processes', () => {
     net.close();
     expect(said).toEqual({ endpoints: [`tcp://127.0.0.1:${port}`] });
     expect(await (await dial(`tcp://127.0.0.1:${port}`)).request('who')).toBe(child.pid);
+  });
+
+  test('also one of a Unix socket', async () => {
+    const path = join(authority.folder, 'passed.sock');
+    const net = createNetServer().listen(path);
+    await once(net, 'listening');
+    const { child, said } = await serverProgram(['listen', 'ipc:?fd=3'], [fdOf(net)]);
+    expect(said).toEqual({ endpoints: ['ipc://'] });
+    // A server that closes removes what is at its path.
+    renameSync(path, `${path}-kept`);
+    net.close();
+    expect(await (await dial(`ipc://${path}-kept`)).request('who')).toBe(child.pid);
   });
 
   test("systemd's too, by its name", async () => {

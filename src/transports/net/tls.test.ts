@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Authority } from '../../../test/support/certificates.ts';
 import { realWorld } from '../../runtime/index.ts';
@@ -73,6 +74,20 @@ function read(socket: Socket): Promise<string> {
     said += chunk.toString('latin1');
   });
   return new Promise((resolve) => socket.on('close', () => resolve(said)));
+}
+
+/** What Node's client says first. */
+async function helloOf(): Promise<Buffer> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const socket = connectTls({ port: (listener.address() as { port: number }).port, host: '127.0.0.1', ca });
+  socket.on('error', () => undefined);
+  const [near] = (await once(listener, 'connection')) as [Socket];
+  const [hello] = (await once(near, 'data')) as [Buffer];
+  near.destroy();
+  socket.destroy();
+  listener.close();
+  return hello;
 }
 
 describe('who the server is', () => {
@@ -263,6 +278,31 @@ describe('what is not TLS, or an old one', () => {
     client.link.send(numbered(5, 10));
     expect(numberOf(await server.bytes())).toBe(5);
     expect(bench.reported).toEqual([]);
+  });
+
+  test('hellos with bytes changed, left out and cut off harm nobody else', async () => {
+    await using bench = await open();
+    const { client, server } = await bench.pair();
+    const hello = await helloOf();
+    const change = fc.record({
+      flips: fc.array(fc.tuple(fc.nat(hello.length - 1), fc.nat(255)), { maxLength: 8 }),
+      cut: fc.nat(hello.length),
+      tail: fc.uint8Array({ maxLength: 40 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(change, async ({ flips, cut, tail }) => {
+        const bytes = Buffer.from(hello);
+        for (const [at, byte] of flips) bytes[at] = byte;
+        const socket = connect(portOf(bench), '127.0.0.1');
+        const said = read(socket);
+        socket.end(Buffer.concat([bytes.subarray(0, cut), tail]));
+        await said;
+      }),
+      { numRuns: 150 },
+    );
+    await bench.until(() => guests(bench) === 0);
+    client.link.send(numbered(7, 70));
+    expect([numberOf(await server.bytes()), bench.links, bench.reported]).toEqual([7, [], []]);
   });
 
   test('a hello that comes byte by byte is as good as any', async () => {
