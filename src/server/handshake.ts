@@ -42,9 +42,22 @@ export function namespaceOf(peer: Peer, greeting: Greeting): string {
   return normalPath(path) ?? path;
 }
 
-export function handshakeOf({ namespace, remote, local, transport, query, headers }: Credentials): Handshake {
-  return { namespace, remote, local, transport, query, headers };
+/** What is kept for good; headers stay with the peer, which may keep them as their text. */
+export function handshakeOf({ namespace, remote, local, transport, query }: Credentials, peer: Peer): Handshake {
+  return Object.defineProperty(
+    { namespace, remote, local, transport, query, [PEER]: peer },
+    'headers',
+    HEADERS,
+  ) as unknown as Handshake;
 }
+
+const PEER = Symbol('peer');
+const HEADERS: PropertyDescriptor & ThisType<{ readonly [PEER]: Peer }> = {
+  enumerable: true,
+  get() {
+    return this[PEER].headers;
+  },
+};
 
 /** The pairs of a Cookie header (RFC 6265 4.2.1). Values are left as they are. */
 export function parseCookies(header: string | undefined): Readonly<Record<string, string>> {

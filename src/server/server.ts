@@ -415,7 +415,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.sit(connection.link.peer);
     this.#login.displaceOthers(place, identity.user, known);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
-    const shown = handshakeOf(credentials);
+    const shown = handshakeOf(credentials, connection.link.peer);
     const attendant = new Attendant(this.#house, id, place, connection, identity, shown, hello?.channels);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);

@@ -2,7 +2,7 @@ export * from './compression.ts';
 export * from './deflate.ts';
 export * from './dial.ts';
 export * from './framing.ts';
-export type { Headers, HeadLimits } from './http-head.ts';
+export { type Headers, type HeadLimits, packHeaders, unpackHeaders } from './http-head.ts';
 export {
   acceptKey,
   encodeAccept,

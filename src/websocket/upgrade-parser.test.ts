@@ -9,11 +9,13 @@ import {
   encodeRefusal,
   type HeadLimits,
   judgeUpgrade,
+  packHeaders,
   refuse,
   refuseProtocols,
   UpgradeParser,
   type UpgradeRequest,
   type UpgradeResult,
+  unpackHeaders,
 } from './index.ts';
 
 const sha1 = (bytes: Uint8Array): Uint8Array => createHash('sha1').update(bytes).digest();
@@ -277,4 +279,15 @@ test('an answer can carry no header that begins another', () => {
   expect(() => encodeAccept(key, sha1, 'a', { X: 'y\nZ: z' })).toThrow('the header X');
   expect(() => encodeRefusal(refuse(403, 'no', { 'X:': 'y' }))).toThrow('name');
   expect(textOf(encodeAccept(key, sha1, '', { 'Set-Cookie': 'a=1' }))).toContain('\r\nSet-Cookie: a=1\r\n\r\n');
+});
+
+test('headers that were kept as one text are the same when they are taken apart', () => {
+  const parsed = new UpgradeParser().receive(
+    latin1(head({ Cookie: 'a=1' }, ['cookie: b=2', 'X-Empty:', 'x-tag: 1', 'X-Tag: 2'])),
+  );
+  if (parsed.kind !== 'upgrade') throw new Error(parsed.kind);
+  const { headers, rawHeaders } = parsed.request;
+  expect(unpackHeaders(packHeaders(rawHeaders))).toEqual(headers);
+  expect(headers).toMatchObject({ cookie: 'a=1; b=2', 'x-empty': '', 'x-tag': '1, 2' });
+  expect(Object.keys(unpackHeaders(packHeaders([])))).toEqual([]);
 });

@@ -9,6 +9,8 @@ export interface UpgradeRequest {
   readonly query: string;
   /** By lower-case name. */
   readonly headers: Headers;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
   readonly host: string;
   /** What a browser says of the page that asks; other clients may leave it out or lie. */
   readonly origin: string | undefined;
@@ -66,6 +68,7 @@ export function judgeUpgrade(
     request: {
       ...place,
       headers,
+      rawHeaders,
       host: headers['host'] ?? '',
       origin: headers['origin'],
       key: headers['sec-websocket-key'] ?? '',
@@ -74,9 +77,10 @@ export function judgeUpgrade(
   };
 }
 
-/** The first of the offered subprotocols that is known, or undefined. */
+/** The first of the offered subprotocols that is known, or undefined. The string is that of `known`, which keeps no head alive. */
 export function chooseProtocol(offered: readonly string[], known: readonly string[]): string | undefined {
-  return offered.find((name) => known.includes(name));
+  const name = offered.find((one) => known.includes(one));
+  return known.find((one) => one === name);
 }
 
 /** Whether these are names that `Sec-WebSocket-Protocol` may list: tokens, each once (RFC 6455 4.1). */

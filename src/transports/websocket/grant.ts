@@ -9,10 +9,12 @@ import {
   encodeAccept,
   encodeRefusal,
   type HttpRefusal,
+  packHeaders,
   refuse,
   refuseProtocols,
   type Sha1,
   type UpgradeRequest,
+  unpackHeaders,
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import type { Reception } from '../guest.ts';
@@ -100,12 +102,35 @@ function peerWho(socket: Socket, request: UpgradeRequest): Peer | undefined {
   // An escaped slash is no slash to a proxy that guards paths, and would be one here.
   if (/%2f/i.test(request.path)) return undefined;
   try {
-    const query = Object.create(null) as Record<string, string>;
-    for (const [name, value] of new URLSearchParams(request.query)) query[name] = value;
-    return peerOf(socket, { path: decodeURIComponent(request.path), query, headers: request.headers });
+    const path = decodeURIComponent(request.path);
+    const peer = peerOf(socket, { path, query: queryOf(request.query), headers: NOTHING });
+    return keepHeaders(peer, request.rawHeaders);
   } catch {
     return undefined;
   }
+}
+
+const NOTHING: Readonly<Record<string, string>> = Object.freeze({});
+
+function queryOf(text: string): Readonly<Record<string, string>> {
+  if (text === '') return NOTHING;
+  const query = Object.create(null) as Record<string, string>;
+  for (const [name, value] of new URLSearchParams(text)) query[name] = value;
+  return query;
+}
+
+const PACKED = Symbol('headers');
+
+/** An idle connection keeps the text of its headers alone: they are taken apart whenever someone looks, which few do twice. */
+const HEADERS: PropertyDescriptor & ThisType<{ readonly [PACKED]: string }> = {
+  enumerable: true,
+  get() {
+    return unpackHeaders(this[PACKED]);
+  },
+};
+
+function keepHeaders({ headers: _, ...known }: Peer, rawHeaders: readonly string[]): Peer {
+  return Object.defineProperty({ ...known, [PACKED]: packHeaders(rawHeaders) }, 'headers', HEADERS) as unknown as Peer;
 }
 
 /** The answer to a request that should have been an upgrade. */
