@@ -119,9 +119,9 @@ async function visit(port: number, number: number): Promise<Socket> {
   return socket;
 }
 
-const ask = async (child: ChildProcess, word: unknown): Promise<unknown> => {
+const ask = async (child: ChildProcess, word: string | number): Promise<unknown> => {
   const answer = once(child, 'message');
-  child.send(word as string);
+  child.send(word);
   return ((await answer) as unknown[])[0];
 };
 

@@ -113,8 +113,16 @@ export class Parting implements PortUser, DeadlineOwner, Guest {
 const NOTHING: Readonly<Record<string, string>> = Object.freeze({});
 const MAPPED = '::ffff:';
 
-/** Who is at the other end of a connected socket. Addresses of IPv4 are written as such, also on a dual-stack socket. */
-export function peerOf(socket: Socket, asked?: Pick<Peer, 'path' | 'query' | 'headers'>): Peer {
+/** What the connection itself says of a peer. */
+export type Stranger = Omit<Peer, 'path' | 'query' | 'headers'>;
+
+/** Who is at the other end of a connected socket, of whom nothing but that is known. */
+export function peerOf(socket: Socket): Peer {
+  return { ...strangerOf(socket), path: undefined, query: NOTHING, headers: NOTHING };
+}
+
+/** Addresses of IPv4 are written as such, also on a dual-stack socket. */
+export function strangerOf(socket: Socket): Stranger {
   const full = socket.remoteAddress ?? '';
   const address = full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
   const certificate = certificateOf(socket);
@@ -122,9 +130,6 @@ export function peerOf(socket: Socket, asked?: Pick<Peer, 'path' | 'query' | 'he
     address,
     port: socket.remotePort ?? 0,
     local: address === '' || address === '::1' || address.startsWith('127.'),
-    path: asked?.path,
-    query: asked?.query ?? NOTHING,
-    headers: asked?.headers ?? NOTHING,
     ...(certificate === undefined ? {} : { certificate }),
   };
 }

@@ -18,7 +18,7 @@ import {
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import type { Reception } from '../guest.ts';
-import { attach, Parting, peerOf } from '../sockets.ts';
+import { attach, Parting, strangerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 import type { Lobby } from './routes.ts';
 
@@ -103,8 +103,7 @@ function peerWho(socket: Socket, request: UpgradeRequest): Peer | undefined {
   if (/%2f/i.test(request.path)) return undefined;
   try {
     const path = decodeURIComponent(request.path);
-    const peer = peerOf(socket, { path, query: queryOf(request.query), headers: NOTHING });
-    return keepHeaders(peer, request.rawHeaders);
+    return keepHeaders({ ...strangerOf(socket), path, query: queryOf(request.query) }, request.rawHeaders);
   } catch {
     return undefined;
   }
@@ -129,7 +128,7 @@ const HEADERS: PropertyDescriptor & ThisType<{ readonly [PACKED]: string }> = {
   },
 };
 
-function keepHeaders({ headers: _, ...known }: Peer, rawHeaders: readonly string[]): Peer {
+function keepHeaders(known: Omit<Peer, 'headers'>, rawHeaders: readonly string[]): Peer {
   return Object.defineProperty({ ...known, [PACKED]: packHeaders(rawHeaders) }, 'headers', HEADERS) as unknown as Peer;
 }
 
