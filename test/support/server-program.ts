@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import { createServer } from '../../src/index.ts';
 
-const [how = '', url = ''] = process.argv.slice(2);
-const server = createServer({ times: { closeWait: 200 } });
+const [how = '', url = '', times = '{}'] = process.argv.slice(2);
+const server = createServer({ times: { closeWait: 200, ...JSON.parse(times) } });
 server.on('connection', (socket) => {
   socket.handle('who', () => process.pid);
 });
