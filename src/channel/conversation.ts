@@ -113,7 +113,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   #latest: Latest | undefined;
   #handling = 0;
   /** What hears of the end. */
-  readonly #endings: Set<(error?: HawserError) => void> = new Set();
+  #endings: Set<(error?: HawserError) => void> | undefined;
   #over: { readonly error: HawserError | undefined } | undefined;
 
   constructor(channel: number, outlet: Outlet, ownNames: ReadonlySet<string> = NO_NAMES) {
@@ -192,11 +192,12 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       add: (push, finish) => {
         if (this.#over) return finish(this.#over.error);
         listeners.add(event, push);
+        this.#endings ??= new Set();
         this.#endings.add(finish);
       },
       remove: (push, finish) => {
         listeners.remove(event, push);
-        this.#endings.delete(finish);
+        this.#endings?.delete(finish);
       },
     });
   }
@@ -304,7 +305,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     this.#over = { error };
     this.#latest = undefined;
     this.#drains?.failAll(() => ended(error));
-    for (const finish of this.#endings) finish(error);
+    for (const finish of this.#endings ?? []) finish(error);
   }
 
   /** Whether handlers of the peer's requests are at work. */

@@ -25,7 +25,7 @@ export interface EventSource {
  * the conversation has ended as planned, and throws why when it has not; `break` ends it too. Whatever ends it, it listens no longer.
  */
 export class EventStream<Data> implements AsyncIterableIterator<Data, undefined> {
-  /** What came beside the event that was taken last: `info.room`, `info.from`. */
+  /** What came beside the event of the peer's that was taken last: `info.room`, `info.from`. */
   info: Meta = {};
   /** Events that were left out by `drop` or `latest`. */
   dropped = 0;

@@ -27,6 +27,9 @@ function client(socket: ClientSocket<Api>): void {
   expectTypeOf(socket.send('say', { room: 'a', text: 'b' })).toEqualTypeOf<boolean>();
   socket.send('leave');
   socket.send('leave', undefined, { volatile: true });
+  socket.send('leave', undefined, { overflow: 'latest', key: 'a' });
+  // @ts-expect-error no such policy
+  socket.send('leave', undefined, { overflow: 'error' });
   socket.send('maybe', 1);
   socket.send('maybe');
   // @ts-expect-error data is missing

@@ -202,6 +202,34 @@ describe('hawser/client in Chromium', () => {
     await expect.poll(heard, SOON).toEqual(['drain']);
   });
 
+  test('hears events in a loop, waits for room, and sends no more than the newest meanwhile', async () => {
+    const socket = await connect();
+    const numbers: unknown[] = [];
+    socket.on('state', (data) => numbers.push((data as { number: number }).number));
+    await page.evaluate(() => {
+      void (async () => {
+        for await (const data of kept.socket.events('word', { limit: 5 })) kept.heard.push(data);
+        kept.heard.push('done');
+      })();
+    });
+    for (const word of ['one', 'two', 'three']) socket.send('word', word);
+    await expect.poll(heard, SOON).toEqual(['one', 'two', 'three']);
+    proxy.hold();
+    await page.evaluate(() => {
+      const bytes = new Uint8Array(64 * 1024);
+      for (let number = 0; number < 1000; number += 1) {
+        kept.socket.send('state', { number, bytes }, { overflow: 'latest' });
+      }
+      void kept.socket.drained().then(() => kept.heard.push(`dropped ${kept.socket.dropped}`));
+    });
+    proxy.release();
+    await expect.poll(() => numbers.at(-1), SOON).toBe(999);
+    expect(numbers.length).toBeLessThan(100);
+    await expect.poll(heard, SOON).toContain(`dropped ${1000 - numbers.length}`);
+    socket.close(1000, 'enough');
+    await expect.poll(async () => (await heard()).at(-1), SOON).toBe('done');
+  });
+
   test('comes back when the line breaks, and nothing is lost or told twice', async () => {
     const socket = await connect();
     const numbers: unknown[] = [];
