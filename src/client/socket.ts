@@ -231,7 +231,12 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   wakeAt(at: Instant): void {
     this.#timer?.cancel();
-    this.#timer = this.world.timer(at, () => this.session.tick(this.world.now()));
+    this.#timer = this.world.timer(at, () => {
+      const now = this.world.now();
+      this.session.tick(now);
+      // Who doesn't read can't judge.
+      if (this.isPaused) this.session.heard(now);
+    });
   }
 
   /** Looks, for as long as there is a link, whether it takes bytes. */
@@ -274,7 +279,6 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
         const clientLink = new ClientLink(link, this);
         this.#link = link;
-        if (this.isPaused) link.pause();
         const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
         try {
           return await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
@@ -362,6 +366,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       attach();
     }
     const { session } = this;
+    if (this.isPaused) link.link.pause();
     this.#watchWrites();
     this.#opened?.resolve();
     this.socket.tell('up', { transport: this.transport, recovered: first ? undefined : recovered, unacknowledged });

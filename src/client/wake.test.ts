@@ -117,6 +117,33 @@ describe('a clock that jumps', () => {
   });
 });
 
+describe('a client that is paused', () => {
+  test('does not take its own silence for the server’s, and comes back all the same when its link breaks', async () => {
+    const { client, world, downs, ups, proxy, house } = await scene();
+    const heard: unknown[] = [];
+    client.on('n', (n) => heard.push(n));
+    client.pause();
+    for (let i = 0; i < 10; i++) {
+      world.jump(20_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(downs).toEqual([]);
+    proxy.cut();
+    // Who doesn't read finds out by writing.
+    while (downs.length === 0) {
+      world.jump(20_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await expect.poll(() => ups, SOON).toEqual([true]);
+    house.server.send('n', 1);
+    world.jump(20_000);
+    client.resume();
+    await expect.poll(() => heard, SOON).toEqual([1]);
+    expect(await client.request('echo', 2)).toBe(2);
+    expect(downs).toMatchObject([{ code: 1006 }]);
+  });
+});
+
 describe('a nudge', () => {
   test('a link that is dead is found within 5 s', async () => {
     const { world, proxy, downs, ups, nudge } = await scene();

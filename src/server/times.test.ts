@@ -268,3 +268,20 @@ describe('times.requestTimeout', () => {
     expect(await client.request('echo', 1)).toBe(1);
   });
 });
+
+test.each(STREAMS)('a server that pauses a peer over %s does not take it for silent', async (scheme) => {
+  const house = await serve({ times: { heartbeat: 50, readWait: 150 } }, scheme);
+  const client = await house.client(scheme);
+  const bystander = await house.peer(scheme, 'hawser');
+  await bystander.enter();
+  const socket = [...house.server.of('/').sockets].find(({ id }) => id === client.id);
+  const downs: unknown[] = [];
+  socket?.on('down', (reason) => downs.push(reason));
+  socket?.pause();
+  // Who is not paused, and says nothing, is judged in its time; by then the other would have been.
+  expect((await bystander.end()).code).not.toBe(1000);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect([downs, socket?.state]).toEqual([[], 'up']);
+  socket?.resume();
+  expect(await client.request('echo', 1)).toBe(1);
+});

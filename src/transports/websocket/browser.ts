@@ -50,6 +50,8 @@ function dial(endpoint: Endpoint, options: DialOptions): Promise<Link> {
 const SERVER: Peer = { address: '', port: 0, local: false, path: undefined, query: {}, headers: {} };
 /** How often the platform is asked what it still holds, in ms. */
 const POLL = 50;
+/** What a paused link holds, in messages of the longest kind. */
+const HELD_MESSAGES = 4;
 /** The only codes that a page may send are 1000 and those from 3000. */
 const OWN_CODES = 3000;
 
@@ -66,6 +68,8 @@ class BrowserLink implements Link {
   #resolve!: (reason: CloseReason) => void;
   /** What arrived while it may not be told; the platform can't be kept from reading. */
   #held: (string | ArrayBuffer)[] = [];
+  /** Their length, of those that came while paused. */
+  #heldLength = 0;
   #paused = false;
   #polling: Timer | undefined;
   #closing: Timer | undefined;
@@ -87,7 +91,8 @@ class BrowserLink implements Link {
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
       if (this.#reason) return;
       this.#held.push(data);
-      this.#deliver();
+      if (this.#paused) this.#hold(data);
+      else this.#deliver();
     };
     socket.onclose = ({ code, reason }) => this.#end(this.#reason ?? { code, reason });
   }
@@ -116,6 +121,7 @@ class BrowserLink implements Link {
 
   resume(): void {
     this.#paused = false;
+    this.#heldLength = 0;
     this.#options.world.soon(() => this.#deliver());
   }
 
@@ -154,6 +160,13 @@ class BrowserLink implements Link {
     if (!this.#over || this.#held.length > 0) return;
     this.#handler = undefined;
     handler.onClosed(this.#reason as CloseReason);
+  }
+
+  /** What the session needs of it comes again over another link. */
+  #hold(data: string | ArrayBuffer): void {
+    this.#heldLength += typeof data === 'string' ? data.length : data.byteLength;
+    if (this.#heldLength <= HELD_MESSAGES * this.#options.messageBytes) return;
+    void this.close({ code: CLOSE.backlogFull, reason: 'too much came while paused' });
   }
 
   #take(data: string | ArrayBuffer, handler: LinkHandler): void {
