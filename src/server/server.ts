@@ -206,7 +206,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * arguments are those of node:http's 'upgrade'. Loopback is what the socket is bound to; otherwise as `attach`.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    socket.on('error', () => socket.destroy());
+    socket.on('error', ignore);
     this.#start().then(
       () => this.#takeUpgrade(request, socket, head),
       () => socket.destroy(),
@@ -498,3 +498,6 @@ function base64url(bytes: Uint8Array): string {
     .replaceAll('+', '-')
     .replaceAll('/', '_');
 }
+
+/** What breaks a socket is heard by its link, once it has one. */
+function ignore(): void {}

@@ -185,3 +185,43 @@ describe('an HTTPS server of the application', () => {
     https.close();
   });
 });
+
+describe('what ws has, over TLS', () => {
+  test('messages are compressed', async () => {
+    const compression = { threshold: 0, serverContextTakeover: true };
+    await using bench = await open(suiteWith(), { compression });
+    const { client, server } = await bench.pair({ compression });
+    for (let i = 0; i < 20; i++) {
+      client.link.send(numbered(i, 40_000));
+      server.link.send(numbered(i, 40_000));
+      expect([numberOf(await server.bytes()), numberOf(await client.bytes())]).toEqual([i, i]);
+    }
+    const { stats } = bench.listener;
+    expect((stats?.bytesRead ?? 0) + (stats?.bytesWritten ?? 0)).toBeLessThan(40_000);
+  });
+
+  test('a port is shared by paths, with one certificate', async () => {
+    await using bench = await open(suiteWith());
+    const port = portOf(bench);
+    const tls = { cert, key };
+    const net = { tls };
+    const listen = async (path: string, one: NetListenOptions): Promise<Listener> =>
+      (await websocketTransport.listen?.(parseEndpoint(`wss://127.0.0.1:${port}${path}`), {
+        ...bench.listenOptions(),
+        net: one,
+      })) as Listener;
+    await expect(listen('/other', net)).rejects.toMatchObject({ code: 'ERR_ADDRESS_IN_USE' });
+    await bench.listener.close();
+    await using first = await listen('/first', net);
+    await using second = await listen('/second', { tls });
+    await expect(listen('/third', { tls: { ...tls } })).rejects.toMatchObject({ code: 'ERR_ADDRESS_IN_USE' });
+    expect([first.endpoint, second.endpoint]).toEqual([
+      `wss://127.0.0.1:${port}/first`,
+      `wss://127.0.0.1:${port}/second`,
+    ]);
+    await first.close();
+    const link = await bench.dialTo(second.endpoint);
+    expect(link.transport).toBe('wss');
+    await expect(bench.dialTo(first.endpoint)).rejects.toMatchObject({ data: { status: 404 } });
+  });
+});
