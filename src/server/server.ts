@@ -18,7 +18,7 @@ import {
   type Refusal,
   type Transport,
 } from '../transport/index.ts';
-import { attachWebSocket, UpgradeTaker } from '../transports/websocket/index.ts';
+import { attachWebSocket } from '../transports/websocket/index.ts';
 import { type Hello, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
@@ -42,6 +42,7 @@ import type { Credentials, Identity, ResolvedServerOptions } from './options.ts'
 import type { NamespaceAt } from './pattern.ts';
 import { Places } from './places.ts';
 import type { NamespaceOptions } from './setup.ts';
+import { Upgrades } from './upgrades.ts';
 
 const TICKET_BYTES = 16;
 const ID_BYTES = 9;
@@ -83,9 +84,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #wheel: TimerWheel;
   readonly #house: House;
   readonly #reception: Reception;
-  /** For upgrades handed in one by one, and whether the one at hand came over loopback. */
-  #upgrades: UpgradeTaker | undefined;
-  #upgrading = false;
+  #upgrades: Upgrades | undefined;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -206,18 +205,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * arguments are those of node:http's 'upgrade'. Loopback is what the socket is bound to; otherwise as `attach`.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    socket.on('error', ignore);
-    this.#start().then(
-      () => this.#takeUpgrade(request, socket, head),
-      () => socket.destroy(),
-    );
-  }
-
-  #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    const isOnLoopback = (): boolean => this.#upgrading;
-    this.#upgrades ??= new UpgradeTaker('ws', this.#attachOptions(isOnLoopback));
-    this.#upgrading = isLoopbackAddress((socket as Socket).localAddress ?? '');
-    this.#upgrades.take(request, socket, head);
+    this.#upgrades ??= new Upgrades((isOnLoopback) => this.#attachOptions(isOnLoopback));
+    this.#upgrades.take(request, socket, head, this.#start());
   }
 
   #attachOptions(isOnLoopback: () => boolean): ListenOptions {
@@ -498,6 +487,3 @@ function base64url(bytes: Uint8Array): string {
     .replaceAll('+', '-')
     .replaceAll('/', '_');
 }
-
-/** What breaks a socket is heard by its link, once it has one. */
-function ignore(): void {}
