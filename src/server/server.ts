@@ -206,7 +206,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     this.#upgrades ??= new Upgrades((isOnLoopback) => this.#attachOptions(isOnLoopback));
-    this.#upgrades.take(request, socket, head, this.#start());
+    void this.#upgrades.take(request, socket, head, this.#start());
   }
 
   #attachOptions(isOnLoopback: () => boolean): ListenOptions {

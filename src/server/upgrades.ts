@@ -19,15 +19,16 @@ export class Upgrades {
   }
 
   /** Takes one once `ready`; a socket that waits may break meanwhile. */
-  take(request: IncomingMessage, socket: Duplex, head: Uint8Array, ready: Promise<void>): void {
+  async take(request: IncomingMessage, socket: Duplex, head: Uint8Array, ready: Promise<void>): Promise<void> {
     socket.on('error', ignore);
-    ready.then(
-      () => {
-        this.#isOnLoopback = isLoopbackAddress((socket as Socket).localAddress ?? '');
-        this.#taker.take(request, socket, head);
-      },
-      () => socket.destroy(),
-    );
+    try {
+      await ready;
+    } catch {
+      socket.destroy();
+      return;
+    }
+    this.#isOnLoopback = isLoopbackAddress((socket as Socket).localAddress ?? '');
+    this.#taker.take(request, socket, head);
   }
 
   close(): void {
