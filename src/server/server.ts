@@ -29,7 +29,6 @@ import {
   countsOf,
   isInherited,
   isLoopback,
-  isLoopbackAddress,
   type Listening,
   type ListenTarget,
   listensOnLoopback,
