@@ -9,6 +9,7 @@ export interface Handshake {
   readonly local: boolean;
   readonly transport: string;
   readonly query: Readonly<Record<string, string>>;
+  /** Made anew whenever someone looks: keep what is looked at often. */
   readonly headers: Readonly<Record<string, string>>;
 }
 

@@ -36,7 +36,7 @@ export interface Peer {
   readonly path: string | undefined;
   /** Query parameters of that path. */
   readonly query: Readonly<Record<string, string>>;
-  /** HTTP headers of the upgrade, lower case; empty elsewhere. */
+  /** HTTP headers of the upgrade, lower case; empty elsewhere. A transport may make them anew whenever someone looks. */
   readonly headers: Readonly<Record<string, string>>;
   /** The certificate that the peer has shown and an authority that is trusted here vouches for (tls, wss). */
   readonly certificate?: PeerCertificate;
