@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_LIMITS } from '../core/index.ts';
 import type { Peer } from '../transport/index.ts';
-import { Admission, isLoopbackHost, refuseOrigin } from './admission.ts';
+import { Admission, type AdmissionOptions, isLoopbackHost, refuseOrigin } from './admission.ts';
 import { credentialsOf, parseCookies } from './handshake.ts';
 import { createServer, type ServerOptions } from './index.ts';
+import { resolveServerOptions } from './options.ts';
 
 function peer(headers: Record<string, string> = {}, address = '127.0.0.1'): Peer {
   return { address, port: 1, local: address === '127.0.0.1', path: '/', query: {}, headers };
@@ -79,7 +80,11 @@ describe('the origin of a page', () => {
 });
 
 describe('places', () => {
-  const admission = (change: object): Admission => new Admission({ ...DEFAULT_LIMITS, ...change }, []);
+  const optionsOf = (change: object): AdmissionOptions => ({
+    ...resolveServerOptions({ insecure: true }),
+    limits: { ...DEFAULT_LIMITS, ...change } as AdmissionOptions['limits'],
+  });
+  const admission = (change: object): Admission => new Admission(optionsOf(change));
 
   test('are counted in all, and by address off loopback', () => {
     const far = peer({}, '192.0.2.1');

@@ -1,5 +1,14 @@
 import { CLOSE, HawserError, type Limits } from '../core/index.ts';
-import type { Peer, Refusal } from '../transport/index.ts';
+import { describeEndpoint, type Endpoint, type Peer, type Refusal } from '../transport/index.ts';
+import { isLoopback } from './listening.ts';
+import type { ResolvedServerOptions } from './options.ts';
+
+export const STRANGER: Refusal = { reason: { code: CLOSE.notAllowed, reason: '' }, status: 403 };
+
+export type AdmissionOptions = Pick<
+  ResolvedServerOptions,
+  'limits' | 'origins' | 'authenticate' | 'insecure' | 'onError'
+>;
 
 /**
  * Who may have a link at all, decided before memory is spent on it: how many at once, and for browsers from which web origin.
@@ -9,20 +18,45 @@ import type { Peer, Refusal } from '../transport/index.ts';
  * comes to resume it must find a place of its own.
  */
 export class Admission {
-  readonly #origins: readonly string[];
+  readonly #options: AdmissionOptions;
   readonly #links: Places;
   readonly #sockets: Places;
+  #hasDistrusted = false;
 
-  constructor(limits: Limits, origins: readonly string[]) {
-    this.#origins = origins;
-    this.#links = new Places(limits);
-    this.#sockets = new Places(limits);
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    this.#links = new Places(options.limits);
+    this.#sockets = new Places(options.limits);
+  }
+
+  get mayBeAnybody(): boolean {
+    return this.#options.authenticate !== undefined || this.#options.insecure;
+  }
+
+  /** Anonymous peers from elsewhere must have been asked for by name. @throws HawserError ERR_NOT_ALLOWED. */
+  refuseAnonymous(endpoint: Endpoint): void {
+    if (this.mayBeAnybody || isLoopback(endpoint)) return;
+    throw new HawserError(
+      'ERR_NOT_ALLOWED',
+      `${describeEndpoint(endpoint)} would let anybody in: give the server an \`authenticate\`, or say \`insecure\``,
+    );
+  }
+
+  /** A peer on this machine speaks for others. Said once: who runs the server has to know, and who connects must not fill a log. */
+  distrusted(): void {
+    if (this.#hasDistrusted) return;
+    this.#hasDistrusted = true;
+    const why =
+      'a peer on this machine sends headers of a proxy: it counts as from elsewhere unless `trustProxy` names it';
+    this.#options.onError(new HawserError('ERR_NOT_ALLOWED', why), 'an upgrade');
   }
 
   /** Undefined lets the peer in. */
   refuse(peer: Peer, loopback: boolean): Refusal | undefined {
+    // A listener on loopback lets anybody in, but not those for whom a proxy on this machine speaks.
+    if (loopback && !peer.local && !this.mayBeAnybody) return STRANGER;
     if (this.#links.areTaken(peer)) return { reason: { code: CLOSE.tooManySockets, reason: TOO_MANY }, status: 429 };
-    return refuseOrigin(peer, loopback, this.#origins);
+    return refuseOrigin(peer, loopback && peer.proxied !== true, this.#options.origins);
   }
 
   /** A link is up. */

@@ -1,6 +1,12 @@
 import type { Server, Socket } from 'node:net';
 import { HawserError } from '../core/index.ts';
-import { type Endpoint, type Listener, type NetListenOptions, parseEndpoint } from '../transport/index.ts';
+import {
+  type Endpoint,
+  isLoopbackAddress,
+  type Listener,
+  type NetListenOptions,
+  parseEndpoint,
+} from '../transport/index.ts';
 
 /** Where to listen, and how; a URL alone means `{ url }`. docs/guides/transports.md has the options and their defaults. */
 export interface ListenTarget extends Omit<NetListenOptions, 'onSocket'> {
@@ -41,10 +47,6 @@ export function isInherited({ endpoint, net }: Listening): boolean {
 export function isLoopback({ scheme, host }: Endpoint): boolean {
   if (scheme === 'ipc' || scheme === 'inproc' || scheme === 'worker') return true;
   return host === '' || host === 'localhost' || isLoopbackAddress(host);
-}
-
-export function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(?:::ffff:)?127(\.\d{1,3}){3}$/i.test(address);
 }
 
 /** Whether the HTTP server of an application can be reached from this machine only, or doesn't listen. */

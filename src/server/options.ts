@@ -20,6 +20,7 @@ import { workerTransport } from '../transports/worker/index.ts';
 import type { Dialect } from '../wire/index.ts';
 import { Dialects } from './dialects.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
+import { trustOf } from './trust.ts';
 
 /** What a peer has shown when it asks to be let in. */
 export interface Credentials {
@@ -79,6 +80,11 @@ export interface ServerOptions {
   readonly onRequest?: unknown;
   /** Hears what handlers threw. Default: one line to stderr. */
   readonly onError?: (error: unknown, during: string) => void;
+  /**
+   * Proxies that are believed when they say whom they speak for (Forwarded, X-Forwarded-For, the PROXY protocol): addresses, CIDR ranges,
+   * `loopback`, `unix`. Default none.
+   */
+  readonly trustProxy?: readonly string[];
   /** Dialects of the application's own by name: for `dialect` of namespaces and endpoints, and as WebSocket subprotocols. */
   readonly dialects?: Readonly<Record<string, Dialect>>;
   /** Further transports, tried before the built-in ones of the same scheme. */
@@ -100,6 +106,7 @@ export interface ResolvedServerOptions {
   readonly compression: boolean | CompressionOptions;
   readonly onRequest: unknown;
   readonly onError: (error: unknown, during: string) => void;
+  readonly trusts: ((address: string) => boolean) | undefined;
   readonly dialects: Dialects;
   readonly transports: readonly Transport[];
   readonly name: string;
@@ -128,6 +135,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     compression: options.compression ?? false,
     onRequest: options.onRequest,
     onError,
+    trusts: trustOf(options.trustProxy ?? []),
     dialects: new Dialects(options.dialects ?? {}, onError),
     transports: [
       ...(options.transports ?? []),

@@ -8,8 +8,8 @@ import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
 import { TicketBook } from '../session/index.ts';
 import {
-  describeEndpoint,
   type Endpoint,
+  isLoopbackAddress,
   type Link,
   type Listener,
   type ListenOptions,
@@ -20,7 +20,7 @@ import {
 } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { type Hello, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
-import { Admission } from './admission.ts';
+import { Admission, STRANGER } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
 import { handshakeOf } from './handshake.ts';
@@ -47,7 +47,6 @@ const TICKET_BYTES = 16;
 const ID_BYTES = 9;
 /** How often a closing server looks whether its handlers are done, ms. */
 const DRAIN_STEP = 20;
-const STRANGER: Refusal = { reason: closeReason(CLOSE.notAllowed), status: 403 };
 
 /** Sockets of a server now, and messages since it began. */
 export interface ServerStats {
@@ -92,7 +91,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#wheel = new TimerWheel(options.world);
     this.#places = new Places(options, this.#wheel);
     this.#login = new Login(options, this.#places, this.#tickets);
-    this.#admission = new Admission(options.limits, options.origins);
+    this.#admission = new Admission(options);
     this.#house = this.#makeHouse();
     this.#reception = this.#makeReception();
     this.#root = this.of('/');
@@ -147,7 +146,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    */
   async listen(...targets: (string | ListenTarget)[]): Promise<readonly string[]> {
     const listenings = targets.map((target) => resolveListening(target));
-    for (const one of listenings) if (!isInherited(one)) this.#refuseAnonymous(one.endpoint);
+    for (const one of listenings) if (!isInherited(one)) this.#admission.refuseAnonymous(one.endpoint);
     await this.#start();
     const opened = await Promise.allSettled(listenings.map((one) => this.#listenOn(one)));
     const failed = opened.find((result) => result.status === 'rejected');
@@ -172,7 +171,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    */
   async receive(target: string | ListenTarget): Promise<(socket: Socket) => void> {
     const { endpoint, halfOpen, net } = resolveListening(target);
-    this.#refuseAnonymous(endpoint);
+    this.#admission.refuseAnonymous(endpoint);
     await this.#start();
     const transport = this.#transportOf(endpoint);
     if (transport.receive === undefined) throw new HawserError('ERR_URL', `'${endpoint.scheme}:' takes no sockets`);
@@ -210,9 +209,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   #attachOptions(isOnLoopback: () => boolean): ListenOptions {
     const options = this.#listenOptions(isOnLoopback);
-    const mayBeAnybody = this.#options.authenticate !== undefined || this.#options.insecure;
     const admit = (peer: Peer): Refusal | undefined =>
-      mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
+      this.#admission.mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
     return { ...options, admit };
   }
 
@@ -275,7 +273,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     if (where !== undefined) return listener;
     try {
       const found = parseEndpoint(listener.endpoint);
-      this.#refuseAnonymous(found);
+      this.#admission.refuseAnonymous(found);
       where = found;
       return listener;
     } catch (error) {
@@ -292,7 +290,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   /** @throws HawserError ERR_OPTION for a dialect that is unknown. */
   #listenOptions(isOnLoopback: () => boolean, endpoint?: Endpoint): ListenOptions {
-    const { world, limits, times, compression, onRequest, dialects } = this.#options;
+    const { world, limits, times, compression, onRequest, dialects, trusts } = this.#options;
     const namespace = endpoint?.namespace ?? '/';
     const dialect = endpoint?.reserved.dialect;
     dialects.plain(dialect);
@@ -303,6 +301,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       closeWait: times.closeWait,
       loginWait: times.loginWait,
       protocols: dialects.offered,
+      ...(trusts && { trusts }),
+      distrusted: () => this.#admission.distrusted(),
       dialectOf: (peer) => dialects.plain(this.#dialectAt(peer.path ?? namespace) ?? dialect),
       admit: (peer) => this.#admit(peer, isOnLoopback()),
       onLink: (link) => this.#onLink(link, link.peer.path ?? namespace),
@@ -341,15 +341,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.enter(link.peer);
     this.#connections.add(connection);
     connection.start();
-  }
-
-  /** Anonymous peers from elsewhere must have been asked for by name. */
-  #refuseAnonymous(endpoint: Endpoint): void {
-    if (this.#options.authenticate !== undefined || this.#options.insecure || isLoopback(endpoint)) return;
-    throw new HawserError(
-      'ERR_NOT_ALLOWED',
-      `${describeEndpoint(endpoint)} would let anybody in: give the server an \`authenticate\`, or say \`insecure\``,
-    );
   }
 
   #makeHouse(): House {

@@ -32,6 +32,8 @@ export interface Peer {
   readonly port: number;
   /** True when the peer can only be on this machine: a loopback address, a Unix socket, this process. */
   readonly local: boolean;
+  /** Set when a proxy that is believed said where the peer is. */
+  readonly proxied?: true;
   /** The path that was asked for, where the transport says it before HELLO (ws); otherwise undefined. */
   readonly path: string | undefined;
   /** Query parameters of that path. */
@@ -154,6 +156,10 @@ export interface PlainProtocol {
 }
 
 export interface ListenOptions extends LinkOptions {
+  /** Whether a proxy at this address ('' for a Unix socket) is believed when it says whom it speaks for. */
+  trusts?(address: string): boolean;
+  /** A peer of this machine says that it speaks for others, and is not believed. */
+  distrusted?(): void;
   /** The dialect of a peer that does not choose one of `protocols`; undefined where there is only what peers choose. */
   dialectOf?(peer: Peer): PlainProtocol | undefined;
   /** The protocols that the listener knows; the first one offered that is among them is taken. */

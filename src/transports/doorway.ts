@@ -13,7 +13,8 @@ import {
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
 import { checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
-import { Parting, startListening, stopListening, watchIdle } from './sockets.ts';
+import { addressOf, Parting, speaksFor, startListening, stopListening, watchIdle } from './sockets.ts';
+import { Spokesman } from './spokesman.ts';
 import { secureOptionsOf } from './tls.ts';
 
 /** So many connections over the bound are told why; those beyond are cut without a word. */
@@ -84,17 +85,25 @@ export class Doorway {
   }
 
   /**
-   * A connection begins its way to a link: whoever sends it, it goes through all steps. They are, in this order: who speaks for it
-   * (a proxy's first words would be read here), whether it is safe (tls), what it speaks.
+   * A connection begins its way to a link: whoever sends it, it goes through all steps. They are, in this order: whom it speaks for, when it
+   * comes from a proxy that is believed; whether it is safe (tls); what it speaks.
    */
   take(socket: Socket): void {
     socket.allowHalfOpen = true;
     if (!this.#open.has(socket)) this.#count(socket);
     const { group, options } = this.reception;
     const arrival: Arrival = { socket, by: group.world.now() + options.loginWait };
+    if (options.trusts?.(addressOf(socket))) {
+      new Spokesman(this.reception, arrival, (known) => this.#secure(known)).begin();
+    } else {
+      this.#secure(arrival);
+    }
+    socket.resume();
+  }
+
+  #secure(arrival: Arrival): void {
     if (this.#gate === undefined) this.#welcome(arrival);
     else this.#gate.enter(arrival);
-    socket.resume();
   }
 
   close(): void {
@@ -117,6 +126,7 @@ export class Doorway {
   }
 
   #welcome(arrival: Arrival): void {
+    speaksFor(arrival);
     watchIdle(arrival.socket, this.#net.idleTimeout ?? 0);
     this.#manners.welcome(arrival);
   }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Instant } from '../core/index.ts';
 import type { LinkGroup } from '../runtime/index.ts';
-import type { ListenOptions, Refusal } from '../transport/index.ts';
+import type { ListenOptions, Refusal, Source } from '../transport/index.ts';
 
 /** Connections without a link: they are cut when the listener closes. */
 export interface Guest {
@@ -20,6 +20,8 @@ export interface Arrival {
   readonly socket: Socket;
   /** When it must have become a link. */
   readonly by: Instant;
+  /** Where it comes from by the word of a proxy that is believed. */
+  readonly source?: Source | undefined;
 }
 
 /** How a listener speaks to those that have no link yet. */

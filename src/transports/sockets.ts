@@ -2,8 +2,8 @@ import type { ListenOptions as NetListenOptions, Server, Socket } from 'node:net
 import { TLSSocket } from 'node:tls';
 import { HawserError } from '../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../runtime/index.ts';
-import type { Peer } from '../transport/index.ts';
-import type { Guest, Reception } from './guest.ts';
+import { isLoopbackAddress, type Peer, type Source } from '../transport/index.ts';
+import type { Arrival, Guest, Reception } from './guest.ts';
 import { certificateOf } from './tls.ts';
 
 const USER = Symbol('port user');
@@ -121,17 +121,31 @@ export function peerOf(socket: Socket): Peer {
   return { ...strangerOf(socket), path: undefined, query: NOTHING, headers: NOTHING };
 }
 
-/** Addresses of IPv4 are written as such, also on a dual-stack socket. */
+const SOURCES = new WeakMap<Socket, Source>();
+
+/** From here on the connection counts as coming from where its proxy says. */
+export function speaksFor({ socket, source }: Arrival): void {
+  if (source !== undefined) SOURCES.set(socket, source);
+}
+
+/** Who is at the other end, or whom that one speaks for. */
 export function strangerOf(socket: Socket): Stranger {
-  const full = socket.remoteAddress ?? '';
-  const address = full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
+  const source = SOURCES.get(socket);
+  const { address, port } = source ?? { address: addressOf(socket), port: socket.remotePort ?? 0 };
   const certificate = certificateOf(socket);
   return {
     address,
-    port: socket.remotePort ?? 0,
-    local: address === '' || address === '::1' || address.startsWith('127.'),
+    port,
+    local: address === '' || isLoopbackAddress(address),
+    ...(source === undefined ? {} : { proxied: true }),
     ...(certificate === undefined ? {} : { certificate }),
   };
+}
+
+/** Addresses of IPv4 are written as such, also on a dual-stack socket. */
+export function addressOf(socket: Socket): string {
+  const full = socket.remoteAddress ?? '';
+  return full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
 }
 
 /**

@@ -2,7 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { byteStreamLink } from '../../runtime/index.ts';
-import { type ListenOptions, type Peer, STREAM_PROTOCOL } from '../../transport/index.ts';
+import {
+  claimOf,
+  isForwarded,
+  isLoopbackAddress,
+  type ListenOptions,
+  type Peer,
+  STREAM_PROTOCOL,
+} from '../../transport/index.ts';
 import {
   acceptDeflate,
   chooseProtocol,
@@ -18,14 +25,14 @@ import {
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import type { Reception } from '../guest.ts';
-import { attach, Parting, strangerOf } from '../sockets.ts';
+import { addressOf, attach, Parting, strangerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 import type { Lobby } from './routes.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
 export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
-  const peer = peerWho(socket, request);
-  if (peer === undefined) {
+  const direct = peerWho(socket, request);
+  if (direct === undefined) {
     sendAway(
       lobby,
       socket,
@@ -33,12 +40,17 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     );
     return;
   }
-  const reception = lobby.routes.find(peer.path ?? '/')?.reception;
+  const reception = lobby.routes.find(direct.path ?? '/')?.reception;
   if (reception === undefined) {
     sendAway(lobby, socket, refuse(404, 'nobody serves this path'));
     return;
   }
   const { group, options } = reception;
+  const peer = behindProxies(direct, addressOf(socket), request.headers, options);
+  if (peer === undefined) {
+    sendAway(lobby, socket, refuse(400, 'the headers of proxies can not be read'));
+    return;
+  }
   const refusal = options.admit(peer);
   if (refusal !== undefined) {
     sendAway(reception, socket, refuse(refusal.status, refusal.reason.reason));
@@ -70,6 +82,27 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   options.onLink(link);
   if (rest.length > 0) link.receive(rest);
 }
+
+/**
+ * The peer that a request comes from, by the word of the proxies that are believed; undefined when their word can't be read. A peer on this
+ * machine that speaks for others and is not believed may be a proxy that the whole world can reach: it counts as from elsewhere.
+ */
+function behindProxies(direct: Peer, hop: string, headers: Headers, options: ListenOptions): Peer | undefined {
+  if (!isForwarded(headers)) return direct;
+  if (!options.trusts?.(hop)) {
+    if (!direct.local) return direct;
+    options.distrusted?.();
+    return { ...direct, local: false };
+  }
+  const claim = claimOf(headers, (address) => options.trusts?.(address) === true);
+  if (claim === 'malformed') return undefined;
+  if (claim === undefined) return direct;
+  const { address, host } = claim;
+  const known = host === undefined ? direct.headers : { ...direct.headers, host };
+  return { ...direct, address, port: 0, local: isLoopbackAddress(address), proxied: true, headers: known };
+}
+
+type Headers = Readonly<Record<string, string>>;
 
 interface Extended {
   readonly compression?: ZlibCompression;
