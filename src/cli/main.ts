@@ -10,7 +10,8 @@ import type { VisitOptions } from './visitor.ts';
 
 const USAGE = `hawser: real-time messaging over every transport
 
-  hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure] [--json]
+  hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
+               [--trust-proxy ADDRESS]... [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
       talks in a room; lines are said
@@ -40,6 +41,7 @@ const OPTIONS = {
   timeout: { type: 'string' },
   expires: { type: 'string' },
   insecure: { type: 'boolean' },
+  'trust-proxy': { type: 'string', multiple: true },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -47,7 +49,7 @@ const OPTIONS = {
 
 /** Which options each command takes, beside --json and --help. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
-  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure'],
+  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure', 'trust-proxy'],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
   emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
@@ -87,6 +89,7 @@ async function run(args: readonly string[]): Promise<number> {
           listen: values.listen ?? [],
           origins: values.origin ?? [],
           insecure: values.insecure ?? false,
+          trustProxy: values['trust-proxy'] ?? [],
           secret: values.secret,
           jwks: values.jwks,
         },

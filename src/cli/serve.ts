@@ -14,6 +14,7 @@ export interface ServeOptions {
   readonly listen: readonly string[];
   readonly origins: readonly string[];
   readonly insecure: boolean;
+  readonly trustProxy: readonly string[];
   readonly secret: string | undefined;
   readonly jwks: string | undefined;
 }
@@ -50,11 +51,12 @@ function stopSignal(): Promise<string> {
 }
 
 async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'close'>> {
-  const { origins, insecure } = options;
+  const { origins, insecure, trustProxy } = options;
   const authenticate = await authentication(options);
   const common: ServerOptions = {
     origins,
     insecure,
+    trustProxy,
     ...(authenticate === undefined ? {} : { authenticate }),
     onRequest: servePage(fileURLToPath(new URL('../console', import.meta.url))),
   };

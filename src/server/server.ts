@@ -9,7 +9,6 @@ import { TimerWheel } from '../runtime/index.ts';
 import { TicketBook } from '../session/index.ts';
 import {
   type Endpoint,
-  isLoopbackAddress,
   type Link,
   type Listener,
   type ListenOptions,

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ListenOptions } from '../transport/index.ts';
+import { isLoopbackAddress } from '../transport/index.ts';
 import { UpgradeTaker } from '../transports/websocket/index.ts';
-import { isLoopbackAddress } from './listening.ts';
 
 /** Upgrades that the application hands over one by one. */
 export class Upgrades {

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What the system tests need beside Node, and the Debian packages that bring it. */
-export const INSTALL = 'apt-get install chromium python3-websockets socat';
+export const INSTALL = 'apt-get install chromium haproxy nginx-light python3-websockets socat';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
@@ -22,9 +22,13 @@ export function python(): string {
 }
 
 /** `socat`, which the examples' READMEs type. @throws Error that says what to install. */
-export function socat(): string {
-  const path = find(['socat']);
-  if (path === undefined) throw new Error(`socat is missing: ${INSTALL}`);
+export const socat = (): string => program('socat');
+export const nginx = (): string => program('nginx', ['/usr/sbin/nginx']);
+export const haproxy = (): string => program('haproxy', ['/usr/sbin/haproxy']);
+
+function program(name: string, others: readonly string[] = []): string {
+  const path = find([name]) ?? others.find(isExecutable);
+  if (path === undefined) throw new Error(`${name} is missing: ${INSTALL}`);
   return path;
 }
 
