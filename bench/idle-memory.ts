@@ -1,7 +1,7 @@
 /**
- * Memory of idle connections: what a server's process takes for each, from 1,000 to 6,000 of them. Three servers are compared: bare
- * sockets of node:net that were sent the same bytes (`net`), WebSocket links without a session (`link`), and sockets of a whole Hawser
- * server that speak JSON (`socket`). Those who connect are a process of their own, and send the upgrade that a browser sends.
+ * Memory of idle connections: what a server's process takes for each, from 1,000 to 6,000 of them. Four servers are compared: bare
+ * sockets of node:net that were sent the same bytes (`net`), WebSocket links without a session (`link`), sockets of a whole Hawser
+ * server that speak JSON (`socket`), and those of the package `ws` (`ws`). Those who connect are a process of their own, and send the upgrade that a browser sends.
  *
  *   npm run bench:idle-memory -- [--from 1000] [--to 6000] [--out bench/results/idle-memory.json]
  */
@@ -13,11 +13,12 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createServer } from 'hawser';
+import { WebSocketServer } from 'ws';
 import { realWorld } from '../src/runtime/index.ts';
 import { parseEndpoint } from '../src/transport/index.ts';
 import { websocketTransport } from '../src/transports/websocket/index.ts';
 
-const KINDS = ['net', 'link', 'socket'] as const;
+const KINDS = ['net', 'link', 'socket', 'ws'] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Reading {
@@ -51,6 +52,12 @@ async function listen(kind: Kind): Promise<number> {
       socket.on('error', ignore);
       socket.on('close', ignore);
     }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+  if (kind === 'ws') {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
+    server.on('connection', (socket) => socket.on('message', ignore));
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;
   }
