@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Channel } from '../../src/channel/index.ts';
 import { Outbound } from '../../src/core/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
+import { createServer } from '../../src/server/index.ts';
 import { type Link, parseEndpoint } from '../../src/transport/index.ts';
 import { inprocTransport } from '../../src/transports/inproc/index.ts';
-import { hawserCodec, PROTOCOL } from '../../src/wire/index.ts';
+import { type ChannelCodec, hawserCodec, PROTOCOL } from '../../src/wire/index.ts';
 import { type Bystanders, House } from '../support/house.ts';
 import { type Dialect, RawPeer } from '../support/raw-peer.ts';
 
@@ -16,14 +18,33 @@ let entered = 0;
 
 beforeAll(async () => {
   const times = { closeWait: 100, loginWait: 60_000, resumeWindow: 0, namespaceGrace: 0 };
-  house = await House.open({ times, limits: { namespaces: NAMESPACES } }, 'tcp', 'inproc', 'ws');
+  const limits = { namespaces: NAMESPACES, channels: 2, channelBytes: 100 };
+  const options = { times, limits, compression: true, trustProxy: ['loopback'], insecure: true };
+  house = await House.open(options, 'tcp', 'inproc', 'ws');
   bystanders = await house.bystanders();
-  house.server.on('connection', () => entered++);
+  house.server.on('connection', (socket) => {
+    entered++;
+    socket.on('channel', async (channel) => {
+      opened++;
+      channel.handle('length', () => 1);
+      if (channel.name === 'download') await writeSome(channel);
+      for await (const chunk of channel.readable) channel.send('got', chunk.length);
+    });
+  });
 });
 
 afterAll(async () => {
   await house[Symbol.asyncDispose]();
 });
+
+/** Writes until the peer has enough, or goes. */
+async function writeSome(channel: Channel): Promise<void> {
+  const writer = channel.writable.getWriter();
+  for (let i = 0; i < 10; i++) await writer.write(new Uint8Array(100));
+}
+
+/** How many channels were opened so far. */
+let opened = 0;
 
 /** How many namespaces patterns may make. */
 const NAMESPACES = 5;
@@ -65,10 +86,20 @@ function conversation(dialect: Dialect): Uint8Array[] {
     hawserCodec.response(0, 1, 'x', 'answer'),
     hawserCodec.failure(0, 1, 'ERR_X', { message: 'no' }),
     hawserCodec.ack([[0, 0]]),
+    channels.open(1, 'upload', { size: 5 }),
+    channels.data(1, new Uint8Array(40)),
+    hawserCodec.event(1, 'note', 'on a channel'),
+    hawserCodec.request(1, 1, 'length', null),
+    channels.credit(1, 500),
+    channels.close(1),
+    channels.open(3, 'download', null),
+    channels.close(3, { code: 'ERR_X', message: 'no' }),
     hawserCodec.ping(7),
     hawserCodec.pong(7),
   ].map(({ bytes }) => bytes);
 }
+
+const channels = hawserCodec.channels as ChannelCodec;
 
 type Mutation = (messages: Uint8Array[]) => Uint8Array[];
 
@@ -172,6 +203,7 @@ test.each(DIALECTS)('mutated conversations in process, in %s', async (dialect) =
     { ...RUNS, numRuns: 300 },
   );
   expect(entered - before).toBeGreaterThan(50);
+  if (dialect === 'hawser') expect(opened).toBeGreaterThan(50);
   expect(await left()).toBe(2);
 });
 
@@ -212,6 +244,10 @@ test('random bytes over tcp, from the first one on, in chunks', async () => {
     utf8('{'),
     utf8('{"event":"'),
     utf8('GET / HTTP/1.1\r\n'),
+    utf8('PROXY TCP4 '),
+    utf8('PROXY TCP4 203.0.113.1 10.0.0.1 1 2\r\n{'),
+    utf8('\r\n\r\n\0\r\nQUIT\n'),
+    utf8('\r\n\r\n\0\r\nQUIT\n!\u0011\0\u000c'),
   );
   await fc.assert(
     fc.asyncProperty(start, fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), async (first, chunks) => {
@@ -241,6 +277,56 @@ test('random frames over tcp, after the magic', async () => {
     RUNS,
   );
   expect(await left()).toBe(2);
+});
+
+test('random frames over ws that say they are compressed', async () => {
+  // A frame of text or bytes with RSV1 set, masked with zeros.
+  const frame = fc
+    .tuple(fc.constantFrom(0xc1, 0xc2, 0x41, 0x40, 0x80), fc.uint8Array({ maxLength: 100 }))
+    .map(([head, bytes]) => Uint8Array.of(head, 0x80 | bytes.length, 0, 0, 0, 0, ...bytes));
+  await fc.assert(
+    fc.asyncProperty(fc.array(frame, { maxLength: 4 }), fc.constantFrom(...DIALECTS), async (said, dialect) => {
+      const peer = await RawPeer.open(house.url('ws'), dialect, { perMessageDeflate: true });
+      for (const one of said) peer.raw(one);
+      await expectPeace();
+      await peer[Symbol.asyncDispose]();
+    }),
+    RUNS,
+  );
+  expect(await left()).toBe(2);
+});
+
+test.each(['raw', 'line', 'pairs'])('random bytes to an endpoint that speaks %s', async (dialect) => {
+  const reported: unknown[] = [];
+  const pairs = {
+    decode: (message: string | Uint8Array) => ({ event: 'message', data: message.length }),
+    encode: () => 'x',
+  };
+  const server = createServer({ dialects: { pairs }, limits: { messageBytes: 100 }, onError: (e) => reported.push(e) });
+  let heard = 0;
+  server.on('connection', (socket) => {
+    socket.join('all');
+    socket.on('message', (data) => {
+      heard++;
+      if (typeof data === 'string') socket.to('all').send('message', data);
+    });
+  });
+  const [url = ''] = await server.listen({ url: `tcp://127.0.0.1:0?dialect=${dialect}`, halfOpen: true });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 150 }), { maxLength: 5 }), async (chunks) => {
+      const peer = await RawPeer.open(url, 'json');
+      // Something that each can read: a line of `hi`, or the frame of it.
+      peer.raw(dialect === 'pairs' ? '\thi' : 'hi\n');
+      for (const chunk of chunks) peer.raw(chunk);
+      await bystanders.check();
+      await peer[Symbol.asyncDispose]();
+    }),
+    RUNS,
+  );
+  expect(heard).toBeGreaterThan(50);
+  for (let i = 0; i < 1000 && server.stats.sockets > 0; i++) await bystanders.check();
+  expect([server.stats.sockets, reported]).toEqual([0, []]);
+  await server.close();
 });
 
 test('random frames over ws, after the upgrade', async () => {
