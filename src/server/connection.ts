@@ -38,6 +38,7 @@ export interface Reception {
 /** Messages that may come while authentication runs; a peer that sends more is not waiting for its welcome. */
 const HELD_MESSAGES = 64;
 const HELD_BYTES = 64 * 1024;
+const OF_THIS_PROCESS: ReadonlySet<string> = new Set(['inproc', 'worker']);
 /** From this length on messages with bytes of a channel are not counted. */
 const BULK_BYTES = 1024;
 
@@ -55,7 +56,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   readonly #reception: Reception;
   readonly #loginBy: Instant;
   readonly #deadline: Deadline;
-  readonly #rate: RateGuard;
+  /** Undefined where the peer is of this process, and no stranger. */
+  readonly #rate: RateGuard | undefined;
   /** True while authentication runs: what comes meanwhile is held. */
   #busy = false;
   /** Whether what the link shows was put before authentication already. */
@@ -76,7 +78,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     this.#reception = reception;
     const now = reception.now();
     this.#loginBy = now + reception.loginWait;
-    this.#rate = new RateGuard(reception.rate, this, now);
+    this.#rate = OF_THIS_PROCESS.has(link.transport) ? undefined : new RateGuard(reception.rate, this, now);
     this.#deadline = new Deadline(this);
   }
 
@@ -163,7 +165,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#over) return;
     const now = this.#reception.now();
-    if (!isBulk(bytes, text)) this.#rate.count(now);
+    if (this.#rate !== undefined && !isBulk(bytes, text)) this.#rate.count(now);
     if (this.#busy) this.#hold(bytes, text);
     else if (this.#attendant !== undefined) this.#attendant.session.receive(this, bytes, text, now);
     else this.#receiveFirst(bytes, text);
@@ -189,7 +191,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   onClosed(reason: CloseReason): void {
     this.#over = true;
     this.#reception.wheel.cancel(this.#deadline);
-    this.#rate.stop();
+    this.#rate?.stop();
     this.#held = [];
     this.#reception.gone(this);
     this.#attendant?.session.detach(this, reason, this.#reception.now());

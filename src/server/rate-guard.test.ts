@@ -186,3 +186,10 @@ test('long messages with bytes of a channel are not counted; short ones are', as
   }
   expect(bytes).toBeGreaterThan(1_000_000);
 });
+
+test('a peer of the same process is no stranger, and sends as much as it likes', async () => {
+  const house = await House.open({ limits: { messageRate: 1, messageBurst: 1 } }, 'inproc');
+  open.push(house);
+  const client = await house.client('inproc');
+  for (let i = 0; i < 200; i++) expect(await client.request('echo', i)).toBe(i);
+});
