@@ -39,5 +39,5 @@ export {
 export type { Traffic } from '../transport/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
-export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './face.ts';
 export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';
+export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';

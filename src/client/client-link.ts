@@ -2,7 +2,7 @@ import { CLOSE, type CloseReason, closeReason, HawserError } from '../core/index
 import type { Session } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
-import type { ClientCore } from './socket.ts';
+import type { ClientCore } from './core.ts';
 
 /** What stands for a WELCOME where nobody says one. */
 const NO_WELCOME: Welcome = {

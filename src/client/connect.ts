@@ -1,5 +1,5 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
-import { ClientSocket } from './face.ts';
+import { ClientCore } from './core.ts';
 import {
   type ConnectOptions,
   type Platform,
@@ -8,7 +8,7 @@ import {
   resolveRoutes,
   type Targets,
 } from './options.ts';
-import { ClientCore } from './socket.ts';
+import { ClientSocket } from './socket.ts';
 
 export type Connect = <A extends ApiShape = AnyApi>(
   urls: Targets,

@@ -16,7 +16,7 @@ import {
   type Transport,
 } from '../transport/index.ts';
 import type { Codec, Dialect } from '../wire/index.ts';
-import type { ClientSocket } from './face.ts';
+import type { ClientSocket } from './socket.ts';
 
 /** Waits between attempts: a random one between 0 and a bound that doubles from `first` to `most` (full jitter). */
 export interface ReconnectOptions {

@@ -1,465 +1,166 @@
-import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Outlet } from '../channel/index.ts';
-import {
-  CLOSE,
-  type CloseReason,
-  closedBy,
-  closeReason,
+import { type Channel, type ChannelFrom, type ChannelOptions, Conversation } from '../channel/index.ts';
+import type {
+  AnyApi,
+  ApiShape,
+  ChannelsOf,
+  CloseReason,
+  DataArguments,
   HawserError,
-  type Instant,
-  type Limits,
-  mayComeBack,
-  mayPass,
-  type Outbound,
-  type Overflow,
-  type Timer,
-  type Times,
-  type World,
+  Name,
+  ToClient,
+  ToServer,
 } from '../core/index.ts';
-import { type Left, Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
-import { type Link, type Traffic, trafficOf } from '../transport/index.ts';
-import {
-  type ChannelCount,
-  type ChannelRoom,
-  type Codec,
-  type Goaway,
-  type Hello,
-  type Incoming,
-  MESSAGE,
-  PROTOCOL_VERSION,
-  type Welcome,
-} from '../wire/index.ts';
-import { ClientLink } from './client-link.ts';
-import type { ClientSocket, UnacknowledgedEvent } from './face.ts';
-import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
-import { race } from './race.ts';
+import { CLOSE, closeReason } from '../core/index.ts';
+import type { Traffic } from '../transport/index.ts';
+import type { Goaway } from '../wire/index.ts';
+import type { ClientCore } from './core.ts';
 
-/** Who waits for the next attempt waits no longer than this, ms, when there is a good time for it. */
-const NUDGED = 500;
+/** An event that went out and was never acknowledged: the server may have seen it, or not. */
+export interface UnacknowledgedEvent {
+  readonly event: string;
+  readonly data: unknown;
+}
 
-/** What is behind a `ClientSocket`: the session below it, and the links that come and go. */
-export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
-  readonly world: World;
-  readonly codec: Codec;
-  readonly limits: Limits;
-  readonly times: Times;
-  readonly trustsInfo = true;
-  readonly role = 'client';
-  readonly closed: Promise<CloseReason>;
-  socket!: ClientSocket;
-  session: Session;
-  /** The latest one. */
-  welcome: Welcome | undefined;
-  transport = '';
-  /** Those whose server took the link and then had no welcome go to the end. */
-  #routes: readonly Route[];
-  readonly #plain: PlainDialect | undefined;
-  readonly #options: ResolvedConnectOptions;
-  readonly #stop = new AbortController();
-  readonly #settings: SessionSettings;
-  #channels: Channels | undefined;
-  #link: Link | undefined;
-  #timer: Timer | undefined;
-  #retry: Timer | undefined;
-  #writes: Timer | undefined;
-  /** The application reads nothing now. */
-  isPaused = false;
-  #attempt = 0;
-  #isOffline = false;
-  /** HELLOs so far: a server that hears an early one late knows it by its number. */
-  #hellos = 0;
-  #retryAfter = 0;
-  #opened: { readonly resolve: () => void; readonly reject: (error: HawserError) => void } | undefined;
-  #resolveClosed: (reason: CloseReason) => void = () => {};
+export interface Up {
+  /** The scheme of the link, such as `ws`. */
+  readonly transport: string;
+  /** True when the session went on where it broke; false when it was lost and a new one began; undefined at the first connection. */
+  readonly recovered: boolean | undefined;
+  /** After a lost session: events that are not sent again, since they may have arrived. */
+  readonly unacknowledged: readonly UnacknowledgedEvent[];
+}
 
-  constructor(
-    platform: Pick<Platform, 'world' | 'codec' | 'watch'>,
-    routes: readonly Route[],
-    options: ResolvedConnectOptions,
-    plain: PlainDialect | undefined,
-  ) {
-    this.world = platform.world;
-    this.codec = platform.codec;
-    this.#plain = plain;
-    this.#routes = routes;
-    this.#options = options;
-    this.limits = options.limits;
-    this.times = options.times;
-    // The server knows how long it keeps a session: the client comes back whenever it can, and is told.
-    this.#settings = {
-      ...options.limits,
-      ...options.times,
-      role: 'client',
-      resumeWindow: Infinity,
-    };
-    this.session = new Session(this.codec, this.#settings, this);
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    platform.watch?.(this.#nudge, this.#stop.signal);
+/** What the room layer tells, when the server has presence on: `info.member` and `info.room` say who and where. */
+export interface RoomEvents {
+  readonly events: { readonly joined: undefined; readonly left: undefined };
+}
+
+/** What a socket tells of itself, under names that no peer can send. */
+export interface ClientSocketEvents<A extends ApiShape = AnyApi> {
+  /**
+   * The server opened a channel; without a listener it is refused. When the listener returns a promise, the channel ends with it; what
+   * it throws resets the channel, with the code of a HawserError.
+   */
+  channel: (channel: ChannelFrom<ToClient<A>>) => unknown;
+  /** There is a link, and everything that waited has been sent. */
+  up: (up: Up) => unknown;
+  /** The link broke; the socket reconnects by itself. */
+  down: (reason: CloseReason) => unknown;
+  /** The next attempt starts in `delay` ms. */
+  reconnecting: (info: {
+    readonly attempt: number;
+    readonly delay: number;
+    readonly error: HawserError | undefined;
+  }) => unknown;
+  /** The server will go away soon. */
+  goaway: (goaway: Goaway) => unknown;
+  /** `send` may go on after it returned false. */
+  drain: () => unknown;
+  /** The server told of an error that belongs to no request. */
+  error: (error: HawserError) => unknown;
+  /** The server sends no more, and goes on listening; without a listener the socket ends. Plain dialects on byte streams only. */
+  end: () => unknown;
+  /** The socket has ended and will not come back; `error` says why when it was not asked to. */
+  close: (reason: CloseReason, error: HawserError | undefined) => unknown;
+}
+
+const OWN_EVENTS: ReadonlySet<string> = new Set([
+  'channel',
+  'end',
+  'up',
+  'down',
+  'reconnecting',
+  'goaway',
+  'drain',
+  'error',
+  'close',
+]);
+
+/** The conversation with a server. It outlives a broken link: it reconnects, and resumes where it was cut. */
+export class ClientSocket<A extends ApiShape = AnyApi>
+  extends Conversation<ToClient<A> & RoomEvents, ToServer<A>, ClientSocketEvents<A>>
+  implements AsyncDisposable
+{
+  readonly #core: ClientCore;
+
+  constructor(core: ClientCore) {
+    super(0, core, OWN_EVENTS);
+    this.#core = core;
+    core.socket = this;
   }
 
-  /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
-  get channels(): Channels {
-    const { channels } = this.codec;
-    if (!channels) throw new HawserError('ERR_UNSUPPORTED', `${this.codec.protocol} has no channels`);
-    this.#channels ??= new Channels(this, channels);
-    return this.#channels;
+  /** The id that the server gave; it changes when a session is lost. */
+  get id(): string {
+    return this.#core.welcome?.id ?? '';
   }
 
-  get room(): ChannelRoom | undefined {
-    return this.welcome?.channels;
+  /** Who the server says this peer is. */
+  get user(): string | null {
+    return this.#core.welcome?.user ?? null;
   }
 
+  get state(): 'up' | 'down' | 'ended' {
+    return this.#core.session.state;
+  }
+
+  /** The scheme of the link, such as `ws`; of the last one while there is none. */
+  get transport(): string {
+    return this.#core.transport;
+  }
+
+  /** Bytes of its link, or of its last one. */
   get traffic(): Traffic {
-    return trafficOf(this.#link);
+    return this.#core.traffic;
   }
 
+  /** Milliseconds from a ping to its pong, measured last; undefined before the first. */
+  get rtt(): number | undefined {
+    return this.#core.session.rtt;
+  }
+
+  /** Measures `rtt` anew. */
   ping(): void {
-    this.session.ping(this.world.now());
+    this.#core.ping();
   }
 
   /**
-   * Connects for the first time.
-   * @throws HawserError the server's refusal, or why no URL could be reached; ERR_ABORTED; ERR_TIMEOUT.
+   * Opens a channel, without a round trip: it can be used at once, and ends with ERR_NO_SUCH_CHANNEL or ERR_TOO_MANY_CHANNELS when the
+   * server does not take it.
+   * @throws HawserError ERR_UNSUPPORTED (the server takes none), ERR_TOO_MANY_CHANNELS, ERR_UNENCODABLE, ERR_ARGUMENT, ERR_ABORTED,
+   *   ERR_CLOSED, ERR_BACKLOG_FULL.
    */
-  open(): Promise<void> {
-    const { timeout, persistent, signal } = this.#options;
-    let late: Timer | undefined;
-    return new Promise<void>((resolve, reject) => {
-      this.#opened = { resolve, reject };
-      if (timeout > 0) {
-        late = this.#after(timeout, () => this.#fail(new HawserError('ERR_TIMEOUT', `not connected in ${timeout} ms`)));
-      }
-      if (signal?.aborted) this.#onAbort();
-      else void this.#connect(!persistent);
-    }).finally(() => late?.cancel());
+  openChannel<N extends Name<ChannelsOf<ToServer<A>>>>(
+    name: N,
+    ...[data, options]: DataArguments<ChannelsOf<ToServer<A>>[N], ChannelOptions>
+  ): Channel<ChannelsOf<ToServer<A>>[N]> {
+    return this.#core.channels.open(name, data, options?.signal) as Channel<ChannelsOf<ToServer<A>>[N]>;
   }
 
-  async close(reason: CloseReason): Promise<void> {
-    const link = this.#link;
-    this.#finish(reason, undefined);
-    await link?.closed;
+  /** Resolves with the reason when the socket has ended. Never rejects. */
+  get closed(): Promise<CloseReason> {
+    return this.#core.closed;
   }
 
-  // Outlet
-
-  send(message: Outbound, tag: number, overflow?: Overflow): boolean {
-    if (this.session.state === 'ended')
-      throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
-    return this.session.send(message, this.world.now(), tag, 0, overflow);
+  /** Stops reading from the server until `resume`, so that it feels back-pressure; a browser goes on reading. */
+  pause(): void {
+    this.#core.read(false);
   }
 
-  reply(message: Outbound): void {
-    this.send(message, 0);
+  resume(): void {
+    this.#core.read(true);
   }
 
-  sendVolatile(message: Outbound): boolean {
-    return this.session.sendVolatile(message);
-  }
-
-  mustWait(orDown: boolean): boolean {
-    return this.session.mustWait(orDown);
-  }
-
-  report(error: unknown, during: string): void {
-    this.#options.onError(error, during);
-  }
-
-  refused(error: HawserError): void {
-    this.socket.tell('error', error);
-  }
-
-  // ChannelsHost
-
-  offer(channel: Channel): unknown[] {
-    return this.socket.ask('channel', channel);
-  }
-
-  broke(what: string): void {
-    this.session.end(closeReason(CLOSE.protocol, what));
-  }
-
-  /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
+  /** Says, behind what is queued, that nothing more will be sent; the server may go on. @throws HawserError ERR_UNSUPPORTED (docs/guides/dialects.md). */
   end(): void {
-    if (!this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED', 'this link ends both ways at once');
-    this.#link.end();
+    this.#core.end();
   }
 
-  read(on: boolean): void {
-    this.isPaused = !on;
-    this.#link?.[on ? 'resume' : 'pause']();
+  /** Sends what is queued, says goodbye and ends. Resolves when the link is gone. Quiet the second time. */
+  async close(reason = ''): Promise<void> {
+    await this.#core.close(closeReason(CLOSE.normal, reason));
   }
 
-  /** The peer sends no more: without somebody who wants to know that is the end. */
-  onPeerEnd(): void {
-    if (this.socket.ask('end', undefined).length === 0) void this.close(closeReason(CLOSE.noStatus));
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
-
-  // SessionHandler
-
-  onMessage(message: Incoming, size: number): void {
-    if (message.channel !== 0) this.channels.receive(message, size);
-    else this.socket.dispatch(message);
-  }
-
-  onRoom(): void {
-    this.#channels?.flush();
-  }
-
-  onDrain(): void {
-    this.socket.onDrain();
-  }
-
-  onDown(reason: CloseReason): void {
-    this.socket.tell('down', reason);
-    this.#later(undefined);
-  }
-
-  onUp(): void {
-    this.#channels?.resumed();
-  }
-
-  onGoaway(goaway: Goaway): void {
-    this.#retryAfter = goaway.retryAfter ?? 0;
-    this.socket.tell('goaway', goaway);
-  }
-
-  onEnd(reason: CloseReason): void {
-    this.#finish(reason, reason.code === CLOSE.normal ? undefined : closedBy(reason));
-  }
-
-  wakeAt(at: Instant): void {
-    this.#timer?.cancel();
-    this.#timer = this.world.timer(at, () => {
-      const now = this.world.now();
-      this.session.tick(now);
-      // Who doesn't read can't judge.
-      if (this.isPaused) this.session.heard(now);
-    });
-  }
-
-  /** Looks, for as long as there is a link, whether it takes bytes. */
-  readonly #watchWrites = (): void => {
-    const now = this.world.now();
-    const left = (this.#link?.stalledSince ?? now) + this.times.writeWait - now;
-    this.#writes?.cancel();
-    if (this.session.state !== 'up') return;
-    if (left > 0) this.#writes = this.#after(left, this.#watchWrites);
-    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the server reads nothing'));
-  };
-
-  /** Now is a good time to look: at the link, whether it still carries, or without one for the server, in a moment. */
-  readonly #nudge = (isOnline: boolean): void => {
-    this.#isOffline = !isOnline;
-    if (!isOnline) return;
-    this.session.probe(this.world.now());
-    if (this.#retry && !this.#retryAfter) {
-      this.#retry.cancel();
-      this.#retryIn(Math.min(NUDGED, this.#options.reconnect.first), undefined);
-    }
-  };
-
-  readonly #onAbort = (): void => {
-    const cause: unknown = this.#options.signal?.reason;
-    this.#finish(closeReason(CLOSE.normal, 'aborted'), new HawserError('ERR_ABORTED', 'aborted', { cause }));
-  };
-
-  /** One attempt: dials all routes, the first good link says HELLO. `once`: a failure is the end. */
-  async #connect(once: boolean): Promise<void> {
-    this.#retry = undefined;
-    if (!this.#isOffline) this.#attempt += 1;
-    try {
-      const token = await this.#options.token();
-      let refusal: unknown;
-      for (let left = this.#routes; left.length > 0; ) {
-        const [link, route] = await this.#dial(left).catch((error: unknown) => {
-          throw refusal ?? error;
-        });
-        if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
-        const clientLink = new ClientLink(link, this);
-        this.#link = link;
-        const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
-        try {
-          return await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
-        } catch (error) {
-          refusal = error;
-          if (this.#stop.signal.aborted || !isPassing(asHawserError(error))) break;
-          const isOther = (one: Route): boolean => one !== route;
-          this.#routes = [...this.#routes.filter(isOther), route];
-          left = left.filter(isOther);
-        }
-      }
-      throw refusal;
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      const known = asHawserError(error);
-      if (once || !isPassing(known)) this.#fail(known);
-      else this.#later(known);
-    }
-  }
-
-  /** When all routes fail, one that may be open later counts for more than those that are closed for good. */
-  async #dial(routes: readonly Route[]): Promise<[Link, Route]> {
-    let passing: unknown;
-    const dial = async (route: Route, signal: AbortSignal): Promise<[Link, Route]> => {
-      const dialled = route.transport.dial(route.endpoint, {
-        world: this.world,
-        messageBytes: this.limits.messageBytes,
-        backlogMark: Math.max(1, this.limits.backlogBytes >> 2),
-        closeWait: this.times.closeWait,
-        protocols: [this.codec.protocol],
-        plain: this.#plain,
-        halfOpen: this.#plain !== undefined,
-        headers: this.#options.headers,
-        compression: this.#options.compression,
-        net: route.net,
-        signal,
-      });
-      return [await dialled.catch(note), route];
-    };
-    const note = (error: unknown): never => {
-      if (error instanceof HawserError && isPassing(error)) passing = error;
-      throw error;
-    };
-    const drop = ([link]: [Link, Route]): void => link.abort(new Error('not needed'));
-    return await race(this.world, routes, this.#stop.signal, dial, drop, this.times.loginWait).catch(
-      (error: unknown) => {
-        throw passing ?? error;
-      },
-    );
-  }
-
-  #hello(token: string | undefined, { endpoint }: Route): Hello {
-    const { user } = this.#options;
-    const ticket = this.welcome?.ticket;
-    this.#hellos += 1;
-    return {
-      version: PROTOCOL_VERSION,
-      namespace: endpoint.namespace,
-      token,
-      user,
-      query: endpoint.query,
-      channels: this.codec.channels && channelRoomOf(this.limits),
-      resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
-    };
-  }
-
-  /** The server let this peer in: the session goes on, or a new one begins with what the old one never sent. */
-  #welcomed(link: ClientLink, welcome: Welcome): Session {
-    const first = this.welcome === undefined;
-    if (first) link.holdBack();
-    this.welcome = welcome;
-    this.transport = link.link.transport;
-    this.#attempt = 0;
-    this.#retryAfter = 0;
-    const heartbeat = Math.min(this.#settings.heartbeat, welcome.readWait / 2);
-    const attach = (counts?: readonly ChannelCount[]): boolean => {
-      this.session.configure({ ...this.#settings, heartbeat });
-      return this.session.attach(link.link, this.codec, this.world.now(), counts);
-    };
-    const recovered = !first && welcome.recovered === true && attach(welcome.counts ?? []);
-    let unacknowledged: readonly UnacknowledgedEvent[] = [];
-    if (!recovered) {
-      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
-      if (!first) unacknowledged = this.#beginAnew();
-      attach();
-    }
-    const { session } = this;
-    if (this.isPaused) link.link.pause();
-    this.#watchWrites();
-    this.#opened?.resolve();
-    this.socket.tell('up', { transport: this.transport, recovered: first ? undefined : recovered, unacknowledged });
-    return session;
-  }
-
-  /** The old session is lost. What no link has seen is queued in a new one; the rest is told. */
-  #beginAnew(): readonly UnacknowledgedEvent[] {
-    const { unsent, unacknowledged } = this.session.leftovers();
-    this.session = new Session(this.codec, this.#settings, this);
-    // Who waits for room waits for the new one's.
-    this.session.mustWait(true);
-    this.#channels?.abort(new HawserError('ERR_SESSION_LOST', 'the session of the channel was lost'));
-    this.#channels = undefined;
-    for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message, this.world.now());
-    this.socket.failPending((name, id) => {
-      const delivered = unsent.some(({ channel, tag }) => channel === 0 && tag === id) ? 'no' : 'unknown';
-      return new HawserError('ERR_SESSION_LOST', `the session of '${name}' was lost`, { delivered });
-    });
-    return unacknowledged.flatMap((left) => this.#describe(left));
-  }
-
-  /** An event of the socket itself; what channels leave, requests and answers went with the session. */
-  #describe({ message, channel }: Left): UnacknowledgedEvent[] {
-    const decoded = this.codec.decode(message.bytes, message.text);
-    return channel === 0 && decoded.kind === MESSAGE.event ? [{ event: decoded.name, data: decoded.data }] : [];
-  }
-
-  /** Waits, then tries again. The bound doubles, and chance spreads the clients of a restarted server over it. */
-  #later(error: HawserError | undefined): void {
-    const { first, most, attempts } = this.#options.reconnect;
-    if (this.session.state === 'ended') return;
-    if (this.#attempt >= attempts) {
-      this.#fail(error ?? new HawserError('ERR_DISCONNECTED', 'the link broke'));
-      return;
-    }
-    // Without a network an attempt costs nothing and counts for nothing.
-    const bound = this.#isOffline ? most : Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
-    this.#retryIn(bound, error);
-  }
-
-  #retryIn(bound: number, error: HawserError | undefined): void {
-    const delay = this.#retryAfter + this.world.random.unit() * bound;
-    this.#retry = this.#after(delay, () => void this.#connect(false));
-    this.socket.tell('reconnecting', { attempt: this.#attempt + 1, delay, error });
-  }
-
-  #after(delay: number, run: () => void): Timer {
-    return this.world.timer(this.world.now() + delay, run);
-  }
-
-  #fail(error: HawserError): void {
-    this.#finish({ code: CLOSE.abnormal, reason: error.message }, error);
-  }
-
-  #finish(reason: CloseReason, error: HawserError | undefined): void {
-    if (this.#stop.signal.aborted) return;
-    this.#stop.abort();
-    this.#timer?.cancel();
-    this.#retry?.cancel();
-    this.#writes?.cancel();
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.session.end(reason);
-    void this.#link?.close(reason);
-    this.#channels?.abort(error ?? closedBy(reason));
-    this.socket.failPending(
-      (name) =>
-        new HawserError('ERR_CLOSED', `'${name}' was not answered`, {
-          cause: error,
-          delivered: 'unknown',
-        }),
-    );
-    this.#opened?.reject(error ?? closedBy(reason));
-    this.#resolveClosed(reason);
-    this.socket.tell('close', reason, error);
-    this.socket.finish(error);
-  }
-}
-
-function asHawserError(error: unknown): HawserError {
-  if (error instanceof HawserError) return error;
-  return new HawserError('ERR_CONNECT_FAILED', 'connecting failed', { cause: error });
-}
-
-/** Whether trying again can help. */
-function isPassing({ code, cause, data }: HawserError): boolean {
-  if (code === 'ERR_DISCONNECTED') return mayComeBack((cause as CloseReason).code);
-  if (code !== 'ERR_HANDSHAKE_REFUSED') return mayPass(code);
-  const refusal = data as { readonly status?: number; readonly code?: string } | undefined;
-  return isPassingStatus(refusal?.status ?? 0) || mayPass(refusal?.code ?? '');
-}
-
-/** HTTP: too many requests, or the server's own trouble. */
-function isPassingStatus(status: number): boolean {
-  return status === 429 || status >= 500;
 }
