@@ -6,9 +6,11 @@ import {
   type Codec,
   type Incoming,
   MESSAGE,
+  MESSAGE_COST,
+  OPEN_MOST,
 } from '../wire/index.ts';
 import type { Channel } from './channel.ts';
-import type { Outlet } from './conversation.ts';
+import type { Load, Outlet } from './conversation.ts';
 import { Inbox } from './inbox.ts';
 import { Outflow } from './outflow.ts';
 
@@ -18,6 +20,8 @@ const DATA_HEADER = 9;
 
 /** What a channel needs of the socket it is in. */
 export interface ChannelHost {
+  /** Of the socket and all its channels. */
+  readonly load: Load;
   readonly world: World;
   readonly codec: Codec;
   readonly limits: Limits;
@@ -55,6 +59,7 @@ export interface BytePort {
 /** The protocol of one channel: credit both ways, and its end. A pure machine; bytes and calls in, messages out when its turn comes. */
 export class ChannelCore implements Outlet, BytePort {
   readonly number: number;
+  readonly load: Load;
   readonly world: World;
   readonly codec: Codec;
   readonly limits: Limits;
@@ -89,6 +94,7 @@ export class ChannelCore implements Outlet, BytePort {
     this.#host = host;
     this.#carrier = carrier;
     this.#messages = messages;
+    this.load = host.load;
     this.world = host.world;
     this.codec = host.codec;
     this.limits = host.limits;
@@ -205,7 +211,9 @@ export class ChannelCore implements Outlet, BytePort {
 
   /** Opens it: the first message, before any credit counts. */
   open(name: string, data: unknown): Outbound {
-    return this.#messages.open(this.number, name, data);
+    const message = this.#messages.open(this.number, name, data);
+    if (message.length <= OPEN_MOST) return message;
+    throw new HawserError('ERR_MESSAGE_TOO_LARGE', `what a channel is opened with has at most ${OPEN_MOST} bytes`);
   }
 
   /** Takes in one message. */
@@ -225,7 +233,7 @@ export class ChannelCore implements Outlet, BytePort {
         if (!this.#paused && this.#isHeard) this.face.dispatch(message);
         return;
       default:
-        this.#receiveCounted(message, size);
+        this.#receiveCounted(message, size + MESSAGE_COST);
     }
   }
 

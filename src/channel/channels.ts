@@ -1,6 +1,6 @@
 import { HawserError, type Limits, type Outbound } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
-import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE } from '../wire/index.ts';
+import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST } from '../wire/index.ts';
 import { Channel } from './channel.ts';
 import { type Carrier, ChannelCore, type ChannelHost } from './channel-core.ts';
 import { checkName } from './conversation.ts';
@@ -62,7 +62,8 @@ export class Channels implements Carrier {
 
   /** Takes in one message of a channel. */
   receive(message: Incoming, size: number): void {
-    if (message.kind === MESSAGE.channelOpen) this.#accept(message);
+    if (message.kind === MESSAGE.channelOpen && size > OPEN_MOST) this.broke('a channel is opened with too much');
+    else if (message.kind === MESSAGE.channelOpen) this.#accept(message);
     // What is not here is over; only what is not counted can still come for it.
     else this.#live.get(message.channel)?.receive(message, size);
   }

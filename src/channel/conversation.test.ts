@@ -24,6 +24,7 @@ const COLLISIONS = [
 class Stage implements Outlet {
   readonly world = virtualWorld();
   readonly codec = hawserCodec;
+  readonly load = { handling: 0 };
   readonly limits = { pendingRequests: 3, nameLength: 16, backlogBytes: 1000 };
   readonly times = { requestTimeout: 1000 };
   readonly trustsInfo: boolean;

@@ -52,8 +52,14 @@ export type RequestHandler<F> = (
 ) => RequestAnswer<F> | Promise<RequestAnswer<F>>;
 export type AnyListener = (name: string, data: unknown, info: MessageInfo) => unknown;
 
+/** The peer's requests that handlers are at work on, of a socket and all its channels together. */
+export interface Load {
+  handling: number;
+}
+
 /** Where a conversation's messages go, and what it needs of the world. */
 export interface Outlet {
+  readonly load: Load;
   readonly world: World;
   readonly codec: Codec;
   readonly limits: Pick<Limits, 'pendingRequests' | 'nameLength' | 'backlogBytes'>;
@@ -365,9 +371,10 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody handles '${message.name.slice(0, 64)}'` });
       return;
     }
-    if (this.#handling >= this.#outlet.limits.pendingRequests) {
+    const { load } = this.#outlet;
+    if (load.handling >= this.#outlet.limits.pendingRequests) {
       this.#fail(id, 'ERR_TOO_MANY_REQUESTS', {
-        message: `${this.#handling} requests are at work`,
+        message: `${load.handling} requests are at work`,
       });
       return;
     }
@@ -381,12 +388,15 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   }
 
   async #answerLater(name: string, id: RequestId | undefined, result: Promise<unknown>): Promise<void> {
+    const { load } = this.#outlet;
     this.#handling += 1;
+    load.handling += 1;
     try {
       this.#answer(name, id, await result);
     } catch (error) {
       this.#handlerFailed(name, id, error);
     } finally {
+      load.handling -= 1;
       this.#handling -= 1;
       if (this.#handling === 0) this.#outlet.onIdle?.();
     }

@@ -10,6 +10,7 @@ class Talk extends Conversation<AnyDirection, AnyDirection, { drain: () => unkno
 class Stage implements Outlet {
   readonly world = virtualWorld();
   readonly codec = hawserCodec;
+  readonly load = { handling: 0 };
   readonly limits = { pendingRequests: 3, nameLength: 16, backlogBytes: 1000 };
   readonly times = { requestTimeout: 1000 };
   readonly trustsInfo = true;

@@ -1,5 +1,5 @@
 import type { Outbound } from '../core/index.ts';
-import type { ChannelCodec } from '../wire/index.ts';
+import { type ChannelCodec, MESSAGE_COST } from '../wire/index.ts';
 
 /** Something that waits to be sent: a message, or bytes that are cut into messages when their turn comes. */
 type Item =
@@ -17,7 +17,7 @@ export interface Departure {
  * reader is ahead by less than one message more than it allowed. Answers are not held back, because the reader may wait for one.
  */
 export class Outflow {
-  /** Bytes that may be sent, and that were, since the channel began; both only grow. */
+  /** Credit that there is, and that was used, since the channel began; both only grow. */
   credit: number;
   sent = 0;
   /** Bytes of messages that wait; those of byte streams are the writer's. */
@@ -67,7 +67,7 @@ export class Outflow {
     const item = this.sent < this.credit ? this.#items[0] : undefined;
     if (!item) return undefined;
     const departure = 'bytes' in item ? this.#cut(item) : item;
-    this.sent += departure.message.length;
+    this.sent += departure.message.length + MESSAGE_COST;
     if ('bytes' in item && item.at < item.bytes.length) return departure;
     this.#items.shift();
     if ('bytes' in item) item.done();

@@ -1,4 +1,4 @@
-import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Outlet } from '../channel/index.ts';
+import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Load, type Outlet } from '../channel/index.ts';
 import {
   CLOSE,
   type CloseReason,
@@ -44,6 +44,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   readonly times: Times;
   readonly trustsInfo = true;
   readonly role = 'client';
+  readonly load: Load = { handling: 0 };
   readonly closed: Promise<CloseReason>;
   socket!: ClientSocket;
   session: Session;

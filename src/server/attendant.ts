@@ -1,4 +1,4 @@
-import { type Channel, Channels, type ChannelsHost, type Outlet } from '../channel/index.ts';
+import { type Channel, Channels, type ChannelsHost, type Load, type Outlet } from '../channel/index.ts';
 import {
   CLOSE,
   type CloseReason,
@@ -62,6 +62,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   readonly socket: ServerSocket<never>;
   readonly trustsInfo = false;
   readonly role = 'server';
+  readonly load: Load = { handling: 0 };
   /** What the peer takes on channels; undefined where it takes none. */
   readonly room: ChannelRoom | undefined;
   readonly #house: House;

@@ -54,6 +54,24 @@ describe.each<Scheme>(['tcp', 'ws'])('over %s', (scheme) => {
     await others.check();
   });
 
+  test('many small messages take credit for what keeping them costs', async () => {
+    const { peer, channels } = await scene(scheme);
+    peer.say(codec.open(1, 'x', undefined).bytes);
+    for (let i = 0; i < WINDOW / 64 + 2; i++) peer.say(codec.data(1, new Uint8Array(1)).bytes);
+    expect((await peer.end()).code).toBe(4506);
+    let kept = 0;
+    while (channels[0]?.port.inbox.take()) kept++;
+    expect(kept).toBeLessThanOrEqual(WINDOW / 64 + 1);
+  });
+
+  test('a channel that is opened with too much is against the protocol', async () => {
+    const { house, peer } = await scene(scheme);
+    const others = await house.bystanders();
+    peer.say(codec.open(1, 'x', 'y'.repeat(17_000)).bytes);
+    expect((await peer.end()).code).toBe(4506);
+    await others.check();
+  });
+
   test('more channels than allowed are refused one by one; whoever never ends them is closed at twice as many', async () => {
     const { house, peer, channels } = await scene(scheme);
     const others = await house.bystanders();

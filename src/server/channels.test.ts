@@ -211,6 +211,30 @@ describe('a channel', () => {
     await expect(client.request('nothing')).rejects.toMatchObject({ code: 'ERR_NO_SUCH_REQUEST' });
   });
 
+  test('can not be opened with more than 16 KiB', async () => {
+    const house = keep(await House.open({}, 'tcp'));
+    const [client] = await pair(house, 'tcp');
+    const tooLarge = expect.objectContaining({ code: 'ERR_MESSAGE_TOO_LARGE' });
+    expect(() => client.openChannel('x', 'y'.repeat(17_000))).toThrow(tooLarge);
+    await expect(client.request('echo', 1)).resolves.toBe(1);
+  });
+
+  test('shares the bound of requests at work with its socket and its neighbours', async () => {
+    const house = keep(await House.open({ limits: { pendingRequests: 3 } }, 'tcp'));
+    const [client, server] = await pair(house, 'tcp');
+    const gates: (() => void)[] = [];
+    const wait = (): Promise<number> => new Promise((resolve) => gates.push(() => resolve(1)));
+    server.handle('wait', wait);
+    server.on('channel', (channel) => channel.handle('wait', wait));
+    const [one, two] = [client.openChannel('a'), client.openChannel('b')];
+    const waiting = [client.request('wait'), one.request('wait'), two.request('wait')];
+    await expect.poll(() => gates.length).toBe(3);
+    for (const talk of [client, one, two])
+      await expect(talk.request('wait')).rejects.toMatchObject({ code: 'ERR_TOO_MANY_REQUESTS' });
+    for (const answer of gates) answer();
+    expect(await Promise.all(waiting)).toEqual([1, 1, 1]);
+  });
+
   test('is aborted by its signal', async () => {
     const house = keep(await House.open({}, 'tcp'));
     const [client, server] = await pair(house, 'tcp');

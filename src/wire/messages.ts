@@ -53,6 +53,15 @@ export interface Meta {
 /** How many messages of a channel were handed on: `[channel, count]`. */
 export type ChannelCount = readonly [channel: number, count: number];
 
+/**
+ * What a message takes of a channel's credit beside its length, bytes: about what it costs to keep it until it is read, so that many small
+ * ones take no more memory than a few long ones.
+ */
+export const MESSAGE_COST = 64;
+
+/** The longest CHANNEL_OPEN, bytes: its data is kept as long as the channel, outside any credit. */
+export const OPEN_MOST: number = 16 * 1024;
+
 /** What one side takes on channels that its peer opens. Absent: none. */
 export interface ChannelRoom {
   /** How many may be open at one time. */

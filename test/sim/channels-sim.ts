@@ -130,6 +130,7 @@ class Side implements ChannelsHost, SessionHandler {
   readonly role: 'client' | 'server';
   readonly world: VirtualWorld;
   readonly codec: Codec = codec;
+  readonly load = { handling: 0 };
   /** The opener counts a channel as closed before the other side does, when the link shuffles. */
   readonly limits: Limits = { ...DEFAULT_LIMITS, channels: 8, channelBytes: WINDOW, resumeBytes: 40_000 };
   readonly times: Times = DEFAULT_TIMES;

@@ -44,6 +44,7 @@ const PATIENT = { heartbeat: 1e12, readWait: 1e12, resumeBytes: 400, backlogByte
 
 class Side implements SessionHandler, Outlet {
   readonly codec = hawserCodec;
+  readonly load = { handling: 0 };
   readonly world = virtualWorld();
   readonly limits = { pendingRequests: 10, nameLength: 64, backlogBytes: 200 };
   readonly times = { requestTimeout: 1000 };
