@@ -1,6 +1,6 @@
-import { HawserError, type Limits, type Outbound } from '../core/index.ts';
+import { HawserError, type Limits, type Outbound, whole } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
-import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST } from '../wire/index.ts';
+import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST, ROOM_LEAST } from '../wire/index.ts';
 import { Channel } from './channel.ts';
 import { type Carrier, ChannelCore, type ChannelHost } from './channel-core.ts';
 import { checkName } from './conversation.ts';
@@ -166,9 +166,10 @@ export class Channels implements Carrier {
   }
 }
 
-/** What a side with these limits takes, as it tells its peer. */
-export function channelRoomOf({ channels, channelBytes, messageBytes }: Limits): ChannelRoom {
-  return { most: channels, bytes: channelBytes, message: messageBytes };
+/** What a side with these limits takes, as it tells its peer; undefined where that is nothing. */
+export function channelRoomOf({ channels, channelBytes, messageBytes }: Limits): ChannelRoom | undefined {
+  if (channels === 0 || messageBytes < ROOM_LEAST) return undefined;
+  return { most: whole(channels), bytes: whole(channelBytes), message: whole(messageBytes) };
 }
 
 function watch(channel: Channel, signal: AbortSignal | undefined): void {

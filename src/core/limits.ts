@@ -111,3 +111,8 @@ export function fillNumbers<T extends object>(defaults: T, given: Partial<T> | u
   }
   return filled as T;
 }
+
+/** A limit may be infinite, or have a fraction; what is said of it can't. */
+export function whole(limit: number): number {
+  return Math.min(Math.floor(limit), Number.MAX_SAFE_INTEGER);
+}

@@ -31,7 +31,7 @@ async function scene(scheme: Scheme): Promise<Scene> {
     });
   });
   const peer = await house.peer(scheme, 'hawser');
-  await peer.enter({ channels: { most: 1, bytes: 10, message: 100 } });
+  await peer.enter({ channels: { most: 1, bytes: 10, message: 300 } });
   return { house, peer, channels };
 }
 
@@ -142,6 +142,6 @@ describe.each<Scheme>(['tcp', 'ws'])('over %s', (scheme) => {
     peer.say(codec.credit(2, 100_000).bytes);
     await watched;
     const told = peer.heard.filter((message) => message.kind === MESSAGE.channelData);
-    for (const { data } of told as { data: Uint8Array }[]) expect(data.length).toBeLessThanOrEqual(100);
+    for (const { data } of told as { data: Uint8Array }[]) expect(data.length).toBeLessThanOrEqual(300);
   });
 });

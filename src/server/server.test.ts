@@ -1,6 +1,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { House } from '../../test/support/house.ts';
 import { connect } from '../client/index.ts';
 import type { HawserError } from '../core/index.ts';
 import { createServer, type Server, type ServerOptions } from './index.ts';
@@ -143,4 +144,12 @@ test('a WELCOME that the client has not read keeps its place before what follows
     });
   });
   expect(heard).toEqual(Array.from({ length: 50 }, (_, n) => String(n)));
+});
+
+test('limits and times that are infinite, or no whole numbers, let clients in', async () => {
+  const limits = { channels: Infinity, channelBytes: Infinity, messageBytes: Infinity, messageRate: Infinity };
+  const times = { heartbeat: Infinity, readWait: Infinity, resumeWindow: 1000.5 };
+  await using house = await House.open({ limits, times }, 'tcp');
+  const client = await house.client('tcp', { limits: { channels: Infinity, channelBytes: 1e6 + 0.5 } });
+  expect(await client.request('echo', 'in')).toBe('in');
 });

@@ -2,7 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { channelRoomOf } from '../channel/index.ts';
-import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
+import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError, whole } from '../core/index.ts';
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
 import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
@@ -442,10 +442,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
         ...(recovered === undefined ? {} : { recovered }),
         ...(ticket === undefined ? {} : { ticket }),
         ...(recovered === true ? { counts: attendant.session.counts() } : {}),
-        heartbeat: times.heartbeat,
-        readWait: times.readWait,
-        resumeWindow: times.resumeWindow,
-        messageBytes: limits.messageBytes,
+        heartbeat: whole(times.heartbeat),
+        readWait: whole(times.readWait),
+        resumeWindow: whole(times.resumeWindow),
+        messageBytes: whole(limits.messageBytes),
         ...(connection.codec.channels && { channels: channelRoomOf(limits) }),
       }),
     );

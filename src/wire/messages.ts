@@ -62,13 +62,16 @@ export const MESSAGE_COST = 64;
 /** The longest CHANNEL_OPEN, bytes: its data is kept as long as the channel, outside any credit. */
 export const OPEN_MOST: number = 16 * 1024;
 
+/** Who takes shorter messages than this takes no channels: a byte stream can't be cut into crumbs on a peer's word. */
+export const ROOM_LEAST = 256;
+
 /** What one side takes on channels that its peer opens. Absent: none. */
 export interface ChannelRoom {
   /** How many may be open at one time. */
   readonly most: number;
   /** Bytes that may be sent on each before its first credit. */
   readonly bytes: number;
-  /** The longest message taken in, bytes: a byte stream is cut into shorter ones. */
+  /** The longest message taken in, bytes, at least `ROOM_LEAST`: a byte stream is cut into shorter ones. */
   readonly message: number;
 }
 

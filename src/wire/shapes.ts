@@ -1,4 +1,4 @@
-import { type Goaway, type Hello, type Meta, PROTOCOL_VERSION, type Welcome } from './messages.ts';
+import { type Goaway, type Hello, type Meta, PROTOCOL_VERSION, ROOM_LEAST, type Welcome } from './messages.ts';
 
 export type Fields = Record<string, unknown>;
 type Check = (value: unknown) => boolean;
@@ -37,7 +37,7 @@ const RESUME: readonly Field[] = [
 const ROOM: readonly Field[] = [
   ['most', isCount],
   ['bytes', isCount],
-  ['message', isCount],
+  ['message', (value) => isCount(value) && (value as number) >= ROOM_LEAST],
 ];
 const META: readonly Field[] = [
   ['room', isText, true],
