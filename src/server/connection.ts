@@ -112,6 +112,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     if (this.#attendant === undefined && now >= this.#loginBy) {
       this.refuse('ERR_LOGIN_TIMEOUT', 'no hello came in time');
     } else if (stalledSince !== undefined && now - stalledSince >= writeWait) {
+      // There is no way to tell the peer, but our own side is told the right reason.
+      this.#attendant?.session.detach(this, closeReason(CLOSE.writeTimeout, 'the peer reads nothing'), now);
       this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer reads nothing'));
     } else {
       const next = (stalledSince ?? now) + writeWait;

@@ -179,7 +179,7 @@ describe('times.writeWait', () => {
     const down = told<CloseReason>(socket, 'down');
     peer.pause();
     for (let i = 0; i < 512; i++) socket.send('noise', new Uint8Array(65_536));
-    expect(await down).toMatchObject({ code: 1006 });
+    expect(await down).toMatchObject({ code: 4005 });
     expect(socket.state).toBe('down');
     await bystanders.check();
   });
