@@ -9,6 +9,8 @@ import { checkName } from './conversation.ts';
 export interface ChannelsHost extends ChannelHost {
   readonly session: Session;
   readonly role: 'server' | 'client';
+  /** Queues a message of the acknowledged order of a channel. */
+  post(message: Outbound, tag: number, channel: number): void;
   /** Tells the application of a channel that the peer opened, and returns what its listeners returned: nothing when there are none. */
   offer(channel: Channel): unknown[];
   /** The peer broke the protocol. */
@@ -124,7 +126,7 @@ export class Channels implements Carrier {
   }
 
   readonly #send = (channel: number, message: Outbound, tag: number): void => {
-    this.#host.session.send(message, this.#host.world.now(), tag, channel);
+    this.#host.post(message, tag, channel);
   };
 
   #make(number: number): ChannelCore {

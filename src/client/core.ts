@@ -173,6 +173,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   // ChannelsHost
 
+  post(message: Outbound, tag: number, channel: number): void {
+    this.session.send(message, this.world.now(), tag, channel);
+  }
+
   offer(channel: Channel): unknown[] {
     return this.socket.ask('channel', channel);
   }

@@ -252,6 +252,11 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
 
   // ChannelsHost
 
+  post(message: Outbound, tag: number, channel: number): void {
+    this.#house.counters.sent += 1;
+    this.session.send(message, this.world.now(), tag, channel);
+  }
+
   offer(channel: Channel): unknown[] {
     return this.socket.ask('channel', channel);
   }

@@ -211,6 +211,16 @@ describe('a channel', () => {
     await expect(client.request('nothing')).rejects.toMatchObject({ code: 'ERR_NO_SUCH_REQUEST' });
   });
 
+  test('counts in what the server has sent', async () => {
+    const house = keep(await House.open({}, 'tcp'));
+    const [client, server] = await pair(house, 'tcp');
+    client.on('channel', (channel) => channel.on('n', () => {}));
+    const before = house.server.stats.sent;
+    const channel = server.openChannel('x');
+    for (let i = 0; i < 9; i++) channel.send('n', i);
+    expect(house.server.stats.sent - before).toBe(10);
+  });
+
   test('can not be opened with more than 16 KiB', async () => {
     const house = keep(await House.open({}, 'tcp'));
     const [client] = await pair(house, 'tcp');

@@ -6,6 +6,7 @@ import {
   DEFAULT_TIMES,
   HawserError,
   type Limits,
+  type Outbound,
   type Timer,
   type Times,
 } from '../../src/core/index.ts';
@@ -202,6 +203,10 @@ class Side implements ChannelsHost, SessionHandler {
   }
 
   // ChannelsHost
+
+  post(message: Outbound, tag: number, channel: number): void {
+    this.session.send(message, this.world.now(), tag, channel);
+  }
 
   offer(channel: Channel): unknown[] {
     this.#take(channel);
