@@ -31,7 +31,7 @@ export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.t
 export { MemoryEngine } from './engine/index.ts';
 export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
 export * from './server/index.ts';
-export { type ByteStreams, duplexOf } from './streams/index.ts';
+export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';
 export type {
   CompressionOptions,
   ListenAddress,

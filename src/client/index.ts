@@ -44,7 +44,7 @@ export {
   type Times,
   type WaitOptions,
 } from '../core/index.ts';
-export { type ByteStreams, duplexOf } from '../streams/index.ts';
+export { type ByteStreams, duplexOf, type RawSocket } from '../streams/index.ts';
 export type {
   CompressionOptions,
   NetDialOptions,

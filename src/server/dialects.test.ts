@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { Authority } from '../../test/support/certificates.ts';
 import { freshUrl, House } from '../../test/support/house.ts';
 import { connect } from '../client/index.ts';
 import { HawserError } from '../core/index.ts';
@@ -335,6 +336,20 @@ describe.each(['tcp', 'ipc', 'ws'] as const)('a client of a plain dialect over %
     expect(await got).toEqual([1, 0, 255]);
     await expect(connect(url)).rejects.toMatchObject({ code: 'ERR_OPTION' });
   });
+});
+
+test.each(['tls', 'wss'])('raw over %s', async (scheme) => {
+  using authority = new Authority();
+  const { cert, key } = authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1');
+  const server = createServer({ times: { closeWait: 200 } });
+  open.push(server);
+  server.on('connection', (socket) => socket.on('message', (data) => socket.send('message', data)));
+  const [url = ''] = await server.listen({ url: `${scheme}://127.0.0.1:0?dialect=raw`, tls: { cert, key } });
+  const client = await connect({ url: `${url}?dialect=raw`, tls: { ca: authority.ca } });
+  open.push(client);
+  const got = new Promise((resolve) => client.on('message', resolve));
+  client.send('message', Uint8Array.of(1, 2, 3));
+  expect(Buffer.from((await got) as Uint8Array)).toEqual(Buffer.of(1, 2, 3));
 });
 
 describe.each(['tcp', 'ipc'] as const)('on a byte stream over %s', (scheme) => {

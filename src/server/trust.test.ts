@@ -1,6 +1,8 @@
 import { connect as dial } from 'node:net';
+import { connect as secure } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { Authority } from '../../test/support/certificates.ts';
 import { createServer, type Server, type ServerOptions, type ServerSocket } from './index.ts';
 import { trustOf } from './trust.ts';
 
@@ -185,6 +187,23 @@ describe('the PROXY protocol', () => {
     const arrived = next();
     expect(await say(url, PROXY, head + key)).toContain('101');
     expect((await arrived).handshake.remote).toBe('203.0.113.9');
+  });
+
+  test.each(['tls', 'wss'])('comes before the handshake of %s', async (scheme) => {
+    using authority = new Authority();
+    const { cert, key: privateKey } = authority.issue('localhost', 'DNS:localhost');
+    const server = createServer({ trustProxy: ['127.0.0.1'], insecure: true, times: { closeWait: 100 } });
+    open.push(server);
+    const [url = ''] = await server.listen({ url: `${scheme}://127.0.0.1:0`, tls: { cert, key: privateKey } });
+    const arrived = new Promise<ServerSocket>((resolve) => server.on('connection', resolve));
+    const plain = dial(Number(new URL(url).port), '127.0.0.1');
+    plain.write(PROXY);
+    const safe = secure({ socket: plain, ca: authority.ca, servername: 'localhost' });
+    open.push({ [Symbol.asyncDispose]: async () => void safe.destroy() });
+    const head = 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n';
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+    safe.write(scheme === 'tls' ? HELLO : head + key);
+    expect((await arrived).handshake).toMatchObject({ remote: '203.0.113.9', transport: scheme });
   });
 
   test('that stops half-way is waited for no longer than a hello', async () => {
