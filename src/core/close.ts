@@ -6,6 +6,8 @@ export interface CloseReason {
   readonly reason: string;
   /** What is known beyond the two, on this side alone: `ERR_THREAD_ENDED` when the thread of the peer died. */
   readonly cause?: HawserError;
+  /** The peer has been told why in a message of its dialect: a framing whose goodbye is words says no more. */
+  readonly told?: true;
 }
 
 /**

@@ -125,7 +125,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   refuse(code: ErrorCode | (string & {}), message: string): void {
     if (this.#over) return;
     this.send(this.codec.failure(0, 0, code, { message }));
-    this.close(closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message));
+    this.close({ ...closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message), told: true });
   }
 
   /** Stops reading until `resume` was called as often. */
@@ -243,7 +243,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   #refuseJson(message: Incoming): void {
     const text = 'say hello with a token first';
     this.send(this.codec.failure(0, message.id, 'ERR_AUTH_REQUIRED', { message: text }));
-    this.close(closeReason(CLOSE.authRequired, text));
+    this.close({ ...closeReason(CLOSE.authRequired, text), told: true });
   }
 
   /** Perhaps the link itself shows enough. If not, a hello is awaited, where there is such a thing. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { House } from '../../test/support/house.ts';
 import { connect } from '../client/index.ts';
-import type { HawserError } from '../core/index.ts';
+import { HawserError } from '../core/index.ts';
 import { createServer, type Server, type ServerOptions } from './index.ts';
 
 interface Api {
@@ -152,4 +152,15 @@ test('limits and times that are infinite, or no whole numbers, let clients in', 
   await using house = await House.open({ limits, times }, 'tcp');
   const client = await house.client('tcp', { limits: { channels: Infinity, channelBytes: 1e6 + 0.5 } });
   expect(await client.request('echo', 'in')).toBe('in');
+});
+
+test('who is refused on a line is told once', async () => {
+  const refuse = (): never => {
+    throw new HawserError('ERR_AUTH_FAILED', 'no');
+  };
+  await using house = await House.open({ authenticate: refuse }, 'tcp');
+  const peer = await house.peer('tcp', 'json');
+  peer.say({ event: 'hello', token: 'x' });
+  await peer.end();
+  expect(peer.errors).toEqual(['ERR_AUTH_FAILED']);
 });

@@ -47,7 +47,8 @@ export class LineFraming implements Framing {
   }
 
   goodbye(reason: CloseReason): Uint8Array {
-    return reason.code === CLOSE.normal || !this.#saysWhy ? new Uint8Array(0) : errorLine(reason);
+    const isSaid = reason.code === CLOSE.normal || reason.told === true;
+    return isSaid || !this.#saysWhy ? new Uint8Array(0) : errorLine(reason);
   }
 
   /** Such peers have no other goodbye than to end their stream; only half a line says that something broke. */
