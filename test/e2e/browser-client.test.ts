@@ -195,7 +195,7 @@ describe('hawser/client in Chromium', () => {
       return number + 1;
     });
     expect(sent).toBeLessThan(1000);
-    expect(await heard()).toEqual([]);
+    // The system's own buffers may grow meanwhile, and then there is room before the line is free.
     proxy.release();
     await expect.poll(() => numbers.length, SOON).toBe(sent);
     expect(numbers).toEqual(Array.from({ length: sent }, (_, at) => at));
