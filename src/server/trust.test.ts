@@ -101,6 +101,8 @@ describe('headers of a proxy', () => {
     const { url, reported, next } = await scene('ws', {});
     expect(await upgrade(url, { 'X-Forwarded-For': '127.0.0.1' })).toBe(403);
     expect(await upgrade(url, { Forwarded: 'for=127.0.0.1' })).toBe(403);
+    for (const name of ['X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Real-IP'])
+      expect(await upgrade(url, { [name]: 'x' })).toBe(403);
     expect(reported).toEqual([expect.objectContaining({ message: expect.stringContaining('trustProxy') })]);
     const arrived = next();
     expect(await upgrade(url, {})).toBe(101);
@@ -187,6 +189,32 @@ describe('the PROXY protocol', () => {
     const arrived = next();
     expect(await say(url, PROXY, head + key)).toContain('101');
     expect((await arrived).handshake.remote).toBe('203.0.113.9');
+  });
+
+  test.each([
+    ['X-Forwarded-For: 127.0.0.1'],
+    ['Forwarded: for=127.0.0.1'],
+    ['X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-Host: a'],
+  ])('of a proxy of TCP does not vouch for headers that its peer writes: %s', async (header) => {
+    const head = `GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${header}\r\n`;
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+    const closed = await scene('ws', { trustProxy: ['127.0.0.1'] });
+    expect(await say(closed.url, PROXY, head + key)).toContain('403');
+    const opened = await scene('ws', { trustProxy: ['127.0.0.1'], insecure: true });
+    const arrived = opened.next();
+    expect(await say(opened.url, PROXY, head + key)).toContain('101');
+    expect((await arrived).handshake).toMatchObject({ remote: '203.0.113.9', local: false });
+  });
+
+  test('of a proxy of TCP before a proxy of HTTP: both are believed', async () => {
+    const { url, next } = await scene('ws', { trustProxy: ['127.0.0.1', '10.9.9.9'], insecure: true });
+    const first = 'PROXY TCP4 10.9.9.9 10.0.0.1 5000 80\r\n';
+    const head =
+      'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Forwarded-For: 203.0.113.7\r\n';
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+    const arrived = next();
+    expect(await say(url, first, head + key)).toContain('101');
+    expect((await arrived).handshake.remote).toBe('203.0.113.7');
   });
 
   test.each(['tls', 'wss'])('comes before the handshake of %s', async (scheme) => {

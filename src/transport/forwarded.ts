@@ -13,9 +13,12 @@ export interface Claim {
 /** More hops than this are nobody's. */
 const HOPS_MOST = 32;
 
+/** What proxies write; `claimOf` reads the first two for the peer's address, the third for its host. */
+const SIGNS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'] as const;
+
 /** Whether a request says that it came by a proxy. */
 export function isForwarded(headers: Headers): boolean {
-  return headers['forwarded'] !== undefined || headers['x-forwarded-for'] !== undefined;
+  return SIGNS.some((name) => headers[name] !== undefined);
 }
 
 /**

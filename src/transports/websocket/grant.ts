@@ -25,7 +25,7 @@ import {
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import type { Reception } from '../guest.ts';
-import { addressOf, attach, Parting, strangerOf } from '../sockets.ts';
+import { attach, Parting, strangerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 import type { Lobby } from './routes.ts';
 
@@ -46,7 +46,7 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     return;
   }
   const { group, options } = reception;
-  const peer = behindProxies(direct, addressOf(socket), request.headers, options);
+  const peer = behindProxies(direct, request.headers, options);
   if (peer === undefined) {
     sendAway(lobby, socket, refuse(400, 'the headers of proxies can not be read'));
     return;
@@ -87,9 +87,10 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
  * The peer that a request comes from, by the word of the proxies that are believed; undefined when their word can't be read. A peer on this
  * machine that speaks for others and is not believed may be a proxy that the whole world can reach: it counts as from elsewhere.
  */
-function behindProxies(direct: Peer, hop: string, headers: Headers, options: ListenOptions): Peer | undefined {
+function behindProxies(direct: Peer, headers: Headers, options: ListenOptions): Peer | undefined {
   if (!isForwarded(headers)) return direct;
-  if (!options.trusts?.(hop)) {
+  // Who wrote the headers is the one that a proxy of TCP speaks for, where there is one, and not that proxy.
+  if (!options.trusts?.(direct.address)) {
     if (!direct.local) return direct;
     options.distrusted?.();
     return { ...direct, local: false };
