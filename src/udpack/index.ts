@@ -1,0 +1,3 @@
+export * from './address.ts';
+export * from './crypto.ts';
+export * from './options.ts';
