@@ -1,0 +1,3 @@
+export * from './controller.ts';
+export * from './create.ts';
+export * from './pacer.ts';
