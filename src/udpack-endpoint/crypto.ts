@@ -1,0 +1,94 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
+import { type Aead, type Crypto, type KeyPair, TAG_BYTES } from '../udpack/index.ts';
+
+/** What stands before 32 raw bytes in the DER of an X25519 key: RFC 8410 sections 4 and 7. */
+const SPKI = Buffer.from('302a300506032b656e032100', 'hex');
+const PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
+const CIPHER = 'chacha20-poly1305';
+const TAG = { authTagLength: TAG_BYTES };
+
+/** The primitives of UDPack as node:crypto has them. */
+export const nodeCrypto: Crypto = {
+  random: (length) => randomBytes(length),
+  keyPair() {
+    const { publicKey, privateKey } = generateKeyPairSync('x25519');
+    return { publicKey: rawPublicKey(publicKey), privateKey };
+  },
+  keyPairOf: (bytes) =>
+    keyPairOf(createPrivateKey({ key: Buffer.concat([PKCS8, bytes]), format: 'der', type: 'pkcs8' })),
+  shared(own, bytes) {
+    if (bytes.length !== 32) return undefined;
+    const publicKey = createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' });
+    try {
+      return diffieHellman({ privateKey: own.privateKey as KeyObject, publicKey });
+    } catch {
+      // OpenSSL refuses a result of all zeros.
+      return undefined;
+    }
+  },
+  hash(...parts) {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  },
+  mac(key, ...parts) {
+    const mac = createHmac('sha256', key);
+    for (const part of parts) mac.update(part);
+    return mac.digest();
+  },
+  aead: (key) => new NodeAead(key),
+  equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+};
+
+/** The pair of an X25519 private key. */
+export function keyPairOf(privateKey: KeyObject): KeyPair {
+  return { publicKey: rawPublicKey(createPublicKey(privateKey)), privateKey };
+}
+
+/** The 32 bytes of an X25519 public key. */
+export function rawPublicKey(key: KeyObject): Uint8Array {
+  return new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(SPKI.length));
+}
+
+class NodeAead implements Aead {
+  readonly #key: Uint8Array;
+
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  seal(nonce: Uint8Array, header: Uint8Array, target: Uint8Array, from: number, to: number): void {
+    const cipher = createCipheriv(CIPHER, this.#key, nonce, TAG);
+    cipher.setAAD(header, { plaintextLength: to - from });
+    target.set(cipher.update(target.subarray(from, to)), from);
+    cipher.final();
+    target.set(cipher.getAuthTag(), to);
+  }
+
+  open(nonce: Uint8Array, header: Uint8Array, source: Uint8Array, from: number, to: number): Uint8Array | undefined {
+    const end = to - TAG_BYTES;
+    if (end < from) return undefined;
+    const decipher = createDecipheriv(CIPHER, this.#key, nonce, TAG);
+    decipher.setAAD(header, { plaintextLength: end - from });
+    decipher.setAuthTag(source.subarray(end, to));
+    const text = decipher.update(source.subarray(from, end));
+    try {
+      decipher.final();
+    } catch {
+      return undefined;
+    }
+    return text;
+  }
+}

@@ -1,0 +1,1 @@
+export { keyPairOf, nodeCrypto, rawPublicKey } from './crypto.ts';

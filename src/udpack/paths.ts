@@ -1,0 +1,278 @@
+import type { Instant } from '../core/index.ts';
+import { type Address, sameAddress } from './address.ts';
+import type { Control } from './control.ts';
+import type { Crypto } from './crypto.ts';
+import type { Fault } from './faults.ts';
+import { CHALLENGE_BYTES, FRAME, type FrameWriter } from './frames.ts';
+import { IDS_MOST, OwnIds, type RemoteId, RemoteIds } from './ids.ts';
+import type { Path, SendSpace } from './path.ts';
+
+/** Ids that the peer is kept supplied with, where it keeps so many. */
+const IDS_OFFERED = 5;
+/** An address that doesn't answer is left after so many probe time-outs (RFC 9000 8.2.4). */
+const PROVE_TIMEOUTS = 3;
+/** Number spaces that are remembered for late acks; a peer that changes its ids more quickly goes without. */
+const SPACES_MOST = 16;
+
+export interface PathsInit {
+  readonly crypto: Crypto;
+  readonly control: Control;
+  readonly first: Path;
+  newId(): Uint8Array;
+  dropId(id: Uint8Array): void;
+  resetToken(id: Uint8Array): Uint8Array;
+  /** A new way to the peer. */
+  makePath(address: Address, remote: RemoteId): Path;
+  /** An id of the peer's is in use from now on, or no longer. */
+  using(remote: RemoteId): void;
+  left(remote: RemoteId): void;
+}
+
+interface UsedSpace {
+  readonly path: Path;
+  readonly space: SendSpace;
+  /** How many numbers of it were used; undefined while it is in use. */
+  end: number | undefined;
+}
+
+/** The ways to the peer: one that is used, one to go back to while that is not proved, and those left whose acks may yet come. */
+export class Paths {
+  current: Path;
+  readonly own: OwnIds = new OwnIds();
+  migrations = 0;
+
+  readonly #init: PathsInit;
+  readonly #remote: RemoteIds = new RemoteIds();
+  readonly #spaces = new Map<number, UsedSpace>();
+  #fallback: Path | undefined;
+  #left: Path[] = [];
+  #answer: Uint8Array | undefined;
+  #newestSequence = 0;
+  #newestNumber = -1;
+
+  constructor(init: PathsInit) {
+    this.#init = init;
+    this.current = init.first;
+    const { remote } = init.first.space;
+    this.#remote.first(remote);
+    this.#spaces.set(remote.sequence, { path: init.first, space: init.first.space, end: undefined });
+    init.using(remote);
+  }
+
+  /** Tells the peer ids of ours until it has as many as it keeps. */
+  supply(peerKeeps: number): void {
+    const { control } = this.#init;
+    while (this.own.count < Math.min(peerKeeps, IDS_OFFERED)) {
+      const id = this.#init.newId();
+      const token = this.#init.resetToken(id);
+      const sequence = this.own.add(id);
+      control.push({ write: (writer) => writer.newId(sequence, 0, id, token) });
+    }
+  }
+
+  /** The path whose datagrams the numbers of this space are; undefined: there is none, or it is long left. */
+  spaceOf(sequence: number): { readonly path: Path; readonly base: number; readonly end: number } | undefined {
+    const used = this.#spaces.get(sequence);
+    if (used === undefined) return undefined;
+    return { path: used.path, base: used.space.base, end: used.end ?? used.path.nextNumber };
+  }
+
+  onNewId(remote: RemoteId, retirePrior: number): Fault | undefined {
+    const retire: number[] = [];
+    if (!this.#remote.add(remote, retirePrior, IDS_MOST, retire)) return 'id-limit';
+    for (const sequence of retire) {
+      const inUse = this.current.space.remote.sequence === sequence;
+      const next = inUse ? this.#remote.take() : undefined;
+      if (inUse && next === undefined) return 'id-limit';
+      if (next !== undefined) this.#change(this.current, next);
+      this.#retire(sequence);
+    }
+    return undefined;
+  }
+
+  /**
+   * The peer gives an id of ours back.
+   * @param usedNow The sequence number of the id that the frame came to: the peer must not retire that one.
+   */
+  onRetireId(sequence: number, usedNow: number, peerKeeps: number): Fault | undefined {
+    if (sequence >= this.own.next || sequence === usedNow) return 'id-limit';
+    const id = this.own.retire(sequence);
+    if (id === undefined) return undefined;
+    this.#init.dropId(id);
+    this.supply(peerKeeps);
+    return undefined;
+  }
+
+  /** Only the address that is in use is answered, and only the last CHALLENGE. */
+  onChallenge(data: Uint8Array, from: Address): void {
+    if (sameAddress(from, this.current.address)) this.#answer = new Uint8Array(data);
+  }
+
+  onAnswer(data: Uint8Array): void {
+    const path = this.current;
+    if (path.challenge === undefined || !this.#init.crypto.equal(path.challenge, data)) return;
+    path.challenge = undefined;
+    path.proved = true;
+    if (this.#fallback !== undefined) this.#leave(this.#fallback);
+    this.#fallback = undefined;
+  }
+
+  /**
+   * A datagram was opened that came from `from`. Returns whether the session goes another way now.
+   * @param moved Whether it had other frames than those that probe a path.
+   */
+  onDatagram(from: Address, size: number, sequence: number, number: number, moved: boolean, now: Instant): boolean {
+    const newest =
+      sequence > this.#newestSequence || (sequence === this.#newestSequence && number > this.#newestNumber);
+    if (newest) {
+      this.#newestSequence = sequence;
+      this.#newestNumber = number;
+    }
+    const path = this.current;
+    if (sameAddress(from, path.address)) {
+      path.receivedBytes += size;
+      return false;
+    }
+    return newest && moved && this.#moveTo(from, size, now);
+  }
+
+  /** Our own address has changed, or is to be changed: an id is used that nobody has seen. False: there is none to spare. */
+  rebind(now: Instant): boolean {
+    const remote = this.#remote.take();
+    if (remote === undefined) return false;
+    const before = this.current;
+    const path = this.#init.makePath(before.address, remote);
+    path.proved = true;
+    this.#switchTo(path, now);
+    this.#leave(before);
+    return true;
+  }
+
+  get pending(): boolean {
+    return this.#answer !== undefined || this.#challengeDue;
+  }
+
+  get #challengeDue(): boolean {
+    return this.current.challenge !== undefined && this.current.challengeSentAt === Number.NEGATIVE_INFINITY;
+  }
+
+  /** Writes what proves addresses; whether it wrote a CHALLENGE or an ANSWER. */
+  fill(writer: FrameWriter, now: Instant): boolean {
+    let written = false;
+    const path = this.current;
+    if (this.#challengeDue && path.challenge !== undefined && writer.fixed(FRAME.challenge, path.challenge)) {
+      path.challengeSentAt = now;
+      written = true;
+    }
+    if (this.#answer !== undefined && writer.fixed(FRAME.answer, this.#answer)) {
+      this.#answer = undefined;
+      written = true;
+    }
+    return written;
+  }
+
+  deadline(ackDelay: number): Instant | undefined {
+    const path = this.current;
+    if (path.challenge === undefined || path.challengeSentAt === Number.NEGATIVE_INFINITY) return undefined;
+    return path.challengeSentAt + path.recovery.trips.probeTimeout(ackDelay);
+  }
+
+  tick(now: Instant, ackDelay: number): void {
+    this.#forget(now, ackDelay);
+    const due = this.deadline(ackDelay);
+    if (due === undefined || now < due) return;
+    const path = this.current;
+    const patience = path.recovery.trips.probeTimeout(ackDelay) * PROVE_TIMEOUTS;
+    if (now - path.challengedAt < patience || this.#fallback === undefined) {
+      path.challengeSentAt = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    // Nobody is there: what came from it was not the peer's doing.
+    const back = this.#fallback;
+    this.#fallback = undefined;
+    this.current = back;
+    path.recovery.abandon(now);
+    this.#leave(path);
+  }
+
+  /** Ids of ours are given back to the endpoint, and the peer's no longer watched. */
+  close(): void {
+    for (const id of this.own.all()) this.#init.dropId(id);
+    this.#init.left(this.current.space.remote);
+    if (this.#fallback !== undefined) this.#init.left(this.#fallback.space.remote);
+  }
+
+  #moveTo(from: Address, size: number, now: Instant): boolean {
+    const back = this.#fallback;
+    if (back !== undefined && sameAddress(back.address, from)) {
+      const left = this.current;
+      this.#fallback = undefined;
+      left.recovery.abandon(now);
+      this.#leave(left);
+      this.current = back;
+      return true;
+    }
+    const remote = this.#remote.take();
+    // Without an id that nobody has seen we stay; the peer offers more soon.
+    if (remote === undefined) return false;
+    const path = this.#init.makePath(from, remote);
+    path.receivedBytes = size;
+    path.challenge = this.#init.crypto.random(CHALLENGE_BYTES);
+    path.challengedAt = now;
+    path.recovery.trips.guess(this.current.recovery.trips.smoothed);
+    const before = this.current;
+    this.#switchTo(path, now);
+    if (before.proved) this.#fallback = before;
+    else this.#leave(before);
+    return true;
+  }
+
+  #switchTo(path: Path, now: Instant): void {
+    this.migrations++;
+    this.current.recovery.abandon(now);
+    this.current = path;
+    this.#spaces.set(path.space.remote.sequence, { path, space: path.space, end: undefined });
+    this.#init.using(path.space.remote);
+  }
+
+  /** The same way, under another id. */
+  #change(path: Path, remote: RemoteId): void {
+    const before = this.#spaces.get(path.space.remote.sequence);
+    if (before !== undefined) before.end = path.nextNumber;
+    path.use(remote);
+    this.#spaces.set(remote.sequence, { path, space: path.space, end: undefined });
+    this.#init.using(remote);
+    if (this.#spaces.size <= SPACES_MOST) return;
+    for (const [sequence, { end }] of this.#spaces) {
+      if (end === undefined) continue;
+      this.#spaces.delete(sequence);
+      break;
+    }
+  }
+
+  #leave(path: Path): void {
+    const { sequence } = path.space.remote;
+    const used = this.#spaces.get(sequence);
+    if (used !== undefined) used.end = path.nextNumber;
+    this.#left.push(path);
+    this.#retire(sequence);
+  }
+
+  #retire(sequence: number): void {
+    const remote = this.#remote.retire(sequence);
+    if (remote === undefined) return;
+    this.#init.left(remote);
+    this.#init.control.push({ write: (writer) => writer.numbers(FRAME.retireId, sequence) });
+  }
+
+  /** Forgets paths whose datagrams are all accounted for. */
+  #forget(now: Instant, ackDelay: number): void {
+    this.current.recovery.forget(now, ackDelay);
+    if (this.#left.length === 0) return;
+    for (const path of this.#left) path.recovery.forget(now, ackDelay);
+    for (const path of this.#left.filter(({ recovery }) => recovery.quiet)) {
+      for (const [sequence, used] of this.#spaces) if (used.path === path) this.#spaces.delete(sequence);
+    }
+    this.#left = this.#left.filter(({ recovery }) => !recovery.quiet);
+  }
+}
