@@ -10,3 +10,4 @@ export {
   rawDialect,
 } from './plain-codec.ts';
 export { hawserCodec } from './server-codec.ts';
+export { decodeValue, encodeValue } from './value.ts';

@@ -24,9 +24,9 @@ export class Reader {
   #at = 0;
 
   /** Begins a message whose first byte, its type, is known. */
-  start(bytes: Uint8Array): void {
+  start(bytes: Uint8Array, at = 1): void {
     this.#bytes = bytes;
-    this.#at = 1;
+    this.#at = at;
   }
 
   get done(): boolean {
