@@ -41,6 +41,8 @@ export const FAULT_CODES = {
   version: 18,
   /** The server has no room for a further session. */
   busy: 19,
+  /** More holes in the streams than a receiver keeps book of. */
+  'gaps-exceeded': 20,
 } as const;
 
 export type Fault = Exclude<keyof typeof FAULT_CODES, 'none'>;

@@ -33,13 +33,11 @@ export const FRAME = {
   stream: 0x20,
 } as const;
 
-/** The low bits of a STREAM frame's first byte. */
+/** The low bits of a STREAM frame's first byte. 0x02 has no meaning, and is a fault. */
 export const STREAM = {
   /** The stream ends with this frame's last byte. */
   fin: 0x01,
-  /** A packet ends with this frame's last byte. */
-  end: 0x02,
-  /** A packet begins with this frame's first byte, and may be handed on as soon as it is whole. */
+  /** A packet begins with this frame's first byte; it and those after it in the frame may be handed on once they are whole. */
   loose: 0x04,
   /** A length follows the offset; without it the data reach to the datagram's end. */
   length: 0x08,

@@ -47,6 +47,17 @@ export class Ranges {
     return (at & 1) === 1 && (this.#edges[at] ?? 0) >= to;
   }
 
+  /** Whether a number of `[from, to)` is in the set. */
+  overlaps(from: number, to: number): boolean {
+    const at = this.indexAt(from);
+    return from < to && at < this.count && this.fromAt(at) < to;
+  }
+
+  /** Which range `value` lies in, or else the first one after it; `count` if there is none. */
+  indexAt(value: number): number {
+    return this.#edgesUpTo(value) >>> 1;
+  }
+
   /** Adds `[from, to)` and returns how many of its numbers were new. */
   add(from: number, to: number): number {
     if (from >= to) return 0;

@@ -1,0 +1,77 @@
+import type { ReceiveCredit } from './credit.ts';
+import type { EventQueue } from './events.ts';
+import type { ReceiveStream } from './receive-stream.ts';
+
+/** What the receiving halves of a session's streams share. */
+export interface ReceiveHost {
+  readonly events: EventQueue;
+  /** Credit of the session. */
+  readonly credit: ReceiveCredit;
+  readonly assembly: Assembly;
+  readonly packetBytesMost: number;
+  /** Holes that all streams keep book of. */
+  gaps: number;
+  /** Credit of the stream or the session may be due. */
+  released(stream: ReceiveStream): void;
+}
+
+/** More holes than this in what came out of order, in all streams of a session, close it. */
+export const GAPS_MOST = 32_768;
+
+/**
+ * Packets of a session that are partly here. Their bytes have been released, so credit does not bound them: a packet may be longer
+ * than any window. While they take more than `most`, only the stream whose unfinished packet began first is given further credit.
+ *
+ * No deadlock: that stream is always given credit, and the session's credit is always given for bytes that went into a packet, so its
+ * packet ends, and the next one is the oldest. Paused streams are passed over: the application alone can go on with them.
+ *
+ * No unbounded memory: when `most` was last crossed, the packets took no more than it and one step of growth. From then on each other
+ * stream adds no more than the credit it had already, which is its window at most (and windows grow from one pool), and the oldest one
+ * no more than the longest packet.
+ */
+export class Assembly {
+  bytes = 0;
+  readonly #most: number;
+  /** In the order in which their packets began. */
+  readonly #unfinished: Set<ReceiveStream> = new Set();
+  readonly #withheld: Set<ReceiveStream> = new Set();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  reserve(stream: ReceiveStream, bytes: number): void {
+    this.bytes += bytes;
+    if (stream.collecting) this.#unfinished.add(stream);
+    else this.#unfinished.delete(stream);
+  }
+
+  /** Whether a stream may have credit now; if not, it is among those that `freed` names later. */
+  allows(stream: ReceiveStream): boolean {
+    if (this.bytes <= this.#most || this.#oldest() === stream) return true;
+    this.#withheld.add(stream);
+    return false;
+  }
+
+  /** Streams that were refused and may have credit now. */
+  freed(): readonly ReceiveStream[] {
+    if (this.#withheld.size === 0) return [];
+    if (this.bytes <= this.#most) {
+      const all = [...this.#withheld];
+      this.#withheld.clear();
+      return all;
+    }
+    const oldest = this.#oldest();
+    return oldest !== undefined && this.#withheld.delete(oldest) ? [oldest] : [];
+  }
+
+  forget(stream: ReceiveStream): void {
+    this.#unfinished.delete(stream);
+    this.#withheld.delete(stream);
+  }
+
+  #oldest(): ReceiveStream | undefined {
+    for (const stream of this.#unfinished) if (!stream.paused) return stream;
+    return undefined;
+  }
+}

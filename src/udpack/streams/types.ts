@@ -1,0 +1,37 @@
+import type { UdpackLimits } from '../options.ts';
+import type { Role } from './ids.ts';
+
+export interface StreamsInit {
+  readonly role: Role;
+  readonly limits: UdpackLimits;
+  /** The longest unreliable datagram that this side takes in, as its parameters say. Default 65,535. */
+  readonly unreliableBytes?: number;
+  /** Called when there may be something to send: from commands, from frames and from what became of them. */
+  readonly onWork: () => void;
+}
+
+export interface WriteOptions {
+  /** After so many ms a packet is given up where it stands, unless all of it is acknowledged. Default: never. Packets only. */
+  readonly maxAge?: number | undefined;
+  /** False: the packet is handed on as soon as it is whole, even before earlier ones. Default true. Packets only. */
+  readonly ordered?: boolean | undefined;
+}
+
+/** Why nothing was written: no such stream, its direction was ended or reset, or a packet longer than the peer takes in. */
+export type WriteRefusal = 'unknown' | 'ended' | 'too-long';
+
+/** What is held of a session's streams, in bytes unless said otherwise. */
+export interface StreamsMemory {
+  /** Written and neither acknowledged nor given up. */
+  readonly written: number;
+  /** Unreliable datagrams that wait to be sent. */
+  readonly datagrams: number;
+  /** Pages in which data wait for what is missing before them, or for a paused stream to go on. */
+  readonly waiting: number;
+  /** Packets that are not whole yet. */
+  readonly assembly: number;
+  /** Streams, in number. */
+  readonly streams: number;
+  /** Holes that are kept book of, in number. */
+  readonly gaps: number;
+}
