@@ -121,14 +121,17 @@ export interface ControllerOptions {
 /** Minimum window in datagrams. RFC 9002 section 7.2. */
 export const MINIMUM_DATAGRAMS = 2;
 
+/** A longer burst overflows the receive buffers that systems give to UDP. */
+const BURST_MOST = 65_536;
+
 /** The window to begin with: ten datagrams, within 14,720 bytes or two datagrams. RFC 9002 section 7.2. */
 export function initialWindow(datagramSize: number): number {
   return Math.min(10 * datagramSize, Math.max(2 * datagramSize, 14_720));
 }
 
-/** How long a burst may be: two datagrams, or what the rate lets leave in 2 ms, since timers count whole ms. */
+/** How long a burst may be: two datagrams, or what the rate lets leave in 2 ms (timers count whole ms), within 64 KiB. */
 export function quantum(rate: number, datagramSize: number): number {
-  return rate === Infinity ? 10 * datagramSize : Math.max(2 * datagramSize, rate * 2);
+  return rate === Infinity ? 10 * datagramSize : Math.max(2 * datagramSize, Math.min(rate * 2, BURST_MOST));
 }
 
 /** A tag for `onSent` to fill in. */

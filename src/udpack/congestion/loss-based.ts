@@ -11,6 +11,7 @@ import {
   quantum,
   type SendTag,
 } from './controller.ts';
+import { Reactions } from './reactions.ts';
 
 /** Pacing, in windows per round trip: ahead of the acks, so that the window is what bounds. */
 const SLOW_START_PACE = 2;
@@ -28,15 +29,9 @@ export abstract class LossBased implements Controller {
   protected datagramSize: number;
   protected threshold: number = Infinity;
   protected smoothedRtt: number;
-  /** Losses of datagrams sent up to here belong to the last reaction. RFC 9002 section 7.3.2. */
-  #recoveryStart: Instant | undefined;
+  readonly #reactions: Reactions = new Reactions();
   /** When what was in flight last filled the window. */
   #fullAt: Instant | undefined;
-  #reactions = 0;
-  #undone = 0;
-  /** Bytes of the last reaction that have not come back. */
-  #missing = 0;
-  #canUndo = false;
   #windowBefore = 0;
   #thresholdBefore = 0;
 
@@ -54,7 +49,6 @@ export abstract class LossBased implements Controller {
     tag.inFlight = inFlight + size;
     tag.reaction = 0;
     if (inFlight + size + this.datagramSize > this.window) this.#fullAt = now;
-    this.sent(now, inFlight);
   }
 
   onAck(now: Instant, event: AckEvent): void {
@@ -70,34 +64,25 @@ export abstract class LossBased implements Controller {
   }
 
   onLost(now: Instant, event: LossEvent): void {
-    let fresh = false;
-    for (const tag of event.lost) fresh ||= this.#recoveryStart === undefined || tag.sentAt > this.#recoveryStart;
-    if (fresh) this.#react(now);
-    for (const tag of event.lost) {
-      tag.reaction = this.#reactions;
-      this.#missing += tag.size;
-    }
+    const fresh = this.#reactions.isFresh(event);
+    this.#reactions.onLost(now, event, fresh);
+    if (fresh) this.#react();
     if (event.persistent) this.#collapse();
     this.#pace();
   }
 
-  onSpuriousLoss(now: Instant, tag: SendTag): void {
-    if (!this.#canUndo || tag.reaction !== this.#reactions) return;
-    this.#missing -= tag.size;
-    if (this.#missing > 0) return;
-    this.#canUndo = false;
-    this.#undone++;
-    this.#recoveryStart = undefined;
+  onSpuriousLoss(_now: Instant, tag: SendTag): void {
+    if (!this.#reactions.onSpurious(tag)) return;
     this.window = Math.max(this.window, this.#windowBefore);
     this.threshold = Math.max(this.threshold, this.#thresholdBefore);
-    this.restore(now);
+    this.restore();
     this.#pace();
   }
 
   onAppLimited(_inFlight: number): void {}
 
   onMtu(datagramSize: number): void {
-    const initial = this.window === initialWindow(this.datagramSize) && this.#recoveryStart === undefined;
+    const initial = this.window === initialWindow(this.datagramSize) && this.threshold === Infinity;
     this.datagramSize = datagramSize;
     this.window = initial ? initialWindow(datagramSize) : Math.max(this.window, this.minimum);
     this.#pace();
@@ -107,9 +92,8 @@ export abstract class LossBased implements Controller {
     this.window = initialWindow(this.datagramSize);
     this.threshold = Infinity;
     this.smoothedRtt = 0;
-    this.#recoveryStart = undefined;
+    this.#reactions.forget();
     this.#fullAt = undefined;
-    this.#canUndo = false;
     this.forget();
     this.#pace();
   }
@@ -123,21 +107,19 @@ export abstract class LossBased implements Controller {
       slowStartThreshold: this.threshold === Infinity ? undefined : this.threshold,
       bandwidth: undefined,
       minRtt: undefined,
-      reactions: this.#reactions,
-      undone: this.#undone,
+      reactions: this.#reactions.count,
+      undone: this.#reactions.undone,
     };
   }
 
   /** Grows the window for `bytes` acknowledged while it was in full use. */
   protected abstract grow(now: Instant, event: AckEvent, bytes: number): void;
   /** Sets window and threshold after loss; the window is at least `minimum` afterwards. */
-  protected abstract reduce(now: Instant): void;
+  protected abstract reduce(): void;
   /** Goes back to what was before the last `reduce`; window and threshold have been put back. */
-  protected restore(_now: Instant): void {}
+  protected restore(): void {}
   /** Forgets what it learnt of the path, or of its history at persistent congestion. */
   protected forget(): void {}
-  /** A datagram leaves. */
-  protected sent(_now: Instant, _inFlight: number): void {}
   /** An ACK frame came, whatever the window does with it. */
   protected acked(_now: Instant, _event: AckEvent): void {}
   /** An ACK frame came while the window was not in full use. */
@@ -163,29 +145,22 @@ export abstract class LossBased implements Controller {
   }
 
   #bytesOutsideRecovery(event: AckEvent): number {
-    const start = this.#recoveryStart;
-    if (start === undefined) return event.bytes;
     let bytes = 0;
-    for (const tag of event.acked) if (tag.sentAt > start) bytes += tag.size;
+    for (const tag of event.acked) if (!this.#reactions.covers(tag)) bytes += tag.size;
     return bytes;
   }
 
-  #react(now: Instant): void {
+  #react(): void {
     this.#windowBefore = this.window;
     this.#thresholdBefore = this.threshold;
-    this.#recoveryStart = now;
-    this.#reactions++;
-    this.#missing = 0;
-    this.#canUndo = true;
-    this.reduce(now);
+    this.reduce();
     this.window = Math.max(this.window, this.minimum);
   }
 
   /** Persistent congestion: RFC 9002 section 7.6.2. */
   #collapse(): void {
     this.window = this.minimum;
-    this.#recoveryStart = undefined;
-    this.#canUndo = false;
+    this.#reactions.forget();
     this.forget();
   }
 

@@ -8,12 +8,13 @@ export interface Pace {
   readonly sendQuantum: number;
 }
 
-/** How much of a late timer's time is made up for, in ms. */
+/** How much of a late timer's time is made up for, in ms and in bytes. */
 const LATE_MOST = 20;
+const LATE_BYTES = 131_072;
 
 /**
  * Spreads what is sent over time: a bucket of bytes that fills at the pacing rate and holds one burst. Made for timers of 1 ms: who waits for
- * `nextAt` and comes late gets what the rate gave meanwhile, up to 20 ms of it, so that the rate is met on average; who was not
+ * `nextAt` and comes late gets what the rate gave meanwhile, up to 20 ms or 128 KiB of it, so that the rate is met on average; who was not
  * waiting gets one burst at most.
  */
 export class Pacer {
@@ -66,7 +67,7 @@ export class Pacer {
     this.#filledAt = now;
     let room = sendQuantum;
     if (this.#promised !== undefined && now >= this.#promised) {
-      room += rate * Math.min(now - this.#promised, LATE_MOST);
+      room += Math.min(rate * Math.min(now - this.#promised, LATE_MOST), LATE_BYTES);
       this.#promised = undefined;
     }
     if (this.#credit > room) this.#credit = room;

@@ -1,0 +1,20 @@
+import { describe, expect, test } from 'vitest';
+import type { ControllerName } from '../../../src/udpack/congestion/index.ts';
+import { mbit, run } from './scenario.ts';
+
+const RATE = mbit(100);
+/** Bandwidth times 40 ms. */
+const PRODUCT = RATE * 40;
+
+describe.each<ControllerName>(['bbr', 'cubic', 'newreno'])('%s alone on 100 Mbit/s with 40 ms', (kind) => {
+  test('uses more than 90 % of the path, the beginning included, with a queue of one product', () => {
+    const outcome = run({
+      seed: 1,
+      duration: 15_000,
+      link: { rate: RATE, queue: PRODUCT },
+      flows: [{ kind, delay: 20 }],
+    });
+    expect(outcome.goodput(0, 0, 15_000) / RATE).toBeGreaterThan(0.9);
+    expect(outcome.goodput(0, 5000, 15_000) / RATE).toBeGreaterThan(0.95);
+  });
+});
