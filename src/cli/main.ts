@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chat } from './chat.ts';
+import { keygen } from './keygen.ts';
 import { call, emit, tail } from './once.ts';
 import { EXIT, Output, UsageError } from './output.ts';
 import { serve } from './serve.ts';
@@ -23,6 +24,8 @@ const USAGE = `hawser: real-time messaging over every transport
       asks once and prints the answer
   hawser token --secret FILE --user NAME [--room PATTERN]... [--expires 1h]
       makes a token for a relay that was started with the same secret
+  hawser keygen --out DIR [--names server.key,server.pub] [--json]
+      makes a pair of keys for UDPack
 
 A token may also come from the environment: HAWSER_TOKEN. PORT changes the port of serve's page.
 Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out.
@@ -40,6 +43,8 @@ const OPTIONS = {
   'token-file': { type: 'string' },
   timeout: { type: 'string' },
   expires: { type: 'string' },
+  out: { type: 'string' },
+  names: { type: 'string' },
   insecure: { type: 'boolean' },
   'trust-proxy': { type: 'string', multiple: true },
   json: { type: 'boolean' },
@@ -55,6 +60,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
   call: ['user', 'token', 'token-file', 'timeout'],
   token: ['secret', 'user', 'room', 'expires'],
+  keygen: ['out', 'names'],
 };
 
 type Values = ReturnType<typeof parse>['values'];
@@ -109,6 +115,10 @@ async function run(args: readonly string[]): Promise<number> {
       );
     case 'call':
       return call(visitOptions(one(operands, 2, 3), values), operands[1] ?? '', operands[2], output);
+    case 'keygen':
+      one(operands, 0, 0);
+      if (values.out === undefined) throw new UsageError('hawser keygen needs --out DIR');
+      return keygen(values.out, values.names, output);
     default:
       return token(one(operands, 0, 0), values);
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -215,4 +215,20 @@ test('an app of one’s own gets the server', async () => {
   const { endpoints } = JSON.parse(await server.line('listening')) as { endpoints: string[] };
   const asked = Program.hawser('call', endpoints[0] ?? '', 'twice', '21');
   expect(await asked.line('42')).toBe('42');
+});
+
+test('keygen makes a pair of keys that only its owner can read, and overwrites none', async () => {
+  const maker = Program.hawser('keygen', '--out', join(folder, 'keys'), '--names', 'prikey.pem,pubkey.pem', '--json');
+  const { key } = JSON.parse(await maker.line('.pem')) as { key: string };
+  expect(await maker.exitCode()).toBe(0);
+  expect(key).toMatch(/^[\w-]{43}$/);
+  expect(statSync(join(folder, 'keys/prikey.pem')).mode & 0o777).toBe(0o600);
+  const pair = ['prikey.pem', 'pubkey.pem'].map((name) => readFileSync(join(folder, 'keys', name), 'utf8'));
+  expect(pair[0]).toContain('BEGIN PRIVATE KEY');
+  expect(pair[1]).toContain('BEGIN PUBLIC KEY');
+  const again = Program.hawser('keygen', '--out', join(folder, 'keys'), '--names', 'prikey.pem,pubkey.pem');
+  expect(await again.exitCode()).toBe(1);
+  expect(again.errors.join()).toMatch(/ERR_KEY.*is there already/);
+  const wrong = Program.hawser('keygen', '--out', folder, '--names', '../a,b');
+  expect(await wrong.exitCode()).toBe(2);
 });
