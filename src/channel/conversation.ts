@@ -259,9 +259,11 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     }
   }
 
-  /** @internal Tells of something that happened to the conversation itself. */
-  tell(event: Name<Own>, first?: unknown, second?: unknown): void {
-    for (const listener of this.#own.of(event) ?? []) this.#call(listener, event, first, second);
+  /** @internal Tells of something that happened to the conversation itself. False when nobody listens. */
+  tell(event: Name<Own>, first?: unknown, second?: unknown): boolean {
+    const listeners = this.#own.of(event) ?? [];
+    for (const listener of listeners) this.#call(listener, event, first, second);
+    return listeners.length > 0;
   }
 
   /** @internal Tells of it, and returns what each listener returned or threw, the latter as a rejection. */

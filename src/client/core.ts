@@ -198,7 +198,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   /** The peer sends no more: without somebody who wants to know that is the end. */
   onPeerEnd(): void {
-    if (this.socket.ask('end', undefined).length === 0) void this.close(closeReason(CLOSE.noStatus));
+    if (!this.socket.tell('end')) void this.close(closeReason(CLOSE.noStatus));
   }
 
   // SessionHandler

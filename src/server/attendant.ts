@@ -160,6 +160,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   attach(connection: Connection, counts?: readonly ChannelCount[]): void {
     this.#connection = connection;
     if (this.#gate?.paused) connection.pause();
+    if (this.#isPaused) connection.pause();
     this.session.attach(connection, connection.codec, this.world.now(), counts);
   }
 

@@ -186,8 +186,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   }
 
   onEnd(): void {
-    const isAwaited = this.#attendant?.socket.ask('end', undefined).length ?? 0;
-    if (isAwaited === 0) this.close(closeReason(CLOSE.noStatus));
+    if (this.#attendant?.socket.tell('end') !== true) this.close(closeReason(CLOSE.noStatus));
   }
 
   onClosed(reason: CloseReason): void {

@@ -121,7 +121,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     }
   }
   resolveCompression(options.compression);
-  const onError = options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error));
+  const onError = guarded(options.onError);
   return {
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
@@ -149,6 +149,28 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     name: options.name ?? 'hawser',
     world: realWorld(),
   };
+}
+
+function logError(error: unknown, during: string): void {
+  console.error(`hawser: ${during} failed:`, error);
+}
+
+/** What hears of failures may fail itself, now or later: that harms nobody, and is logged with what it was told. */
+function guarded(onError: ServerOptions['onError'] = logError): ResolvedServerOptions['onError'] {
+  return (error, during) => void tell(onError, error, during);
+}
+
+async function tell(
+  onError: (error: unknown, during: string) => unknown,
+  error: unknown,
+  during: string,
+): Promise<void> {
+  try {
+    await onError(error, during);
+  } catch (why) {
+    logError(error, during);
+    logError(why, 'onError');
+  }
 }
 
 function originOf(text: string): string | undefined {
