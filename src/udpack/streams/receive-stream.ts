@@ -2,11 +2,29 @@ import { readVarint, varintLengthAt } from '../../core/index.ts';
 import type { Fault } from '../faults.ts';
 import { STREAM } from '../frames.ts';
 import { Ranges } from '../ranges.ts';
+import type { Assembly } from './assembly.ts';
 import type { ReceiveCredit } from './credit.ts';
-import type { StreamEvent } from './events.ts';
-import { GAPS_MOST, type ReceiveHost } from './intake.ts';
+import type { EventQueue, StreamEvent } from './events.ts';
 import { PacketReader, type PacketSink } from './packet-reader.ts';
 import { Reorder } from './reorder.ts';
+
+/** What the receiving halves of a session's streams share. */
+export interface ReceiveHost {
+  readonly events: EventQueue;
+  /** Credit of the session. */
+  readonly credit: ReceiveCredit;
+  readonly assembly: Assembly;
+  readonly packetBytesMost: number;
+  /** Holes that all streams keep book of. */
+  gaps: number;
+  /** Credit of the stream or the session may be due. */
+  released(stream: ReceiveStream): void;
+  /** Packets that are not whole take less, or another one is the oldest. */
+  eased(): void;
+}
+
+/** More holes than this in what came out of order, in all streams of a session, close it. */
+export const GAPS_MOST = 32_768;
 
 /** A loose packet whose length is known and that is not whole. */
 interface Pending {
@@ -134,6 +152,7 @@ export class ReceiveStream implements PacketSink {
 
   reserve(bytes: number): void {
     this.#host.assembly.reserve(this, bytes);
+    if (bytes < 0) this.#host.eased();
   }
 
   /** Lets go of all; the session forgets it. */
@@ -141,6 +160,7 @@ export class ReceiveStream implements PacketSink {
     this.#discard();
     this.credit.close();
     this.#host.assembly.forget(this);
+    this.#host.eased();
   }
 
   /** The rules of RFC 9000 4.1 and 4.5: credit, and a final size that stands. */
@@ -311,7 +331,7 @@ export class ReceiveStream implements PacketSink {
 
   #tellEnd(): void {
     // A packet that is cut short here waits for a SKIP.
-    if (this.#at !== this.#finalSize || this.#reader?.between === false || this.#endTold) return;
+    if (this.#at !== this.#finalSize || this.#reader?.between === false || this.#endTold || this.paused) return;
     this.#endTold = true;
     this.#host.events.push({ type: 'end', stream: this.id });
   }

@@ -4,10 +4,15 @@ import { Ranges } from '../ranges.ts';
 import type { SentFrame } from '../sent.ts';
 import { type Write, type WriteOwner, Writes } from './writes.ts';
 
+/** Credit of a session that the peer gave, and what of it is used. */
+export interface Flow {
+  most: number;
+  sent: number;
+}
+
 /** What the sending halves of a session's streams share. */
 export interface SendHost {
-  /** Credit of the session, and what of it is used. */
-  readonly flow: { most: number; sent: number };
+  readonly flow: Flow;
   /** All of a write was acknowledged, or it was given up. */
   told(stream: SendStream, write: Write, acknowledged: boolean): void;
   /** It may have something to send again. */
@@ -44,6 +49,8 @@ export class SendStream implements WriteOwner {
   priority: number;
   /** How far the peer lets this stream go. */
   most = 0;
+  /** Ours, and the peer has not allowed it yet. */
+  waiting = false;
   /** Where in the schedule it stands; the schedule's own. */
   scheduled = false;
   turn = 0;
@@ -64,7 +71,7 @@ export class SendStream implements WriteOwner {
   readonly #lost = new Ranges();
   /** The first offset that was not sent. */
   #next = 0;
-  /** A packet that was given up after a part of it was sent: it ends, one unit later, where sending stopped. */
+  /** A packet that was given up when a part of it was sent: it is to end, one unit later, where sending stopped. */
   #cut: Write | undefined;
   #skipsOut = 0;
   #finDue = false;
@@ -136,16 +143,25 @@ export class SendStream implements WriteOwner {
       this.#host.ready(this);
       return;
     }
-    const whole = write.end <= this.#next;
-    const to = whole ? write.end : this.#next;
-    this.#acked.add(write.start, to);
-    this.#lost.remove(write.start, to);
-    if (whole) this.#skip(write.start, write.end);
-    else {
+    if (write.end <= this.#next) {
+      this.#acked.add(write.start, write.end);
+      this.#lost.remove(write.start, write.end);
+      this.#skip(write);
+    } else {
       this.#cut = write;
       this.#host.ready(this);
     }
-    this.#release();
+  }
+
+  /** Drops packets that wait and are too long for the peer, as was not known when they were written. */
+  dropLonger(packetBytes: number): void {
+    const { waiting } = this.#writes;
+    const longer: Write[] = [];
+    for (let at = 0; at < waiting.length; at++) {
+      const write = waiting.at(at);
+      if (write?.packet === true && write.bytes.length > packetBytes) longer.push(write);
+    }
+    for (const write of longer) this.giveUp(write);
   }
 
   skipAcked(skip: Skip): void {
@@ -173,10 +189,10 @@ export class SendStream implements WriteOwner {
    */
   fill(writer: FrameWriter, sent: SentFrame[]): number {
     if (this.finished || this.resetCode !== undefined) return FILL.blocked;
+    if (this.#cut !== undefined && this.#credit() > 0) this.#cutOff(this.#cut);
     const from = this.#lost.first;
     if (from !== undefined) return this.#frame(writer, sent, from, this.#lost.toAt(0));
     const { flow } = this.#host;
-    if (this.#cut !== undefined && this.#credit() > 0) this.#cutOff(this.#cut);
     if (!this.#fresh) return this.#finDue ? this.#frame(writer, sent, this.#next, this.#next) : FILL.blocked;
     const credit = this.#credit();
     if (credit <= 0) return FILL.blocked;
@@ -316,8 +332,8 @@ export class SendStream implements WriteOwner {
   #drop(write: Write | undefined): void {
     if (write === undefined || write.told) return;
     this.buffered -= write.units;
+    write.told = true;
     this.#host.told(this, write, false);
-    write.settle();
   }
 
   /** Forgets the writes at the front that are acknowledged or given up. */
@@ -329,7 +345,10 @@ export class SendStream implements WriteOwner {
     }
   }
 
-  /** Ends a packet that was sent in part: the unit after it is never sent, so that nobody takes what follows for its rest. */
+  /**
+   * Ends a packet that was sent in part: the unit after it is never sent, so that nobody takes what follows for its rest. Until there is
+   * credit for that unit, what was sent of the packet is not given up: the peer must get on to give credit.
+   */
   #cutOff(write: Write): void {
     this.#cut = undefined;
     this.#next++;
@@ -337,14 +356,16 @@ export class SendStream implements WriteOwner {
     write.end = this.#next;
     this.#writes.end = this.#next;
     this.#acked.add(write.start, write.end);
-    this.#skip(write.start, write.end);
-    this.#release();
+    this.#lost.remove(write.start, write.end);
+    this.#skip(write);
   }
 
-  #skip(from: number, to: number): void {
-    this.skips.push({ from, to, acked: false });
+  #skip(write: Write): void {
+    write.settle();
+    this.skips.push({ from: write.start, to: write.end, acked: false });
     this.#skipsOut++;
     this.#host.urgent(this);
+    this.#release();
   }
 
   #finish(): void {

@@ -28,8 +28,10 @@ export interface StreamsMemory {
   readonly datagrams: number;
   /** Pages in which data wait for what is missing before them, or for a paused stream to go on. */
   readonly waiting: number;
-  /** Packets that are not whole yet. */
+  /** Memory of packets that are not whole yet. */
   readonly assembly: number;
+  /** What came and was not released: it waits in pages, or in events that were not taken. */
+  readonly unreleased: number;
   /** Streams, in number. */
   readonly streams: number;
   /** Holes that are kept book of, in number. */

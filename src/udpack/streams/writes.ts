@@ -17,6 +17,7 @@ export interface WriteOwner {
  */
 export class Write implements Expiring {
   readonly number: number;
+  readonly packet: boolean;
   readonly loose: boolean;
   readonly expires: Instant;
   /** Bytes that it takes in the stream. */
@@ -35,6 +36,7 @@ export class Write implements Expiring {
     this.#owner = owner;
     this.number = number;
     this.bytes = bytes;
+    this.packet = packet;
     this.loose = loose;
     this.expires = expires;
     this.#head = packet ? varintLength(bytes.length + 1) : 0;

@@ -1,22 +1,4 @@
-import type { ReceiveCredit } from './credit.ts';
-import type { EventQueue } from './events.ts';
 import type { ReceiveStream } from './receive-stream.ts';
-
-/** What the receiving halves of a session's streams share. */
-export interface ReceiveHost {
-  readonly events: EventQueue;
-  /** Credit of the session. */
-  readonly credit: ReceiveCredit;
-  readonly assembly: Assembly;
-  readonly packetBytesMost: number;
-  /** Holes that all streams keep book of. */
-  gaps: number;
-  /** Credit of the stream or the session may be due. */
-  released(stream: ReceiveStream): void;
-}
-
-/** More holes than this in what came out of order, in all streams of a session, close it. */
-export const GAPS_MOST = 32_768;
 
 /**
  * Packets of a session that are partly here. Their bytes have been released, so credit does not bound them: a packet may be longer
