@@ -175,6 +175,26 @@ describe('HTTP on the port of a WebSocket server', () => {
     expect(await said).toContain('101 Switching Protocols');
   });
 
+  test.each([
+    ['h2c', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n'],
+    ['a WebSocket', `${UPGRADE}\r\n`],
+  ])('an upgrade to %s behind a request that has no answer yet is cut', async (_, upgrade) => {
+    const first = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n';
+    await using slow = await open({
+      onRequest: ((...[, response]) => void response.write('begun')) satisfies RequestListener,
+    });
+    await using plain = await open();
+    for (const bench of [slow, plain]) {
+      const socket = visit(portOf(bench));
+      const said = read(socket);
+      socket.write(first + upgrade);
+      expect(await said).not.toContain('101 ');
+      const next = await fetch(`http://127.0.0.1:${portOf(plain)}/`);
+      expect(next.status).toBe(426);
+      await next.text();
+    }
+  });
+
   test('closing the listener leaves no connection of HTTP open', async () => {
     await using bench = await open({ onRequest: echoTarget });
     const agent = new Agent({ keepAlive: true });

@@ -54,6 +54,10 @@ export function onUpgrade(
   head: Uint8Array,
 ): void {
   const socket = stream as Socket;
+  if (isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
   const verdict = judgeUpgrade(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders);
   if (verdict.kind === 'http') {
     if (server === undefined) sendAway(lobby, socket, upgradeRequired());
@@ -68,6 +72,15 @@ export function onUpgrade(
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   receiveUpgrade(lobby, socket, verdict.request, head);
+}
+
+/**
+ * Whether an earlier request on the connection has no whole answer yet. Who sends an upgrade behind it can't know what will be spoken, and an
+ * answer in the midst of another protocol is none.
+ */
+function isAnswering(socket: Socket): boolean {
+  // Where node:http keeps the answer that has the connection; it refuses to assign a second by the same word.
+  return (Reflect.get(socket, '_httpMessage') ?? null) !== null;
 }
 
 /** Node has taken the connection away from its server: the request is answered, and the connection ends with it. */
