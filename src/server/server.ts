@@ -289,7 +289,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   /** @throws HawserError ERR_OPTION for a dialect that is unknown. */
   #listenOptions(isOnLoopback: () => boolean, endpoint?: Endpoint): ListenOptions {
-    const { world, limits, times, compression, onRequest, dialects, trusts } = this.#options;
+    const { world, limits, times, compression, onRequest, onError, dialects, trusts } = this.#options;
     const namespace = endpoint?.namespace ?? '/';
     const dialect = endpoint?.reserved.dialect;
     dialects.plain(dialect);
@@ -299,6 +299,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
       closeWait: times.closeWait,
       loginWait: times.loginWait,
+      writeWait: times.writeWait,
+      report: onError,
       protocols: dialects.offered,
       ...(trusts && { trusts }),
       distrusted: () => this.#admission.distrusted(),

@@ -166,6 +166,10 @@ export interface ListenOptions extends LinkOptions {
   readonly protocols: readonly string[];
   /** How long a peer may take, in ms, to finish the upgrade or to send its first byte. */
   readonly loginWait: number;
+  /** How long, in ms, none of the bytes of an HTTP answer may move (ws). Default 30,000. */
+  readonly writeWait?: number;
+  /** Hears what `onRequest` threw. Default `world.report`. */
+  report?(error: unknown, during: string): void;
   /** Asked as soon as the peer is known, before any memory is spent on it; undefined lets it in. */
   admit(peer: Peer): Refusal | undefined;
   /** Called for each link that is up. `start` must be called before the call returns, or soon after. */

@@ -4,6 +4,7 @@ import { CLOSE } from '../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../runtime/index.ts';
 import type { Refusal, TlsListenOptions } from '../transport/index.ts';
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
+import { wholeMs } from './settings.ts';
 import { attach, detach, Parting } from './sockets.ts';
 import { known, type SecureOptions } from './tls.ts';
 
@@ -35,7 +36,7 @@ export class TlsGate {
         requestCert: this.#requestCert !== false,
         // We judge, so that the peer can be told in words.
         rejectUnauthorized: false,
-        handshakeTimeout: reception.options.loginWait + MARGIN,
+        handshakeTimeout: wholeMs(reception.options.loginWait + MARGIN),
         ALPNProtocols: alpn.length > 0 ? [...alpn] : undefined,
       }),
       (socket) => this.#secured(socket),
@@ -154,5 +155,6 @@ const UNTRUSTED: Refusal = {
 
 /** What the raw and the safe face of one connection have in common. */
 function idOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -7,7 +7,9 @@ import { known } from './tls.ts';
 type Rule = readonly [is: (value: unknown) => boolean, what: string];
 
 const BOOLEAN: Rule = [(value) => typeof value === 'boolean', 'true or false'];
-const MS: Rule = [(value) => isNumber(value) && value <= 2 ** 31 - 1, 'ms from 0'];
+/** The longest that a timer of Node's can be told, ms. */
+const MOST_MS = 2 ** 31 - 1;
+const MS: Rule = [(value) => isNumber(value) && value <= MOST_MS, 'ms from 0'];
 const FUNCTION: Rule = [(value) => typeof value === 'function', 'a function'];
 const OBJECT: Rule = [(value) => typeof value === 'object' && value !== null, 'an object'];
 const COUNT: Rule = [(value) => Number.isInteger(value) && isNumber(value) && value > 0, 'a whole number from 1'];
@@ -93,6 +95,11 @@ function check(where: string, options: object, rules: Readonly<Record<string, Ru
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && value >= 0;
+}
+
+/** A time as Node takes it, which has bounds and no fractions where ours have none. */
+export function wholeMs(ms: number): number {
+  return Math.min(Math.ceil(ms), MOST_MS);
 }
 
 /** How node:net makes the connections of a server. */

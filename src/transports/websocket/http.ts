@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type HttpRefusal, judgeUpgrade, refuse } from '../../websocket/index.ts';
-import { detach } from '../sockets.ts';
+import { wholeMs } from '../settings.ts';
+import { detach, watchIdle } from '../sockets.ts';
 import { receiveUpgrade, sendAway, upgradeRequired } from './grant.ts';
 import { type Lobby, pathOf } from './routes.ts';
 
@@ -11,17 +12,39 @@ import { type Lobby, pathOf } from './routes.ts';
  * and listens on nothing itself.
  */
 export function hiddenHttpServer(lobby: Lobby): Server {
-  const { loginWait } = lobby.options;
+  const { loginWait, writeWait = WRITE_WAIT, net } = lobby.options;
   const server = createServer({
-    headersTimeout: loginWait,
-    requestTimeout: Math.max(loginWait, REQUEST_WAIT),
-    connectionsCheckingInterval: Math.max(MIN_CHECK, Math.min(loginWait, MAX_CHECK)),
+    headersTimeout: wholeMs(loginWait),
+    requestTimeout: wholeMs(Math.max(loginWait, REQUEST_WAIT)),
+    connectionsCheckingInterval: wholeMs(Math.max(MIN_CHECK, Math.min(loginWait, MAX_CHECK))),
   });
-  server.on('request', (request, response) => handlerOf(lobby, request)(request, response));
+  const idleTimeout = net?.idleTimeout ?? 0;
+  server.timeout = wholeMs(idleTimeout > 0 ? idleTimeout : writeWait);
+  if (idleTimeout > 0) server.keepAliveTimeout = Math.min(server.keepAliveTimeout, wholeMs(idleTimeout));
+  server.on('timeout', (socket) => {
+    // An answer that is still being made may take its time; one that nobody reads may not.
+    if (idleTimeout > 0 || !isAnswering(socket) || socket.writableLength > 0) socket.destroy();
+  });
+  server.on('request', (request, response) => void answer(lobby, request, response));
   server.on('upgrade', (request, socket, head) => onUpgrade(lobby, server, request, socket, head));
   // Without a port of its own it would never begin to look for requests that take too long.
   server.emit('listening');
   return server;
+}
+
+/** Has a request answered; what the application throws meanwhile, now or later, costs that connection alone. */
+async function answer(lobby: Lobby, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    // A listener promises nothing by its type, and may all the same.
+    const result: unknown = handlerOf(lobby, request)(request, response);
+    await result;
+  } catch (error) {
+    const { options } = lobby;
+    if (options.report === undefined) options.world.report?.(error);
+    else options.report(error, 'onRequest');
+    if (response.headersSent) response.destroy();
+    else response.writeHead(500, { Connection: 'close' }).end();
+  }
 }
 
 /** What the owner of the path answers with, or else the first who answers at all. */
@@ -33,6 +56,7 @@ function handlerOf({ routes }: Lobby, request: IncomingMessage): RequestListener
 
 /** ms. */
 const REQUEST_WAIT = 60_000;
+const WRITE_WAIT = 30_000;
 const MIN_CHECK = 100;
 const MAX_CHECK = 5000;
 
@@ -64,7 +88,7 @@ export function onUpgrade(
     else answerOnce(lobby, server, request, socket);
     return;
   }
-  socket.setTimeout(0);
+  watchIdle(socket, lobby.options.net?.idleTimeout ?? 0);
   if (verdict.kind === 'refuse') {
     sendAway(lobby, socket, verdict.refusal);
     return;
@@ -97,6 +121,7 @@ function answerOnce(lobby: Lobby, server: Server, request: IncomingMessage, sock
     socket.destroySoon();
   });
   socket.on('error', () => socket.destroy());
+  socket.setTimeout(server.timeout, () => server.emit('timeout', socket) || socket.destroy());
   socket.resume();
   server.emit('request', request, response);
 }
