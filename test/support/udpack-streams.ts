@@ -59,6 +59,30 @@ export function handlerOf(streams: Streams): FrameHandler {
   };
 }
 
+/** The frames of a datagram, by their names in `FrameHandler`, with what they were told. */
+export function framesOf(bytes: Uint8Array): [name: string, ...values: unknown[]][] {
+  const frames: [string, ...unknown[]][] = [];
+  const handler = new Proxy({} as FrameHandler, {
+    get:
+      (_, name) =>
+      (...values: unknown[]): undefined => {
+        frames.push([String(name), ...values.map((value) => (value instanceof Uint8Array ? value.length : value))]);
+      },
+  });
+  new FrameReader().read(bytes, handler);
+  return frames;
+}
+
+/** All that a machine has to send now, as frames; each is acknowledged at once if `acked`. */
+export function framesSent(streams: Streams, now: Instant = 0, acked = false): ReturnType<typeof framesOf> {
+  const frames: ReturnType<typeof framesOf> = [];
+  for (let sent = nextDatagram(streams, now); sent !== undefined; sent = nextDatagram(streams, now)) {
+    frames.push(...framesOf(sent.bytes));
+    if (acked) for (const frame of sent.frames) frame.acked(now);
+  }
+  return frames;
+}
+
 export function eventsOf(streams: Streams): StreamEvent[] {
   const events: StreamEvent[] = [];
   for (let event = streams.poll(); event !== undefined; event = streams.poll()) events.push(event);
@@ -78,6 +102,29 @@ export function nextDatagram(streams: Streams, now: Instant = 0, size = 1200): S
 function filled(streams: Streams, writer: FrameWriter, now: Instant): Sent | undefined {
   const frames: SentFrame[] = [];
   return streams.fill(writer, frames, now) ? { bytes: writer.bytes.slice(0, writer.at), frames } : undefined;
+}
+
+/** Takes a machine's datagrams until it has no more. */
+export function datagramsOf(streams: Streams, now: Instant = 0, size = 1200): Sent[] {
+  const all: Sent[] = [];
+  for (let sent = nextDatagram(streams, now, size); sent !== undefined; sent = nextDatagram(streams, now, size))
+    all.push(sent);
+  return all;
+}
+
+/** Has one machine read the datagrams of another; the first fault, if there is one. */
+export function deliver(datagrams: readonly Sent[], to: Streams): Fault | undefined {
+  let fault: Fault | undefined;
+  for (const { bytes } of datagrams) fault ??= new FrameReader().read(bytes.slice(), handlerOf(to));
+  return fault;
+}
+
+/** A machine whose peer has the same limits. */
+export function machine(role: Role, limits: Partial<UdpackLimits> = {}): Streams {
+  const all = { ...UDPACK_LIMITS, ...limits };
+  const streams = new Streams({ role, limits: all, onWork: () => {} });
+  streams.start(parametersOf(all));
+  return streams;
 }
 
 /** What a channel does to datagrams; times in ms, the others from 0 to 1. */

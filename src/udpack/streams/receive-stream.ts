@@ -24,7 +24,10 @@ export interface ReceiveHost {
 }
 
 /** More holes than this in what came out of order, in all streams of a session, close it. */
-export const GAPS_MOST = 32_768;
+export const GAPS_MOST = 16_384;
+
+/** Loose packets of one stream that are partly here; further ones wait for their turn. */
+const PENDING_MOST = 256;
 
 /** A loose packet whose length is known and that is not whole. */
 interface Pending {
@@ -155,6 +158,12 @@ export class ReceiveStream implements PacketSink {
     if (bytes < 0) this.#host.eased();
   }
 
+  /** The peer has reset it, and the application is told: nothing more is. */
+  finish(): void {
+    this.finished = true;
+    this.#swallowKept();
+  }
+
   /** Lets go of all; the session forgets it. */
   close(): void {
     this.#discard();
@@ -186,7 +195,8 @@ export class ReceiveStream implements PacketSink {
     if (offset > this.#at || this.paused) return this.#keep(flags, offset, data);
     // In order: read as it is, but for what was handed on before.
     const stop = Math.min(end, this.#passed.first ?? end);
-    const fault = this.#read(data.subarray(this.#at - offset, stop - offset));
+    const whole = offset === this.#at && stop === end;
+    const fault = this.#read(whole ? data : data.subarray(this.#at - offset, stop - offset));
     if (fault !== undefined) return fault;
     if (stop < end) this.#insert(stop, data.subarray(stop - offset));
     return undefined;
@@ -238,7 +248,7 @@ export class ReceiveStream implements PacketSink {
 
   #await(packet: Pending): void {
     const pending = this.#pending;
-    if (this.#passed.overlaps(packet.start, packet.end)) return;
+    if (pending.length >= PENDING_MOST || this.#passed.overlaps(packet.start, packet.end)) return;
     if (this.#finalSize !== undefined && packet.end > this.#finalSize) return;
     let index = pending.length;
     while (index > 0 && (pending[index - 1]?.start ?? 0) > packet.start) index--;
@@ -261,16 +271,16 @@ export class ReceiveStream implements PacketSink {
     }
   }
 
-  /** A packet ahead of its turn; a gravestone if there are no bytes. */
+  /**
+   * A packet ahead of its turn; a gravestone if there are no bytes. Its credit goes back when its turn comes: so a stream never keeps
+   * book of more than its window.
+   */
   #handOn(start: number, end: number, bytes: Uint8Array | undefined): void {
     if (this.#passed.overlaps(start, end)) return;
     this.#passed.add(start, end);
     this.#reorder.held.add(start, end);
-    if (bytes !== undefined) this.packet(bytes, end - start);
-    else {
-      this.gravestone();
-      this.consumed(end - start);
-    }
+    if (bytes !== undefined) this.packet(bytes, 0);
+    else this.gravestone();
     if (this.#pending.length > 0) this.#pending = this.#pending.filter((packet) => packet.start !== start);
   }
 
@@ -280,7 +290,6 @@ export class ReceiveStream implements PacketSink {
       this.#passed.add(from, to);
       this.#pending = this.#pending.filter((packet) => packet.end <= from || packet.start >= to);
       this.gravestone();
-      this.consumed(to - from);
       return undefined;
     }
     // It must be the packet that is being read, and end within it.
@@ -307,6 +316,7 @@ export class ReceiveStream implements PacketSink {
       const fault = this.#readHeld(Math.min(held.toAt(0), passed ?? Number.POSITIVE_INFINITY));
       if (fault !== undefined) return fault;
     }
+    while ((this.#pending[0]?.start ?? this.#at) < this.#at) this.#pending.shift();
     this.#tellEnd();
     return undefined;
   }
@@ -322,10 +332,11 @@ export class ReceiveStream implements PacketSink {
     const to = this.#passed.toAt(0);
     this.#passed.dropFirst(1);
     if (to <= this.#at) return undefined;
-    this.#reorder.drop(this.#at, to);
+    const from = this.#at;
+    this.#reorder.drop(from, to);
     this.#at = to;
     this.#reader?.abandon(to);
-    while ((this.#pending[0]?.start ?? to) < to) this.#pending.shift();
+    this.consumed(to - from);
     return undefined;
   }
 

@@ -257,6 +257,7 @@ export class SendStream implements WriteOwner {
     const room = writer.room - this.#overhead(from);
     if (room < 1) return FILL.noRoom;
     const reach = this.#reach(from, Math.min(most, from + room));
+    if (reach === from && from < most) return FILL.blocked;
     let to = reach;
     // Without a length it must fill the datagram; so the few bytes that a length takes may have to stay behind.
     const counted = to - from < room;

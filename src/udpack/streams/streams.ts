@@ -306,8 +306,7 @@ export class Streams implements FrameSource {
       case 'end':
         return this.#passData(event);
       case 'reset': {
-        const stream = this.#table.get(event.stream);
-        if (stream !== undefined) stream.receive.finished = true;
+        this.#table.get(event.stream)?.receive.finish();
         this.#table.finish(event.stream);
         return true;
       }
@@ -323,7 +322,7 @@ export class Streams implements FrameSource {
       if (event.type !== 'end') this.#inflow.release(event.credit);
       return false;
     }
-    if (receive.paused && receive.stopCode === undefined) {
+    if (receive.paused && receive.stopCode === undefined && !receive.finished) {
       receive.kept.push(event);
       return false;
     }

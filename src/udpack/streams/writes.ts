@@ -171,7 +171,7 @@ export class Writes {
     if (before !== undefined) this.waiting.push(before);
   }
 
-  /** Which of the begun ones `offset` lies in, or the first when it lies before that. */
+  /** Which of the begun ones `offset` lies in; the first when it lies before that, one past the last when it lies behind. */
   find(offset: number): number {
     let low = 0;
     let high = this.begun.length;
@@ -180,7 +180,7 @@ export class Writes {
       if ((this.begun.at(middle)?.start ?? 0) <= offset) low = middle;
       else high = middle;
     }
-    return low;
+    return (this.begun.at(low)?.end ?? Number.POSITIVE_INFINITY) > offset ? low : low + 1;
   }
 
   copy(writer: FrameWriter, from: number, to: number): void {
