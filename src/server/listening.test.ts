@@ -197,7 +197,10 @@ describe('other processes', () => {
       {},
       {
         url: 'tcp://127.0.0.1:0',
-        onSocket: (socket) => child.send('socket', socket),
+        onSocket: (socket) => {
+          child.send('socket', socket);
+          return true;
+        },
       },
     );
     const sockets = [await dial(urls[0] ?? ''), await dial(urls[0] ?? '')];

@@ -144,7 +144,10 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#others().user(...users);
   }
 
-  /** Stops reading from the peer until `resume`, so that it feels back-pressure; longer than `times.readWait` it counts as silent. */
+  /**
+   * Stops reading from the peer until `resume`, so that it feels back-pressure, also over links that come later. Nobody is judged silent
+   * meanwhile; one that goes is noticed when reading goes on.
+   */
   pause(): void {
     this.#attendant.stopReading();
   }

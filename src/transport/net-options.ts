@@ -53,13 +53,13 @@ export interface NetListenOptions {
   readonly keepAlive?: boolean;
   /** ms without a byte before the first probe. Default 0: the system's own. */
   readonly keepAliveDelay?: number;
-  /** ms without a byte either way after which a link is closed with 4000. Default 0: none. */
+  /** ms without a byte either way after which a link is closed with 4000, and a connection that speaks HTTP cut. Default 0: none. */
   readonly idleTimeout?: number;
   /** Connections at one time; a further one is told why (on tls and wss: cut) and counted in `stats.refused`. Default: no bound. */
   readonly maxConnections?: number;
   /**
    * Hears of each connection before a byte of it is read; true takes it away from this server, for instance to hand it to another process
-   * (`child.send('socket', socket)`), where `server.take` goes on with it. The socket is a net.Socket.
+   * (`child.send('socket', socket)`), where what `server.receive` gave goes on with it. The socket is a net.Socket.
    */
   onSocket?(socket: unknown): boolean;
   /** Whether `onSocket` gets its sockets paused, so that none of their bytes are lost. Default true. */

@@ -106,6 +106,34 @@ describe('HTTP on the port of a WebSocket server', () => {
     expect(await response.text()).toBe(String(1 << 20));
   });
 
+  test.each([1, 2])('that stands still for idleTimeout is cut, in request %i of a connection', async (nth) => {
+    const onRequest: RequestListener = ({ url }, response) => {
+      if (url === `/${nth}`) response.write('begun');
+      else response.end('done');
+    };
+    await using bench = await open({ net: { idleTimeout: 80 }, onRequest });
+    const socket = visit(portOf(bench));
+    const said = read(socket);
+    for (let i = 1; i <= nth; i++) {
+      socket.write(`GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await once(socket, 'data');
+    }
+    expect(await said).toContain('begun');
+    await bench.until(() => (bench.listener as WebSocketListener).stats.connections === 0);
+  });
+
+  test('and then an upgrade, on one connection: the link has the options of the listener', async () => {
+    await using bench = await open({ net: { idleTimeout: 80 }, onRequest: echoTarget });
+    const socket = visit(portOf(bench));
+    const said = read(socket);
+    socket.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(socket, 'data');
+    socket.write(`${UPGRADE}Sec-WebSocket-Protocol: ${bench.protocols[0]}\r\n\r\n`);
+    const server = new End(await bench.accepted());
+    expect((await server.end).code).toBe(4000);
+    expect(await said).toContain('101 Switching Protocols');
+  });
+
   test('is 426 without onRequest', async () => {
     await using bench = await open();
     const response = await fetch(`http://127.0.0.1:${portOf(bench)}/`);

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type HttpRefusal, judgeUpgrade, refuse } from '../../websocket/index.ts';
-import { wholeMs } from '../settings.ts';
+import { tune, wholeMs } from '../settings.ts';
 import { detach, watchIdle } from '../sockets.ts';
 import { receiveUpgrade, sendAway, upgradeRequired } from './grant.ts';
 import { type Lobby, pathOf } from './routes.ts';
@@ -93,8 +93,7 @@ export function onUpgrade(
     sendAway(lobby, socket, verdict.refusal);
     return;
   }
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true);
+  tune(socket, 'ws', lobby.options.net ?? {});
   receiveUpgrade(lobby, socket, verdict.request, head);
 }
 
