@@ -78,6 +78,19 @@ describe('several URLs', () => {
     },
   );
 
+  test.each<[string, object]>([
+    ['a limit that is the server’s', { limits: { sockets: 5 } }],
+    ['a time that is the server’s', { times: { rateWait: 5 } }],
+    ['a wait below 0', { reconnect: { first: -1 } }],
+    ['a wait that is no number', { reconnect: { most: '5' } }],
+    ['attempts that are NaN', { reconnect: { attempts: Number.NaN } }],
+    ['something about coming back that nobody knows', { reconnect: { max: 5 } }],
+    ['a timeout below 0', { timeout: -1 }],
+    ['a timeout that is NaN', { timeout: Number.NaN }],
+  ])('%s is no option', async (_, options) => {
+    expect((await errorOf(connect('tcp://127.0.0.1:1', options))).code).toBe('ERR_OPTION');
+  });
+
   test('no URL at all is none', async () => {
     expect(await errorOf(connect([]))).toMatchObject({ code: 'ERR_URL' });
   });

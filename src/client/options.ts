@@ -104,9 +104,17 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   return {
     ...options,
     token: typeof token === 'function' ? token : () => token,
-    timeout: options.timeout ?? 20_000,
+    timeout: fillNumbers(
+      { timeout: 20_000 },
+      options.timeout === undefined ? {} : { timeout: options.timeout },
+      'connect',
+    ).timeout,
     persistent: options.persistent ?? false,
-    reconnect: { first: 500, most: 10_000, attempts: reconnect === false ? 0 : Infinity, ...reconnect },
+    reconnect: fillNumbers(
+      { first: 500, most: 10_000, attempts: reconnect === false ? 0 : Infinity },
+      reconnect || undefined,
+      'reconnect',
+    ),
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},

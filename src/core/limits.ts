@@ -8,24 +8,24 @@ export interface Limits {
   readonly backlogBytes: number;
   /** Bytes kept for one peer until it acknowledges them; over it `send` returns false, or the session ends while the link is down. */
   readonly resumeBytes: number;
-  /** Sockets of one address off loopback, at one time. */
-  readonly socketsPerAddress: number;
-  /** Sockets of one server, at one time. */
-  readonly sockets: number;
   /** Requests of one peer that wait for an answer, at one time. */
   readonly pendingRequests: number;
   /** Channels that one peer has open, at one time. */
   readonly channels: number;
   /** Bytes that a peer may send on one channel ahead of its reader. */
   readonly channelBytes: number;
-  /** Rooms that one socket is in, at one time. */
-  readonly roomsPerSocket: number;
   /** The longest name of a room, a user or an event, in UTF-16 code units. */
   readonly nameLength: number;
 }
 
 /** What only a server bounds, beside `Limits`. Kept apart so that a page doesn't load their defaults. */
 export interface ServerLimits extends Limits {
+  /** Sockets of one address off loopback, at one time. */
+  readonly socketsPerAddress: number;
+  /** Sockets of one server, at one time. */
+  readonly sockets: number;
+  /** Rooms that one socket is in, at one time. */
+  readonly roomsPerSocket: number;
   /** Namespaces that patterns have made and that exist at one time. */
   readonly namespaces: number;
   /** In rooms with more members than this nobody is told who joins and leaves. */
@@ -67,12 +67,9 @@ export const DEFAULT_LIMITS: Limits = {
   messageBytes: 1 << 20,
   backlogBytes: 1 << 20,
   resumeBytes: 1 << 20,
-  socketsPerAddress: 100,
-  sockets: 100_000,
   pendingRequests: 1000,
   channels: 100,
   channelBytes: 1 << 18,
-  roomsPerSocket: 1000,
   nameLength: 256,
 };
 
@@ -87,6 +84,9 @@ export const DEFAULT_TIMES: Times = {
 };
 
 export const SERVER_LIMITS: Omit<ServerLimits, keyof Limits> = {
+  socketsPerAddress: 100,
+  sockets: 100_000,
+  roomsPerSocket: 1000,
   namespaces: 10_000,
   presenceMembers: 1000,
   requestAll: 1000,

@@ -1,4 +1,4 @@
-import { CLOSE, HawserError, type Limits } from '../core/index.ts';
+import { CLOSE, HawserError, type ServerLimits } from '../core/index.ts';
 import { describeEndpoint, type Endpoint, type Peer, type Refusal } from '../transport/index.ts';
 import { isLoopback } from './listening.ts';
 import type { ResolvedServerOptions } from './options.ts';
@@ -84,11 +84,11 @@ const TOO_MANY = 'too many sockets';
 
 /** So many places in all, and so many for each address off loopback. */
 class Places {
-  readonly #limits: Limits;
+  readonly #limits: ServerLimits;
   readonly #perAddress = new Map<string, number>();
   #taken = 0;
 
-  constructor(limits: Limits) {
+  constructor(limits: ServerLimits) {
     this.#limits = limits;
   }
 
