@@ -11,7 +11,7 @@ export type { EventMessage, EventMiddleware } from './gate.ts';
 export type { Handshake } from './handshake.ts';
 export type { AttachOptions, ListenTarget } from './listening.ts';
 export type { Arrival, ConnectionMiddleware } from './middleware.ts';
-export type { RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
+export type { ListOptions, RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';
 export type { NamespaceAt, NamespacePattern, NamespacePatternEvents } from './pattern.ts';
 export type { Server, ServerStats } from './server.ts';

@@ -149,6 +149,9 @@ describe('presence', () => {
     expect(await house.server.members('nowhere')).toEqual({ members: [], total: 0 });
     const all = house.server.of('/');
     expect([await all.count('hall'), await all.countUsers(), await all.countUser('ada')]).toEqual([3, 2, 2]);
+    const { server } = house;
+    expect([await server.countUsers(), await server.countUser('ada')]).toEqual([2, 2]);
+    expect([(await server.users({ most: 1 })).size, (await server.rooms({ most: 0 })).size]).toEqual([1, 0]);
   });
 
   test('tells of members in rooms of limits.presenceMembers, and of larger ones nothing', async () => {

@@ -33,6 +33,11 @@ export interface RoomMembers {
   readonly total: number;
 }
 
+export interface ListOptions {
+  /** The longest list to answer with. Default 1000. */
+  readonly most?: number;
+}
+
 /** A path of the server's endpoints, with its own handlers and rooms. */
 export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Params> {
   /** What stands in the path for the names of its pattern; empty for a fixed path. */
@@ -147,7 +152,7 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
   }
 
   /** Who is in a room, on all nodes: at most `most` (default 1000), beside how many there are in all. */
-  async members(room: string, { most }: { readonly most?: number } = {}): Promise<RoomMembers> {
+  async members(room: string, { most }: ListOptions = {}): Promise<RoomMembers> {
     const [members, total] = await Promise.all([
       this.#engine.members(this.name, room, most),
       this.#engine.count(this.name, room),
@@ -171,12 +176,12 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
   }
 
   /** The rooms that have members, and how many, on all nodes; at most `most` (default 1000). */
-  rooms(most?: number): Promise<ReadonlyMap<string, number>> {
+  rooms({ most }: ListOptions = {}): Promise<ReadonlyMap<string, number>> {
     return this.#engine.rooms(this.name, most);
   }
 
   /** The users who have a socket, and how many, on all nodes; at most `most` (default 1000). */
-  users(most?: number): Promise<ReadonlyMap<string, number>> {
+  users({ most }: ListOptions = {}): Promise<ReadonlyMap<string, number>> {
     return this.#engine.users(this.name, most);
   }
 

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMES,
@@ -76,9 +77,9 @@ export interface ServerOptions {
   readonly engine?: Engine;
   /** Whether and how messages over WebSocket are compressed, with clients that do it too. Default false. */
   readonly compression?: boolean | CompressionOptions;
-  /** Answers HTTP requests on `ws:` endpoints that are no upgrade. A node:http RequestListener. */
-  readonly onRequest?: unknown;
-  /** Hears what handlers threw. Default: one line to stderr. */
+  /** Answers HTTP requests on `ws:` and `wss:` endpoints that are no upgrade. Default: 426 (Upgrade Required). */
+  readonly onRequest?: RequestListener;
+  /** Hears what handlers threw, and other failures that no caller could catch. Default: console.error. */
   readonly onError?: (error: unknown, during: string) => void;
   /**
    * Proxies that are believed when they say whom they speak for (Forwarded, X-Forwarded-For, the PROXY protocol): addresses, CIDR ranges,
@@ -104,7 +105,7 @@ export interface ResolvedServerOptions {
   readonly presence: boolean;
   readonly engine: Engine;
   readonly compression: boolean | CompressionOptions;
-  readonly onRequest: unknown;
+  readonly onRequest: RequestListener | undefined;
   readonly onError: (error: unknown, during: string) => void;
   readonly trusts: ((address: string) => boolean) | undefined;
   readonly dialects: Dialects;

@@ -132,8 +132,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   all: ServerNamespace<A>['all'] = () => this.#root.all();
   members: ServerNamespace<A>['members'] = (room, options) => this.#root.members(room, options);
   count: ServerNamespace<A>['count'] = (room) => this.#root.count(room);
-  rooms: ServerNamespace<A>['rooms'] = (most) => this.#root.rooms(most);
-  users: ServerNamespace<A>['users'] = (most) => this.#root.users(most);
+  countUsers: ServerNamespace<A>['countUsers'] = () => this.#root.countUsers();
+  countUser: ServerNamespace<A>['countUser'] = (user) => this.#root.countUser(user);
+  rooms: ServerNamespace<A>['rooms'] = (options) => this.#root.rooms(options);
+  users: ServerNamespace<A>['users'] = (options) => this.#root.users(options);
   send: ServerNamespace<A>['send'] = (event, ...rest) => this.#root.send(event, ...rest);
   requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.#root.requestAll(name, ...rest);
 
