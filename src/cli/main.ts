@@ -5,6 +5,8 @@ import { chat } from './chat.ts';
 import { keygen } from './keygen.ts';
 import { call, emit, tail } from './once.ts';
 import { EXIT, Output, UsageError } from './output.ts';
+import { receive } from './receive.ts';
+import { send } from './send.ts';
 import { serve } from './serve.ts';
 import { makeToken, readSecret } from './tokens.ts';
 import type { VisitOptions } from './visitor.ts';
@@ -22,6 +24,10 @@ const USAGE = `hawser: real-time messaging over every transport
       publishes one event
   hawser call URL REQUEST [JSON] [--timeout MS] [...]
       asks once and prints the answer
+  hawser receive --dir FOLDER [--listen URL]... [--token TOKEN | --token-file FILE] [--insecure] [--overwrite] [--once] [--json]
+      takes files in; what was broken off goes on where it was
+  hawser send FILE... URL [--token TOKEN | --token-file FILE] [--timeout MS] [--json]
+      sends files, and folders with all that is in them, to hawser receive
   hawser token --secret FILE --user NAME [--room PATTERN]... [--expires 1h]
       makes a token for a relay that was started with the same secret
   hawser keygen --out DIR [--names server.key,server.pub] [--json]
@@ -46,6 +52,9 @@ const OPTIONS = {
   out: { type: 'string' },
   names: { type: 'string' },
   insecure: { type: 'boolean' },
+  dir: { type: 'string' },
+  overwrite: { type: 'boolean' },
+  once: { type: 'boolean' },
   'trust-proxy': { type: 'string', multiple: true },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -59,6 +68,8 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
   emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
   call: ['user', 'token', 'token-file', 'timeout'],
+  receive: ['dir', 'listen', 'token', 'token-file', 'insecure', 'overwrite', 'once'],
+  send: ['token', 'token-file', 'timeout'],
   token: ['secret', 'user', 'room', 'expires'],
   keygen: ['out', 'names'],
 };
@@ -119,9 +130,29 @@ async function run(args: readonly string[]): Promise<number> {
       one(operands, 0, 0);
       if (values.out === undefined) throw new UsageError('hawser keygen needs --out DIR');
       return keygen(values.out, values.names, output);
+    case 'receive':
+      return receiveInto(one(operands, 0, 0), values, output);
+    case 'send':
+      return send(operands.slice(0, -1), visitOptions(one(operands, 2, Infinity).slice(-1), values), output);
     default:
       return token(one(operands, 0, 0), values);
   }
+}
+
+function receiveInto(_none: readonly string[], values: Values, output: Output): Promise<number> {
+  if (values.dir === undefined) throw new UsageError('hawser receive needs --dir FOLDER');
+  return receive(
+    {
+      dir: values.dir,
+      listen: values.listen ?? [],
+      token: values.token,
+      tokenFile: values['token-file'],
+      insecure: values.insecure ?? false,
+      overwrite: values.overwrite ?? false,
+      once: values.once ?? false,
+    },
+    output,
+  );
 }
 
 async function token(_none: readonly string[], { secret, user, room, expires }: Values): Promise<number> {

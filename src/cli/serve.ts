@@ -37,7 +37,7 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
 }
 
 /** The first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopSignal(): Promise<string> {
+export function stopSignal(): Promise<string> {
   return new Promise((resolveSignal) => {
     let stopping = false;
     const onSignal = (signal: NodeJS.Signals): void => {

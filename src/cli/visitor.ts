@@ -6,11 +6,15 @@ import type { RelayApi } from './relay.ts';
 /** The relay's vocabulary as its clients have it, and any event. */
 export type RelayClient = ClientSocket<RelayApi>;
 
-export interface VisitOptions {
-  readonly url: string;
-  readonly user: string | undefined;
+/** Where a token comes from. */
+export interface TokenOptions {
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
+}
+
+export interface VisitOptions extends TokenOptions {
+  readonly url: string;
+  readonly user: string | undefined;
   /** ms */
   readonly timeout: number;
 }
@@ -27,7 +31,7 @@ export async function visit(options: VisitOptions, more: ConnectOptions = {}): P
 }
 
 /** From the option, a file, or HAWSER_TOKEN: an option can be seen in the list of processes. */
-async function tokenOf({ token, tokenFile }: VisitOptions): Promise<string | undefined> {
+export async function tokenOf({ token, tokenFile }: TokenOptions): Promise<string | undefined> {
   if (token !== undefined && tokenFile !== undefined) throw new UsageError('give --token or --token-file, not both');
   if (tokenFile === undefined) return token ?? process.env['HAWSER_TOKEN'];
   const text = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {

@@ -1,0 +1,82 @@
+import { type FileReceiver, type ReceiveEvent, receiveFiles } from '../files/index.ts';
+import { EXIT, type Output, printable } from './output.ts';
+import { sized } from './progress-bar.ts';
+import { stopSignal } from './serve.ts';
+import { type TokenOptions, tokenOf } from './visitor.ts';
+
+export interface ReceiveCommand extends TokenOptions {
+  readonly dir: string;
+  readonly listen: readonly string[];
+  readonly insecure: boolean;
+  readonly overwrite: boolean;
+  /** Ends with the first transfer that its sender has brought to an end. */
+  readonly once: boolean;
+}
+
+const DEFAULT_LISTEN = 'tcp://127.0.0.1:3010';
+/** ms; who sends files sends all the time, or pings. */
+const TIMES = { heartbeat: 5000, readWait: 20_000 };
+
+/** Takes files in until SIGINT or SIGTERM. Resolves with the exit code. */
+export async function receive(command: ReceiveCommand, output: Output): Promise<number> {
+  const { dir, listen, insecure, overwrite, once } = command;
+  const token = await tokenOf(command);
+  let finish: (code: number) => void = () => {};
+  const finished = new Promise<number>((resolve) => {
+    finish = resolve;
+  });
+  const receiver = await receiveFiles(listen.length > 0 ? listen : [DEFAULT_LISTEN], {
+    dir,
+    overwrite,
+    ...(token === undefined ? {} : { token }),
+    server: { insecure, times: TIMES },
+    onEvent: (event) => {
+      tell(event, output);
+      if (once && event.event === 'ended' && event.complete) finish(event.failed > 0 ? EXIT.failure : EXIT.ended);
+    },
+  });
+  tellEndpoints(receiver, dir, output);
+  const code = await Promise.race([finished, untilStopped(output)]);
+  await receiver.close();
+  return code;
+}
+
+function tellEndpoints({ endpoints }: FileReceiver, dir: string, output: Output): void {
+  const text = `hawser takes files into ${printable(dir)} on\n${endpoints.map((url) => `  ${url}`).join('\n')}`;
+  output.tell({ event: 'listening', endpoints }, text);
+}
+
+async function untilStopped(output: Output): Promise<number> {
+  const signal = await stopSignal();
+  output.tell({ event: 'closing', signal }, `${signal}: closing`);
+  return EXIT.ended;
+}
+
+function tell(event: ReceiveEvent, output: Output): void {
+  switch (event.event) {
+    case 'begun':
+      output.tell(
+        event,
+        `${event.files} files, ${sized(event.bytes)}, are coming from ${event.remote || 'this machine'}`,
+      );
+      return;
+    case 'received':
+      output.tell({ ...event }, `received: ${printable(event.name)} (${sized(event.bytes)})`);
+      return;
+    case 'unchanged':
+      output.tell({ ...event }, `there already: ${printable(event.name)} (${sized(event.bytes)})`);
+      return;
+    case 'failed':
+      if (output.json) output.tell(event, '');
+      output.error(`${event.code}: ${event.message}`);
+      return;
+    case 'ended':
+      tellEnd(event, output);
+  }
+}
+
+function tellEnd(event: Extract<ReceiveEvent, { readonly event: 'ended' }>, output: Output): void {
+  const { received, unchanged, failed, complete } = event;
+  const counts = `${received} received, ${unchanged} there already, ${failed} failed`;
+  output.tell(event, `${complete ? 'done' : 'the sender is gone'}: ${counts}`);
+}
