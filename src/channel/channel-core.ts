@@ -285,9 +285,19 @@ export class ChannelCore implements Outlet, BytePort {
 
   #sendLast(send: Send): void {
     this.#outState = 'closed';
-    send(this.number, this.#messages.close(this.number, this.#failure), 0);
+    send(this.number, this.#lastMessage(), 0);
     this.#carrier.sentLast(this);
     this.#finishIfOver();
+  }
+
+  #lastMessage(): Outbound {
+    try {
+      return this.#messages.close(this.number, this.#failure);
+    } catch (error) {
+      // A code that can't be said: the peer hears of the end all the same.
+      this.report(error, 'reset');
+      return this.#messages.close(this.number, { code: 'ERR_INTERNAL', message: '' });
+    }
   }
 
   #receiveCredit(total: number): void {

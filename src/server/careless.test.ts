@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { House, type Scheme } from '../../test/support/house.ts';
 import { CuttingProxy } from '../../test/support/proxy.ts';
 import { connect } from '../client/index.ts';
+import { CLOSE, HawserError } from '../core/index.ts';
 import { parseEndpoint } from '../transport/index.ts';
 import { createServer, type Server, type ServerOptions, type ServerSocket } from './index.ts';
 
@@ -98,5 +99,30 @@ describe('a mistake of the application', () => {
     await expect(client.request('ask')).rejects.toMatchObject({ code: 'ERR_HANDLER_FAILED' });
     expect(await client.request('echo', 1)).toBe(1);
     expect(logged.mock.calls.map(([what]) => what)).toContain('hawser: onError failed:');
+  });
+
+  test('in the code of a reset is told, and the channel ends for both', async () => {
+    const house = await House.open({}, 'tcp');
+    open.push(house);
+    house.server.on('connection', (socket) => {
+      socket.on('channel', async () => {
+        throw new HawserError('ERR_\ud800', 'no code');
+      });
+    });
+    const client = await house.client('tcp');
+    expect(await client.openChannel('any').closed).toMatchObject({ code: 'ERR_INTERNAL' });
+    expect(house.reported).toMatchObject([{ code: 'ERR_UNENCODABLE' }]);
+    expect(await client.request('echo', 1)).toBe(1);
+  });
+
+  test.each(['constructor', '__proto__'])('in the code of a refusal, %s, is no close code', async (code) => {
+    const authenticate = (): never => {
+      throw new HawserError(code, 'no');
+    };
+    const house = await House.open({ authenticate }, 'ws');
+    open.push(house);
+    const peer = await house.peer('ws', 'hawser');
+    void peer.enter().catch(() => undefined);
+    expect((await peer.end()).code).toBe(CLOSE.authFailed);
   });
 });

@@ -125,7 +125,8 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   refuse(code: ErrorCode | (string & {}), message: string): void {
     if (this.#over) return;
     this.send(this.codec.failure(0, 0, code, { message }));
-    this.close({ ...closeReason(CLOSE_OF_ERROR[code as ErrorCode] ?? CLOSE.authFailed, message), told: true });
+    const known = Object.hasOwn(CLOSE_OF_ERROR, code) ? CLOSE_OF_ERROR[code as ErrorCode] : undefined;
+    this.close({ ...closeReason(known ?? CLOSE.authFailed, message), told: true });
   }
 
   /** Stops reading until `resume` was called as often. */
