@@ -38,6 +38,11 @@ export class Outflow implements SendHost {
     return this.buffered >= this.#init.backlogBytes;
   }
 
+  /** Whether a stream has its turn to come. */
+  get pending(): boolean {
+    return !this.#schedule.empty;
+  }
+
   /** Credit of the session. */
   allow(most: number): void {
     if (most <= this.flow.most) return;

@@ -323,6 +323,7 @@ test('what is found at fault when a stream goes on is told then', () => {
   streams.pause(PACKETS);
   expect(streams.onStream(PACKETS, 0, 1, new Uint8Array(20).fill(40))).toBeUndefined();
   expect(streams.resume(PACKETS)).toBe('packet-too-long');
+  expect(streams.onStream(BYTES, 0, 0, Uint8Array.of(1))).toBe('packet-too-long');
 });
 
 test('a reset throws away what waits, and its credit goes back', () => {

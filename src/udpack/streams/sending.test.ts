@@ -51,7 +51,7 @@ test('the session is told when there is something to send', () => {
   const told = (run: () => unknown): boolean => {
     const before = calls;
     run();
-    return calls > before;
+    return calls > before && streams.pending;
   };
   const id = streams.open('packets');
   expect(told(() => streams.write(id, new Uint8Array(10), {}, 0))).toBe(true);
@@ -62,6 +62,8 @@ test('the session is told when there is something to send', () => {
   expect(told(() => streams.sendDatagram(new Uint8Array(1), {}, 0))).toBe(true);
   expect(told(() => streams.stop(id, 1))).toBe(true);
   expect(told(() => streams.reset(id, 1))).toBe(true);
+  framesSent(streams);
+  expect(streams.pending).toBe(false);
 });
 
 test('what is refused: unknown streams, ended ones, packets longer than the peer takes', () => {

@@ -42,6 +42,8 @@ export class Streams implements FrameSource {
   readonly #expiries = new Expiries();
   #peer: Parameters | undefined;
   #writes = 0;
+  /** What `resume` found. */
+  #fault: Fault | undefined;
 
   constructor(init: StreamsInit) {
     const { limits, onWork, role } = init;
@@ -79,6 +81,12 @@ export class Streams implements FrameSource {
     if (this.#outflow.buffered > 0 || this.#datagrams.bytes > 0) return false;
     for (const { send } of this.#table.values()) if (send.closed && !send.finished) return false;
     return true;
+  }
+
+  /** Whether `fill` has something to write, as far as can be told without trying. */
+  get pending(): boolean {
+    if (this.#peer === undefined) return false;
+    return !this.#control.empty || !this.#datagrams.empty || this.#outflow.pending;
   }
 
   /** How many streams are open or wait to be. */
@@ -185,13 +193,14 @@ export class Streams implements FrameSource {
     this.#inflow.eased();
   }
 
-  /** Goes on reading. What waited may turn out to be at fault. */
+  /** Goes on reading. What waited may turn out to be at fault; if nobody acts on that, the next frame of a stream says so again. */
   resume(stream: number): Fault | undefined {
     const receive = this.#table.get(stream)?.receive;
     if (receive?.paused !== true) return undefined;
     this.#events.unshift(receive.kept);
     receive.kept.length = 0;
-    return receive.resume();
+    this.#fault ??= receive.resume();
+    return this.#fault;
   }
 
   /** Sends an unreliable datagram; false if it is longer than the peer or the path takes. Not copied: don't change it. */
@@ -242,7 +251,7 @@ export class Streams implements FrameSource {
   onStream(stream: number, flags: number, offset: number, data: Uint8Array): Fault | undefined {
     const loose = (flags & STREAM.loose) !== 0;
     if ((flags & RESERVED) !== 0 || (loose && kindOf(stream) === 'bytes')) return 'frame-malformed';
-    const found = this.#table.find(stream);
+    const found = this.#fault ?? this.#table.find(stream);
     if (found === undefined || typeof found === 'string') return found;
     const fault = found.receive.onStream(flags, offset, data);
     if (found.receive.finished) this.#table.finish(stream);
@@ -291,7 +300,7 @@ export class Streams implements FrameSource {
   }
 
   #of(id: number, run: (stream: Stream) => Fault | undefined): Fault | undefined {
-    const stream = this.#table.find(id);
+    const stream = this.#fault ?? this.#table.find(id);
     if (stream === undefined || typeof stream === 'string') return stream;
     const fault = run(stream);
     if (stream.receive.finished) this.#table.finish(id);
