@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EventQueue } from './events.ts';
-import { Expiries, type Expiring } from './expiries.ts';
+import { Expiries } from './expiries.ts';
 import { kindOf, numberOf, openerOf, streamId } from './ids.ts';
 import { PacketReader } from './packet-reader.ts';
 import { Reorder } from './reorder.ts';
