@@ -142,10 +142,21 @@ export function strangerOf(socket: Socket): Stranger {
   };
 }
 
-/** Addresses of IPv4 are written as such, also on a dual-stack socket. */
+/** Who has hung up by the time that we ask: what was sent is still there to be read, and nobody's. */
+const LOST = 'unknown';
+
+/**
+ * The peer's address, '' for a Unix socket, `unknown` where a peer with an address is gone already: it must not pass for one without.
+ * Addresses of IPv4 are written as such, also on a dual-stack socket.
+ */
 export function addressOf(socket: Socket): string {
-  const full = socket.remoteAddress ?? '';
+  const { remoteAddress: full = hasAddress(socket) ? LOST : '' } = socket;
   return full.toLowerCase().startsWith(MAPPED) && full.includes('.') ? full.slice(MAPPED.length) : full;
+}
+
+/** Our own side keeps its address when the peer's is lost; a Unix socket has neither. */
+function hasAddress(socket: Socket): boolean {
+  return socket.localAddress !== undefined || socket.destroyed;
 }
 
 /**
