@@ -208,10 +208,26 @@ describe('other processes', () => {
     expect(server.stats).toMatchObject({ sockets: 0, connections: 0 });
   });
 
-  test('a listener that is unref-ed keeps no process alive', async () => {
-    const { child, said } = await serverProgram(['unref', 'tcp://127.0.0.1:0']);
+  const everywhere: readonly (readonly [string, () => string])[] = [
+    ['tcp', () => 'tcp://127.0.0.1:0'],
+    ['ws', () => 'ws://127.0.0.1:0'],
+    ['tls', () => `tls://127.0.0.1:0?cert=${certFile}&key=${keyFile}`],
+    ['wss', () => `wss://127.0.0.1:0?cert=${certFile}&key=${keyFile}`],
+    ['ipc', () => `ipc://${join(authority.folder, 'free.sock')}`],
+  ];
+
+  test.each(everywhere)('a listener of %s that is unref-ed keeps no process alive', async (_, url) => {
+    const { child, said } = await serverProgram(['unref', url()]);
     expect(said['endpoints']).toHaveLength(1);
     if (child.exitCode === null) await once(child, 'exit');
     expect(child.exitCode).toBe(0);
+  });
+
+  test.each(everywhere)('a listener of %s that was unref-ed and is ref-ed again does', async (scheme, url) => {
+    const { child, said } = await serverProgram(['ref', url()]);
+    if (child.connected) await once(child, 'disconnect');
+    const [endpoint = ''] = said['endpoints'] as string[];
+    const target = scheme === 'tls' || scheme === 'wss' ? { url: endpoint, tls: { ca } } : endpoint;
+    expect(await (await dial(target)).request('who')).toBe(child.pid);
   });
 });

@@ -54,6 +54,21 @@ export class Authority implements Disposable {
     return this.#pair(id);
   }
 
+  /** A certificate and its key in one, PKCS #12, behind a passphrase. */
+  packed({ certFile, keyFile }: Pair, passphrase: string): Uint8Array {
+    const file = join(this.folder, `packed-${this.#serial++}.p12`);
+    const pair = ['-in', certFile, '-inkey', keyFile];
+    this.#openssl('pkcs12', '-export', ...pair, '-passout', `pass:${passphrase}`, '-out', file);
+    return readFileSync(file);
+  }
+
+  /** The key of a pair, PEM, encrypted with a passphrase. */
+  locked({ keyFile }: Pair, passphrase: string): string {
+    const file = join(this.folder, `locked-${this.#serial++}.pem`);
+    this.#openssl('pkcs8', '-topk8', '-in', keyFile, '-passout', `pass:${passphrase}`, '-out', file);
+    return readFileSync(file, 'utf8');
+  }
+
   /** One that vouches for itself. */
   selfSigned(cn: string, names: string): Pair {
     const id = `self-${this.#serial++}`;

@@ -14,10 +14,12 @@ try {
     process.on('message', (_, socket) => take(socket as Socket));
     process.send?.({ ready: true });
   } else {
-    const endpoints = await server.listen({ url, unref: how === 'unref' });
+    const isFree = how === 'unref' || how === 'ref';
+    const endpoints = await server.listen({ url, unref: isFree });
+    if (how === 'ref') for (const listener of server.listeners) listener.ref?.();
     process.send?.({ endpoints });
   }
 } catch (error) {
   process.send?.({ code: (error as { code?: string }).code });
 }
-if (how === 'unref') process.disconnect();
+if (how === 'unref' || how === 'ref') process.disconnect();

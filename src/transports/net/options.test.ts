@@ -218,6 +218,17 @@ describe('options of a listener', () => {
     expect([taken.length, second.ends, receiver?.stats?.connections]).toEqual([2, 0, 1]);
   });
 
+  test.each([true, false])('pauseOnConnect %s: so onSocket gets its sockets', async (pauseOnConnect) => {
+    const taken: Socket[] = [];
+    const onSocket = (socket: unknown): boolean => taken.push(socket as Socket) > 0;
+    await using bench = await open({ pauseOnConnect, onSocket });
+    const socket = connect(portOf(bench), '127.0.0.1');
+    await bench.until(() => taken.length === 1);
+    expect(taken[0]?.isPaused()).toBe(pauseOnConnect);
+    taken[0]?.destroy();
+    socket.destroy();
+  });
+
   test('unref: neither the listener nor its links keep the process alive', async () => {
     const unref = vi.spyOn(Socket.prototype, 'unref');
     await using bench = await open({ unref: true });

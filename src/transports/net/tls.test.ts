@@ -13,6 +13,7 @@ import {
   parseEndpoint,
   type TlsDialOptions,
   type TlsListenOptions,
+  type TlsOptions,
   type Transport,
 } from '../../transport/index.ts';
 import { tcpTransport, tlsTransport } from './index.ts';
@@ -131,6 +132,24 @@ describe('who the server is', () => {
     const accepted = bench.accepted();
     const link = await bench.dialTo(`${bench.url}?ca=${authority.caFile}&servername=ada.example`);
     expect([link.transport, (await accepted).transport]).toEqual(['tls', 'tls']);
+  });
+
+  test.each<[string, () => TlsOptions]>([
+    ['in one, pfx', () => ({ pfx: authority.packed(ada, 'open'), passphrase: 'open' })],
+    [
+      'with a key that is encrypted',
+      () => ({ cert: ada.cert, key: authority.locked(ada, 'open'), passphrase: 'open' }),
+    ],
+  ])('certificates %s, of both sides', async (_, own) => {
+    const dial = { ca, servername: 'ada.example' };
+    const transport = transportWith({ ...own(), ca, requestCert: true }, { ...own(), ...dial });
+    await using bench = await open({}, { ...suiteWith(), transport });
+    const { server } = await bench.pair();
+    expect(server.link.peer.certificate?.subject).toEqual({ CN: 'ada' });
+    const wrong = transportWith({ ...own(), passphrase: 'shut' }, {});
+    const error = await failureOf(open({}, { ...suiteWith(), transport: wrong }));
+    expect(error).toMatchObject({ code: 'ERR_OPTION' });
+    expect(error['message']).not.toContain('shut');
   });
 
   test.each([
