@@ -236,12 +236,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   wakeAt(at: Instant): void {
     this.#timer?.cancel();
-    this.#timer = this.world.timer(at, () => {
-      const now = this.world.now();
-      this.session.tick(now);
-      // Who doesn't read can't judge.
-      if (this.isPaused) this.session.heard(now);
-    });
+    this.#timer = this.world.timer(at, () => this.session.tick(this.world.now(), this.isPaused));
   }
 
   /** Looks, for as long as there is a link, whether it takes bytes. */

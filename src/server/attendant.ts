@@ -191,9 +191,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
 
   /** The wheel: a moment that the session asked for has come. */
   onDeadline(now: Instant): void {
-    this.session.tick(now);
-    // Who doesn't read can't judge.
-    if (this.#isPaused) this.session.heard(now);
+    this.session.tick(now, this.#isPaused);
   }
 
   // Seat

@@ -20,6 +20,19 @@ test('silence gets a ping after heartbeat and ends the link after readWait; the 
   expect(session.attach(new TestPort(), hawserCodec, 50_000, [])).toBe(true);
 });
 
+test('who reads nothing judges nobody, however late it looks, but goes on pinging', () => {
+  const { session, port } = up();
+  for (const now of [20_000, 64_999, 110_000, 1_000_000]) {
+    session.tick(now, true);
+    expect([session.state, port.kinds()]).toEqual(['up', [MESSAGE.ping]]);
+  }
+  session.probe(1_000_001);
+  session.tick(1_005_001, true);
+  expect(session.state).toBe('up');
+  session.tick(1_050_001);
+  expect(port.closed?.code).toBe(CLOSE.peerSilent);
+});
+
 test('anything heard puts the ping off', () => {
   const { session, port } = up();
   hear(session, port, event('a'), 15_000);

@@ -297,11 +297,11 @@ export class Session {
 
   // The sums below are those of `deadline`: with differences, rounding could leave a tick at its own deadline with nothing to do.
 
-  /** Runs what is due at `now`; too early, it only says again when it wants to be called. */
-  tick(now: Instant): void {
+  /** Runs what is due at `now`; too early, it only says again when it wants to be called. `deaf`: nothing is read, so silence says nothing. */
+  tick(now: Instant, deaf = false): void {
     this.#armed = undefined;
     if (this.#state === 'ended') return;
-    if (this.#port) this.#tickUp(this.#port, now);
+    if (this.#port) this.#tickUp(this.#port, now, deaf);
     else this.#tickDown(now);
     this.#arm();
   }
@@ -402,9 +402,9 @@ export class Session {
     if (this.#downAt !== undefined && now >= this.#downAt + this.#settings.resumeWindow) this.end(this.#lastReason);
   }
 
-  #tickUp(port: SessionPort, now: Instant): void {
+  #tickUp(port: SessionPort, now: Instant, deaf: boolean): void {
     if (this.#mustAnswer) {
-      const late = now - this.#silentAt;
+      const late = deaf ? -1 : now - this.#silentAt;
       // After a sleep, or in a page whose timers are held back, what the peer said may still wait to be read.
       if (late > LATE && !this.#isProbed) this.probe(now);
       else if (late >= 0) {
@@ -414,6 +414,7 @@ export class Session {
         return;
       }
       if (now >= Math.max(this.#heardAt, this.#pingedAt) + this.#settings.heartbeat) this.ping(now);
+      if (deaf) this.#heardAt = now;
     }
     if (this.#ackDue !== undefined && now >= this.#ackDue) this.#sendAck();
   }
