@@ -1,0 +1,51 @@
+import { type Flight, type Host, keyOf, type Observer } from './network.ts';
+
+interface Account {
+  received: number;
+  sent: number;
+  /** Who has the address heard the server there. */
+  reached: boolean;
+  /** And the server heard of it. */
+  proved: boolean;
+}
+
+/** Watches that a server never sends more to an address than came from it, before somebody there has shown to hear it. */
+export class AmplificationWatch implements Observer {
+  readonly #server: Host;
+  readonly #fail: (what: string) => void;
+  readonly #accounts = new Map<string, Account>();
+
+  constructor(server: Host, fail: (what: string) => void) {
+    this.#server = server;
+    this.#fail = fail;
+  }
+
+  sent(flight: Flight): void {
+    if (flight.sender !== this.#server) {
+      flight.mark = this.#account(keyOf(flight.from)).reached;
+      return;
+    }
+    const account = this.#account(keyOf(flight.to));
+    account.sent += flight.bytes.length;
+    if (account.proved || account.sent <= account.received) return;
+    this.#fail(`${account.sent} bytes went to ${keyOf(flight.to)}, which sent ${account.received} and has proved nothing`);
+  }
+
+  arrived(flight: Flight, host: Host): void {
+    if (host !== this.#server) {
+      if (flight.sender === this.#server) this.#account(keyOf(flight.to)).reached = true;
+      return;
+    }
+    const account = this.#account(keyOf(flight.from));
+    account.received += flight.bytes.length;
+    if (flight.mark && !flight.corrupted) account.proved = true;
+  }
+
+  #account(address: string): Account {
+    const known = this.#accounts.get(address);
+    if (known !== undefined) return known;
+    const account = { received: 0, sent: 0, reached: false, proved: false };
+    this.#accounts.set(address, account);
+    return account;
+  }
+}
