@@ -1,7 +1,7 @@
 import { seededRandom } from '../../../src/testing/index.ts';
 
 /** The most that is written to one stream of bytes, or in one packet. */
-export const CONTENT_MOST = 4 * 1024 * 1024;
+export const CONTENT_MOST: number = 4 * 1024 * 1024;
 const SPREAD = 65_536;
 const PATTERN: Uint8Array = seededRandom(2).bytes(CONTENT_MOST + SPREAD);
 

@@ -76,6 +76,10 @@ export class Dial {
     }
   }
 
+  ping(): void {
+    if (this.client.closed === undefined) this.#party.command((now) => this.client.ping(now));
+  }
+
   close(chance: Chance): void {
     const server = this.#server;
     if (server === undefined || server.closed !== undefined || this.client.closed !== undefined) return;

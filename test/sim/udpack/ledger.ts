@@ -75,7 +75,8 @@ export class Ledger {
     if (entry === undefined) this.#wrong(`told of write ${write}, which nobody made`);
     else if (entry.told !== undefined) this.#wrong(`write ${write} was ${entry.told}, and is ${told} now`);
     else {
-      if (told === 'dropped' && !entry.ages && this.resetCode === undefined) this.#wrong(`write ${write} was dropped for no reason`);
+      const given = entry.ages || this.resetCode !== undefined || this.stopCode !== undefined;
+      if (told === 'dropped' && !given) this.#wrong(`write ${write} was dropped for no reason`);
       if (told === 'dropped') this.dropped++;
       entry.told = told;
       this.#waiting.delete(write);

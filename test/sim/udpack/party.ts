@@ -83,7 +83,7 @@ export class Party {
       if (event.type === 'auth') this.#init.onToken?.(session, event.token);
       const talker = this.talkers.get(session);
       if (talker !== undefined) talker.on(event);
-      else if (!(event.type === 'closed' && 'code' in event)) this.#init.fail(`${this.#init.name}: ${event.type} of a session of nobody`);
+      else if (event.type !== 'ping' && !(event.type === 'closed' && 'code' in event)) this.#init.fail(`${this.#init.name}: ${event.type} of a session of nobody`);
     }
     return any;
   }

@@ -7,7 +7,7 @@ import { cheapCrypto, watched, Witness } from './crypto.ts';
 import { Dial } from './dial.ts';
 import { keyOf, Network, Pipe } from './network.ts';
 import { Party } from './party.ts';
-import { kind, mannerOf, mannersOf, type Scenario, scenarioOf, settingsOf, verdictOf } from './scenario.ts';
+import { kind, mannerOf, mannersOf, type Scenario, scenarioOf, settingsOf, verdictOf, windowOf } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { Conversation, Talker } from './talker.ts';
 
@@ -81,10 +81,12 @@ class Play {
   }
 
   fail(what: string): never {
+    if (this.#trace) for (const p of [this.#server, ...this.#clients]) for (const x of p.endpoint.sessions()) this.#trace(p.process.name + JSON.stringify((x as unknown as {why: unknown}).why));
     throw new Error(`seed ${this.#seed} at ${this.scheduler.now.toFixed(3)} ms: ${what}`);
   }
 
   run(): UdpackRun {
+    (globalThis as {PLAY?: () => void}).PLAY = () => { try { this.fail("x"); } catch {} };
     const { trouble } = this.scenario;
     this.#talk(trouble);
     this.#strikes(trouble);
@@ -92,6 +94,7 @@ class Play {
     this.#becomeKind();
     this.#comeToRest();
     for (const dial of this.#dials) dial.checkRested();
+    this.#showAddresses();
     this.#closeAll();
     this.#checkForgotten();
     return this.#totals();
@@ -140,7 +143,9 @@ class Play {
     const token = this.#chance.bytes(4 + this.#chance.below(60));
     new DataView(token.buffer).setUint32(0, number);
     const session = client.endpoint.dial(SERVER, this.#key.publicKey, token, now);
-    const conversation = new Conversation(`dial ${number}`, mannersOf(this.#chance.fork()), (what) => this.fail(what));
+    const window = Math.min(windowOf(client.settings), windowOf(this.scenario.server));
+    const manners = mannersOf(this.#chance.fork(), window);
+    const conversation = new Conversation(`dial ${number}`, manners, (what) => this.fail(what));
     const talker = new Talker(session, conversation, this.#chance.fork());
     client.talkers.set(session, talker);
     this.#dials.push(new Dial(number, token, verdictOf(this.#chance.fork()), client, talker, this.scenario.weather === 'calm'));
@@ -220,7 +225,10 @@ class Play {
   #becomeKind(): void {
     this.#rough = false;
     if (this.#attacker !== undefined) this.#attacker.active = false;
-    for (const pipe of this.#pipes) pipe.manner = kind(pipe.manner);
+    for (const pipe of this.#pipes) {
+      pipe.manner = kind(pipe.manner);
+      pipe.darkUntil = 0;
+    }
     this.#trace?.('the network is kind from now on');
     // Nobody speaks for those who are stopped.
     for (const party of [this.#server, ...this.#clients]) this.#finishSoon(party);
@@ -247,6 +255,12 @@ class Play {
 
   #unrest(): string {
     return this.#dials.flatMap((dial) => dial.unrest).join('; ');
+  }
+
+  /** A server learns where a client is that has moved only when it hears from there. */
+  #showAddresses(): void {
+    for (const dial of this.#dials) dial.ping();
+    this.scheduler.run(this.scheduler.now + 5000);
   }
 
   #closeAll(): void {

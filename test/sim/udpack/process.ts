@@ -127,7 +127,8 @@ export class Process implements Host {
       busy = true;
       this.#transmit(now);
     }
-    this.#idle = busy || inbox.length > 0 ? 0 : this.#idle + 1;
+    const again = due && !busy && inbox.length === 0;
+    this.#idle = again ? this.#idle + 1 : 0;
     if (this.#idle > IDLE_MOST)
       this.#options.fail(`${this.name}: timers without an end at ${now}, deadline ${this.#machine.deadline}`);
     this.#options.rested?.(now);

@@ -63,14 +63,14 @@ export function settingsOf(chance: Chance): PartySettings {
 
 function limitsOf(chance: Chance): Partial<UdpackLimits> {
   if (chance.often(0.5)) return {};
-  const streamWindow = chance.pick([1, 300, 5000, 65_536]);
+  const streamWindow = chance.pick([40, 300, 5000, 65_536]);
   const sessionWindow = chance.pick([1000, 10_000, 100_000]);
   return {
     streams: chance.pick([1, 2, 5, 100]),
     streamWindow,
-    streamWindowMost: streamWindow * chance.pick([1, 4, 64]),
+    streamWindowMost: streamWindow * chance.pick([4, 64]),
     sessionWindow,
-    sessionWindowMost: sessionWindow * chance.pick([1, 4, 64]),
+    sessionWindowMost: sessionWindow * chance.pick([4, 64]),
     assemblyBytes: chance.pick([10_000, 200_000, 1_000_000]),
     backlogBytes: chance.pick([2000, 50_000, 1_000_000]),
     datagramBytes: chance.pick([3000, 65_536]),
@@ -117,12 +117,15 @@ export function kind(manner: Manner): Manner {
   return { ...KIND, delay: manner.delay, mtu: Math.max(manner.mtu, 1200), bytesPerMs, queueBytes: Math.max(manner.queueBytes, 30_000) };
 }
 
-export function mannersOf(chance: Chance): Manners {
+/** @param window What may be on its way at one time, in bytes: who has little of it says little. */
+export function mannersOf(chance: Chance, window: number): Manners {
+  const much = chance.often(0.02) ? 2_500_000 : 300_000;
+  const budget = Math.min(window * 30, chance.pick([1000, 10_000, 30_000, 60_000, 100_000, much]));
   return {
-    budget: chance.pick([3000, 30_000, 100_000, 100_000, 300_000, chance.often(0.2) ? 2_500_000 : 200_000]),
+    budget,
     streams: chance.pick([1, 3, 10, 40]),
     burst: chance.pick([1, 3, 20]),
-    longest: chance.pick([100, 3000, 30_000, 300_000, chance.often(0.2) ? 2_000_000 : 300_000]),
+    longest: Math.min(budget, chance.pick([100, 3000, 30_000, 2_000_000])),
     loose: chance.pick([0, 0, 0.3, 1]),
     ages: chance.pick([0, 0, 0.2, 0.8]),
     rude: chance.pick([0, 0.3, 1]),
@@ -130,6 +133,11 @@ export function mannersOf(chance: Chance): Manners {
     bytes: chance.pick([0, 0.3, 1]),
     keys: chance.pick([0, 0.1, 1]),
   };
+}
+
+/** The most that may be on its way at one time to a side with these settings. */
+export function windowOf({ limits }: PartySettings): number {
+  return Math.min(limits.streamWindowMost ?? Infinity, limits.sessionWindowMost ?? Infinity);
 }
 
 export function verdictOf(chance: Chance): Verdict {

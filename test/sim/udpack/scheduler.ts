@@ -1,4 +1,5 @@
 import type { Instant } from '../../../src/core/index.ts';
+const LIMIT: number = Number(process.env["LIMIT"] ?? 3e6);
 
 /** Virtual time: what is to happen, the next first; at the same time in the order in which it was asked for. */
 export class Scheduler {
@@ -41,7 +42,7 @@ export class Scheduler {
     const run = this.#runs[0];
     if (run === undefined) return false;
     this.now = this.#times[0] ?? this.now;
-    this.steps++;
+    if (++this.steps > LIMIT) throw new Error("steps");
     this.#pop();
     run();
     return true;

@@ -144,7 +144,7 @@ export class Talker {
 
   /** Says or does something. */
   act(now: Instant): void {
-    if (this.closed !== undefined || this.session.state === 'closing' || this.session.ended) return;
+    if (this.#finishing || this.closed !== undefined || this.session.state === 'closing' || this.session.ended) return;
     const { rude, keys } = this.conversation.manners;
     const dice = this.#chance.unit();
     if (dice < 0.2) this.#openOne();
@@ -152,10 +152,14 @@ export class Talker {
     else if (dice < 0.72) this.#someone((own) => this.#end(own));
     else if (dice < 0.79) this.#someone((own) => this.#resume(own));
     else if (dice < 0.85) this.#sendDatagrams(now);
-    else if (dice < 0.88) this.#pings.add(this.session.ping(now));
+    else if (dice < 0.88) this.ping(now);
     else if (dice < 0.9) this.#someone((own) => this.session.streams.prioritize(own.id, this.#chance.below(8)));
     else if (this.#chance.often(keys)) this.session.updateKey();
     else if (this.#chance.often(rude)) this.#beRude();
+  }
+
+  ping(now: Instant): void {
+    this.#pings.add(this.session.ping(now));
   }
 
   /** Reads all, ends all; what the peer still opens is ended at once. */

@@ -8,7 +8,6 @@ interface Before {
   readonly inFlight: number;
   readonly window: number;
   readonly datagramSize: number;
-  readonly probes: number;
 }
 
 /** What a datagram may be over the window by: a controller counts whole datagrams. */
@@ -24,8 +23,8 @@ export class Watch {
   readonly #fail: (what: string) => void;
   #before: Before[] = [];
   #turns = 0;
-  /** By session: datagrams that left though the window was full. */
-  readonly #over = new WeakMap<Session, number>();
+  /** By session: probe time-outs in a row, and in all, and datagrams that left though the window was full. */
+  readonly #counts = new WeakMap<Session, { row: number; probes: number; over: number }>();
 
   constructor(endpoint: Endpoint, witness: Witness, settings: PartySettings, fail: (what: string) => void) {
     this.#endpoint = endpoint;
@@ -38,7 +37,11 @@ export class Watch {
     this.#before = [];
     for (const session of this.#endpoint.sessions()) {
       const { inFlight, window, datagramSize, probeTimeouts } = session.stats;
-      this.#before.push({ session, inFlight, window, datagramSize, probes: probeTimeouts });
+      const counts = this.#counts.get(session) ?? { row: 0, probes: 0, over: 0 };
+      this.#counts.set(session, counts);
+      counts.probes += Math.max(0, probeTimeouts - counts.row);
+      counts.row = probeTimeouts;
+      this.#before.push({ session, inFlight, window, datagramSize });
     }
   }
 
@@ -63,11 +66,9 @@ export class Watch {
     const probe = this.#isProbe();
     if (length > datagramSize && !probe) this.#fail(`a datagram of ${length} bytes at ${now}, where ${datagramSize} may pass`);
     if (probe || inFlight <= window + DATAGRAMS_OVER * datagramSize) return;
-    const over = (this.#over.get(session) ?? 0) + 1;
-    this.#over.set(session, over);
-    if (over > 2 * before.probes) {
-      this.#fail(`${inFlight} bytes in flight at ${now}, the window is ${window}, and there were ${before.probes} time-outs`);
-    }
+    const counts = this.#counts.get(session);
+    if (counts === undefined || ++counts.over <= 2 * counts.probes) return;
+    this.#fail(`${inFlight} bytes in flight at ${now}, the window is ${window}, and there were ${counts.probes} time-outs`);
   }
 
   /** Whether what was sealed last is a PING and padding: a probe of the path's size. */
