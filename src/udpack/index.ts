@@ -1,3 +1,11 @@
 export * from './address.ts';
+export type { ControllerName } from './congestion/index.ts';
 export * from './crypto.ts';
+export * from './endpoint.ts';
+export * from './faults.ts';
+export { FRAME } from './frames.ts';
 export * from './options.ts';
+export type { KeyLimits } from './protection.ts';
+export type { Session } from './session.ts';
+export type * from './session-types.ts';
+export type { StreamEvent, StreamKind } from './streams/index.ts';

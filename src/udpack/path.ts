@@ -29,7 +29,7 @@ export interface PathInit {
 
 /** One way to the peer: an address, an id of the peer's to send to, and what is known of the network between. */
 export class Path {
-  readonly address: Address;
+  address: Address;
   readonly recovery: Recovery = new Recovery();
   readonly controller: Controller;
   readonly mtu: MtuSearch;
@@ -65,6 +65,17 @@ export class Path {
   /** The number of the next datagram in the space of now. */
   get nextNumber(): number {
     return this.recovery.next - this.space.base;
+  }
+
+  /** The peer is heard from another address, and there is no id to spare for a path of its own: this one goes there. */
+  moveTo(address: Address, bytes: number, challenge: Uint8Array, now: Instant): void {
+    this.address = address;
+    this.proved = false;
+    this.receivedBytes = bytes;
+    this.sentBytes = 0;
+    this.challenge = challenge;
+    this.challengedAt = now;
+    this.challengeSentAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Bytes that may still go to an address that isn't proved. */

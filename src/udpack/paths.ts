@@ -213,8 +213,11 @@ export class Paths {
       return true;
     }
     const remote = this.#remote.take();
-    // Without an id that nobody has seen we stay; the peer offers more soon.
-    if (remote === undefined) return false;
+    if (remote === undefined) {
+      // To stay would be to wait for ids that can't be asked for where nobody is.
+      this.current.moveTo(from, size, this.#init.crypto.random(CHALLENGE_BYTES), now);
+      return true;
+    }
     const path = this.#init.makePath(from, remote);
     path.receivedBytes = size;
     path.challenge = this.#init.crypto.random(CHALLENGE_BYTES);

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { nodeCrypto } from '../udpack-endpoint/crypto.ts';
+import { Endpoint, type EndpointOptions } from './endpoint.ts';
+import type { Session } from './session.ts';
+import type { SessionEvent } from './session-types.ts';
+
+const KEY = nodeCrypto.keyPair();
+const TOKEN = Uint8Array.of(1, 2, 3);
+const CLIENT = { address: '10.0.0.1', port: 1111 };
+const SERVER = { address: '10.0.0.2', port: 2222 };
+
+/** Two endpoints, and a wire of 10 ms between them on which `drop` may lose datagrams. */
+class Pair {
+  now = 0;
+  readonly server: Endpoint;
+  readonly client: Endpoint;
+  readonly session: Session;
+  accepted: Session | undefined;
+  readonly clientEvents: SessionEvent[] = [];
+  readonly serverEvents: SessionEvent[] = [];
+  drop: (fromClient: boolean, count: number) => boolean = () => false;
+  clientAddress = CLIENT;
+  count = 0;
+  #wire: { at: number; toServer: boolean; bytes: Uint8Array }[] = [];
+  readonly #out = new Uint8Array(65_536);
+
+  constructor(options: Partial<EndpointOptions> = {}) {
+    this.server = new Endpoint({ crypto: nodeCrypto, key: KEY, ...options }, 0);
+    this.client = new Endpoint({ crypto: nodeCrypto, ...options }, 0);
+    this.session = this.client.dial(SERVER, KEY.publicKey, TOKEN, 0);
+  }
+
+  /** What the applications do on hearing of something leaves at once. */
+  #flush(): void {
+    for (const endpoint of [this.client, this.server, this.client, this.server]) {
+      const fromClient = endpoint === this.client;
+      for (
+        let length = endpoint.transmit(this.#out, this.now);
+        length > 0;
+        length = endpoint.transmit(this.#out, this.now)
+      ) {
+        if (this.drop(fromClient, this.count++)) continue;
+        this.#wire.push({ at: this.now + 10, toServer: fromClient, bytes: this.#out.slice(0, length) });
+      }
+      for (let session = endpoint.poll(); session !== undefined; session = endpoint.poll())
+        this.#hear(session, fromClient);
+    }
+  }
+
+  #hear(session: Session, client: boolean): void {
+    for (let event = session.poll(); event !== undefined; event = session.poll()) {
+      (client ? this.clientEvents : this.serverEvents).push(event);
+      if (event.type !== 'auth') continue;
+      this.accepted = session;
+      session.accept();
+    }
+  }
+
+  /** Lets time pass until `done`, or throws after `most` ms. */
+  run(done: () => boolean, most = 60_000): void {
+    const end = this.now + most;
+    this.#flush();
+    while (!done()) {
+      const next = Math.min(
+        this.#wire[0]?.at ?? Infinity,
+        this.client.deadline ?? Infinity,
+        this.server.deadline ?? Infinity,
+      );
+      if (next > end) throw new Error(`nothing came of it by ${this.now}`);
+      this.now = Math.max(this.now, next);
+      for (let first = this.#wire[0]; first !== undefined && first.at <= this.now; first = this.#wire[0]) {
+        this.#wire.shift();
+        if (first.toServer) this.server.receive(first.bytes, this.clientAddress, this.now);
+        else this.client.receive(first.bytes, SERVER, this.now);
+      }
+      this.client.tick(this.now);
+      this.server.tick(this.now);
+      this.#flush();
+    }
+  }
+
+  events(type: SessionEvent['type'], client = false): SessionEvent[] {
+    return (client ? this.clientEvents : this.serverEvents).filter((event) => event.type === type);
+  }
+}
+
+describe('a session', () => {
+  test('opens in two round trips, and tells the server the token', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    expect(pair.now).toBe(40);
+    expect(pair.events('auth').map((event) => event.type === 'auth' && new Uint8Array(event.token))).toEqual([TOKEN]);
+    expect(pair.session.handshakeHash).toEqual(pair.accepted?.handshakeHash);
+  });
+
+  test.each(['bbr', 'cubic', 'newreno'] as const)('carries a packet of a megabyte both ways with %s', (congestion) => {
+    const pair = new Pair({ congestion });
+    pair.drop = (_, count) => count % 50 === 49;
+    const bytes = Uint8Array.from({ length: 1_000_000 }, (_, at) => at * 7);
+    const stream = pair.session.streams.open('packets');
+    pair.session.streams.write(stream, bytes, {}, 0);
+    pair.run(() => pair.events('packet').length === 1);
+    const accepted = pair.accepted;
+    accepted?.streams.write(stream, bytes, {}, pair.now);
+    pair.run(() => pair.events('packet', true).length === 1 && pair.events('written').length === 1);
+    for (const event of [...pair.events('packet'), ...pair.events('packet', true)]) {
+      expect(event.type === 'packet' && Buffer.compare(event.bytes, bytes)).toBe(0);
+    }
+  });
+
+  test('closes on both sides, and is forgotten', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    pair.session.close(7, 'enough', pair.now);
+    pair.run(() => pair.server.stats.sessions + pair.client.stats.sessions === 0);
+    const closed = { type: 'closed', application: true, code: 7, fault: undefined, reason: 'enough' };
+    expect(pair.events('closed', true)).toEqual([{ ...closed, by: 'self' }]);
+    expect(pair.events('closed')).toEqual([{ ...closed, by: 'peer' }]);
+  });
+
+  test('goes on when the client is heard from another address', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    pair.clientAddress = { address: '10.0.0.9', port: 9 };
+    const stream = pair.session.streams.open('packets');
+    pair.session.streams.write(stream, new Uint8Array(100_000), {}, pair.now);
+    pair.run(() => pair.events('packet').length === 1 && pair.events('written', true).length === 1);
+    expect(pair.events('moved')).toEqual([{ type: 'moved', address: pair.clientAddress }]);
+    expect(pair.accepted?.stats.address).toEqual(pair.clientAddress);
+  });
+
+  test('ends after its idle time when the peer is gone', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    pair.drop = () => true;
+    pair.run(() => pair.events('closed', true).length + pair.events('closed').length === 2);
+    expect(pair.events('closed')).toMatchObject([{ by: 'self', fault: 'idle' }]);
+  });
+});

@@ -1,0 +1,365 @@
+import type { Instant } from '../core/index.ts';
+import type { Address } from './address.ts';
+import { AddressRates } from './address-rates.ts';
+import type { ControllerName } from './congestion/index.ts';
+import type { Crypto, KeyPair } from './crypto.ts';
+import { Deadlines } from './deadlines.ts';
+import { ID_BYTES, RESET_TOKEN_BYTES } from './frames.ts';
+import { type Init, KIND, ServerHandshake } from './handshake/index.ts';
+import { resetTokenOf } from './ids.ts';
+import { UDPACK_LIMITS, UDPACK_TIMES, type UdpackLimits, type UdpackTimes } from './options.ts';
+import { KEY_LIMITS, type KeyLimits, looksSealed } from './protection.ts';
+import { Session } from './session.ts';
+import { parametersOf, type SessionHost, type SessionOptions, type Trace } from './session-types.ts';
+
+/** Answers that wait to be sent and belong to no session; further ones are dropped. */
+const ANSWERS_MOST = 256;
+/** A RESET is at least so long, so that it looks like any datagram. */
+const RESET_LEAST = 40;
+/** RESETs a second to one address, and at once. */
+const RESETS_PER_SECOND = 10;
+const RESET_BURST = 20;
+
+export interface EndpointOptions {
+  readonly crypto: Crypto;
+  /** The server's key; without one nobody is let in. */
+  readonly key?: KeyPair | undefined;
+  /** What stateless resets are made of; an endpoint that is to end sessions from before its restart has the same one as before. */
+  readonly resetSecret?: Uint8Array | undefined;
+  readonly limits?: Partial<UdpackLimits> | undefined;
+  readonly times?: Partial<UdpackTimes> | undefined;
+  readonly keyLimits?: Partial<KeyLimits> | undefined;
+  /** Default `bbr`. */
+  readonly congestion?: ControllerName | undefined;
+  /** The longest datagram that the interface can send and our buffers take, in bytes of UDP payload. Default 1452. */
+  readonly datagramSize?: number | undefined;
+  readonly trace?: ((session: Session) => Trace | undefined) | undefined;
+}
+
+/** What an endpoint has done, in all. */
+export interface EndpointStats {
+  readonly sessions: number;
+  /** Of those, the ones that have not shown yet that their address is theirs. */
+  readonly halfOpen: number;
+  readonly handshakes: number;
+  /** Handshakes turned away: too many of one address, too many half-open, too many sessions. */
+  readonly refused: number;
+  readonly retries: number;
+  readonly resetsSent: number;
+  /** Datagrams that belonged to nothing. */
+  readonly stray: number;
+}
+
+interface Answer {
+  readonly bytes: Uint8Array;
+  readonly to: Address;
+}
+
+interface HalfOpen {
+  readonly response: Uint8Array;
+  readonly from: Address;
+}
+
+/**
+ * All the sessions of one UDP socket, as a machine without I/O: datagrams and the time go in, datagrams, a deadline and sessions that
+ * have events come out. After each call, `transmit` until it returns 0 and `poll` until it returns undefined; call `tick` at `deadline`.
+ */
+export class Endpoint {
+  /** Where the datagram goes that `transmit` wrote last. */
+  destination: Address = { address: '', port: 0 };
+  /** New handshakes are not taken in any more. */
+  closed = false;
+
+  readonly #options: EndpointOptions;
+  readonly #crypto: Crypto;
+  readonly #limits: UdpackLimits;
+  readonly #times: UdpackTimes;
+  readonly #handshake: ServerHandshake | undefined;
+  readonly #resetSecret: Uint8Array;
+  readonly #sessions = new Set<Session>();
+  readonly #byId = new Map<number, { readonly id: Uint8Array; readonly session: Session }>();
+  readonly #byReset = new Map<string, Session>();
+  readonly #halfOpen = new Map<string, HalfOpen>();
+  readonly #halfOpenSessions = new Map<Session, string>();
+  readonly #deadlines = new Deadlines<Session>();
+  readonly #rates: AddressRates;
+  readonly #resets: AddressRates;
+  readonly #answers: Answer[] = [];
+  /** Sessions that have something to transmit, and sessions that have something to tell. */
+  readonly #sending = new Set<Session>();
+  readonly #telling = new Set<Session>();
+  readonly #host: SessionHost;
+  #counts = { handshakes: 0, refused: 0, retries: 0, resetsSent: 0, stray: 0 };
+
+  constructor(options: EndpointOptions, now: Instant) {
+    this.#options = options;
+    this.#crypto = options.crypto;
+    this.#limits = { ...UDPACK_LIMITS, ...options.limits };
+    this.#times = { ...UDPACK_TIMES, ...options.times };
+    this.#handshake = options.key && new ServerHandshake(options.crypto, options.key, now);
+    this.#resetSecret = options.resetSecret ?? options.crypto.random(32);
+    this.#rates = new AddressRates(this.#limits.handshakeRate, this.#limits.handshakeBurst);
+    this.#resets = new AddressRates(RESETS_PER_SECOND, RESET_BURST);
+    this.#host = {
+      wake: (session) => this.#wake(session),
+      newId: (session) => this.#newId(session),
+      dropId: (id) => this.#byId.delete(keyOf(id, 0)),
+      resetToken: (id) => this.#resetToken(id),
+      expectReset: (token, session) => this.#byReset.set(hex(token), session),
+      forgetReset: (token) => this.#byReset.delete(hex(token)),
+    };
+  }
+
+  get stats(): EndpointStats {
+    return { sessions: this.#sessions.size, halfOpen: this.#halfOpen.size, ...this.#counts };
+  }
+
+  /** When `tick`, and `transmit` after it, want to be called. */
+  get deadline(): Instant | undefined {
+    return this.#deadlines.next;
+  }
+
+  /** Opens a session to a server whose public key (32 bytes) is known. */
+  dial(peer: Address, serverKey: Uint8Array, token: Uint8Array, now: Instant): Session {
+    const session = Session.dial({ ...this.#sessionOptions(), peer, serverKey, token }, now);
+    this.#sessions.add(session);
+    this.#wake(session);
+    return session;
+  }
+
+  /** Takes in a datagram. Its bytes are read during the call, and what is sealed in them is copied. */
+  receive(datagram: Uint8Array, from: Address, now: Instant): void {
+    const first = datagram[0] ?? 0;
+    if (looksSealed(first)) this.#onSealed(datagram, from, now);
+    else if (first === KIND.init) this.#onInit(datagram, from, now);
+    else if (first === KIND.response || first === KIND.retry || first === KIND.version) {
+      const session = datagram.length < 5 + ID_BYTES ? undefined : this.#find(datagram, 5);
+      if (session === undefined) this.#counts.stray++;
+      else {
+        session.receiveHandshake(datagram, from, now);
+        this.#wake(session);
+      }
+    } else this.#counts.stray++;
+  }
+
+  /** Runs what is due. */
+  tick(now: Instant): void {
+    const due: Session[] = [];
+    for (let session = this.#deadlines.take(now); session !== undefined; session = this.#deadlines.take(now)) {
+      due.push(session);
+    }
+    // Only then are they put back: what is due may stay so until it was transmitted.
+    for (const session of due) {
+      session.tick(now);
+      this.#wake(session);
+    }
+  }
+
+  /** Writes the next datagram into `out` and returns its length; 0: there is none now. */
+  transmit(out: Uint8Array, now: Instant): number {
+    const answer = this.#answers.shift();
+    if (answer !== undefined) {
+      out.set(answer.bytes);
+      this.destination = answer.to;
+      return answer.bytes.length;
+    }
+    // Each has its turn once, even if it wakes itself.
+    let left = this.#sending.size;
+    for (const session of this.#sending) {
+      if (left-- === 0) break;
+      const length = session.transmit(out, now);
+      // Behind the others, or out of the row.
+      this.#sending.delete(session);
+      if (length > 0) this.#sending.add(session);
+      this.#afterwards(session);
+      if (length === 0) continue;
+      this.destination = session.destination;
+      return length;
+    }
+    return 0;
+  }
+
+  /** A session that may have events to poll. One that a client has opened is first heard of by its event `auth`. */
+  poll(): Session | undefined {
+    for (const session of this.#telling) {
+      this.#telling.delete(session);
+      return session;
+    }
+    return undefined;
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
+  #sessionOptions(): SessionOptions {
+    const { crypto, keyLimits, congestion = 'bbr', datagramSize = 1452 } = this.#options;
+    return {
+      host: this.#host,
+      crypto,
+      limits: this.#limits,
+      times: this.#times,
+      keyLimits: { ...KEY_LIMITS, age: this.#times.keyUpdate, ...keyLimits },
+      congestion,
+      datagramSize,
+    };
+  }
+
+  #onSealed(datagram: Uint8Array, from: Address, now: Instant): void {
+    if (datagram.length < 1 + ID_BYTES + RESET_TOKEN_BYTES) return;
+    const session = this.#find(datagram, 1);
+    if (session !== undefined) {
+      session.receive(datagram, from, now);
+      if (this.#halfOpenSessions.size > 0 && session.state !== 'handshaking') this.#proved(session);
+      this.#wake(session);
+      return;
+    }
+    this.#counts.stray++;
+    const reset = this.#byReset.get(hex(resetTokenOf(datagram)));
+    if (reset !== undefined) {
+      reset.onStatelessReset(now);
+      this.#wake(reset);
+    } else this.#reset(datagram, from, now);
+  }
+
+  /** Tells who goes on talking to a session that is gone that it is. */
+  #reset(datagram: Uint8Array, to: Address, now: Instant): void {
+    if (this.#handshake === undefined || datagram.length <= RESET_LEAST || !this.#resets.allow(to, now)) return;
+    // Shorter than what it answers, so that two endpoints don't answer each other for ever.
+    const bytes = new Uint8Array(Math.min(datagram.length - 1, RESET_LEAST + 2));
+    bytes.set(this.#crypto.random(bytes.length - RESET_TOKEN_BYTES));
+    bytes[0] = 0x40;
+    bytes.set(this.#resetToken(datagram.subarray(1, 1 + ID_BYTES)), bytes.length - RESET_TOKEN_BYTES);
+    this.#counts.resetsSent++;
+    this.#answer(bytes, to);
+  }
+
+  #onInit(datagram: Uint8Array, from: Address, now: Instant): void {
+    const handshake = this.#handshake;
+    const init = this.closed ? undefined : handshake?.read(datagram);
+    if (init === undefined || handshake === undefined) {
+      this.#counts.stray++;
+      return;
+    }
+    if (init === 'version') {
+      this.#answer(handshake.versions(datagram), from);
+      return;
+    }
+    const name = `${hex(init.ephemeral)} ${from.address} ${from.port}`;
+    const known = this.#halfOpen.get(name);
+    if (known !== undefined) this.#answer(known.response, from);
+    else if (this.#admits(handshake, init, from, now)) this.#accept(handshake, init, name, datagram.length, from, now);
+  }
+
+  /** Whether a handshake may cost two multiplications on a curve and a session. */
+  #admits(handshake: ServerHandshake, init: Init, from: Address, now: Instant): boolean {
+    const { halfOpen, halfOpenFree, sessions } = this.#limits;
+    const full = this.#sessions.size >= sessions || this.#halfOpen.size >= halfOpen;
+    if (full || !this.#rates.allow(from, now)) {
+      this.#counts.refused++;
+      return false;
+    }
+    if (this.#halfOpen.size < halfOpenFree || handshake.proves(init, from, now)) return true;
+    this.#counts.retries++;
+    this.#answer(handshake.retry(init, from, now), from);
+    return false;
+  }
+
+  #accept(handshake: ServerHandshake, init: Init, name: string, initBytes: number, from: Address, now: Instant): void {
+    const id = this.#freshId();
+    const options = this.#sessionOptions();
+    const answered = handshake.answer(init, parametersOf(options, id, this.#resetToken(id)));
+    if (answered === undefined || answered.response.length > initBytes) {
+      this.#counts.stray++;
+      return;
+    }
+    this.#counts.handshakes++;
+    const session = Session.accept(
+      {
+        ...options,
+        peer: from,
+        established: answered.established,
+        id,
+        remoteId: new Uint8Array(init.clientId),
+        initBytes,
+        responseBytes: answered.response.length,
+      },
+      now,
+    );
+    this.#byId.set(keyOf(id, 0), { id, session });
+    this.#sessions.add(session);
+    this.#halfOpen.set(name, { response: answered.response, from });
+    this.#halfOpenSessions.set(session, name);
+    this.#answer(answered.response, from);
+    this.#wake(session);
+  }
+
+  /** The client has got the RESPONSE: nobody else could seal. */
+  #proved(session: Session): void {
+    if (!session.proved && !session.ended) return;
+    const name = this.#halfOpenSessions.get(session);
+    if (name === undefined) return;
+    this.#halfOpenSessions.delete(session);
+    this.#halfOpen.delete(name);
+  }
+
+  #answer(bytes: Uint8Array, to: Address): void {
+    if (this.#answers.length < ANSWERS_MOST) this.#answers.push({ bytes, to });
+  }
+
+  #wake(session: Session): void {
+    this.#sending.add(session);
+    this.#telling.add(session);
+    this.#afterwards(session);
+  }
+
+  /** Keeps the deadline of a session up to date, and forgets sessions that are over. */
+  #afterwards(session: Session): void {
+    if (!session.ended) {
+      this.#deadlines.set(session, session.deadline);
+      return;
+    }
+    this.#proved(session);
+    this.#deadlines.set(session, undefined);
+    this.#sending.delete(session);
+    this.#sessions.delete(session);
+  }
+
+  #newId(session: Session): Uint8Array {
+    const id = this.#freshId();
+    this.#byId.set(keyOf(id, 0), { id, session });
+    return id;
+  }
+
+  #freshId(): Uint8Array {
+    for (;;) {
+      const id = this.#crypto.random(ID_BYTES);
+      if (!this.#byId.has(keyOf(id, 0))) return id;
+    }
+  }
+
+  #find(datagram: Uint8Array, at: number): Session | undefined {
+    const found = this.#byId.get(keyOf(datagram, at));
+    if (found === undefined) return undefined;
+    for (let byte = 0; byte < ID_BYTES; byte++) if (datagram[at + byte] !== found.id[byte]) return undefined;
+    return found.session;
+  }
+
+  #resetToken(id: Uint8Array): Uint8Array {
+    return this.#crypto.mac(this.#resetSecret, id).slice(0, RESET_TOKEN_BYTES);
+  }
+}
+
+/** The first 52 bits of an id, as a number to look it up by. */
+function keyOf(bytes: Uint8Array, at: number): number {
+  const high =
+    ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+  const low = ((bytes[at + 4] ?? 0) << 12) | ((bytes[at + 5] ?? 0) << 4) | ((bytes[at + 6] ?? 0) >>> 4);
+  return (high >>> 0) * 2 ** 20 + low;
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}

@@ -1,0 +1,498 @@
+import type { Instant } from '../core/index.ts';
+import { Acks } from './acks.ts';
+import { type Address, sameAddress } from './address.ts';
+import { Closing, type Ending } from './closing.ts';
+import { Control, pingFrame } from './control.ts';
+import { DatagramBuilder } from './datagram-builder.ts';
+import { Dialling } from './dialling.ts';
+import { closedEvent, endingOf, faultOf, isSilent, reasonOf, textOf } from './endings.ts';
+import type { Fault } from './faults.ts';
+import { FRAME, FrameReader } from './frames.ts';
+import type { Established } from './handshake/index.ts';
+import { type RemoteId, resetTokenOf } from './ids.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
+import { earlier, Liveness } from './liveness.ts';
+import type { Parameters } from './options.ts';
+import type { Paths } from './paths.ts';
+import { Protection, readNumber, SEALED_OVERHEAD } from './protection.ts';
+import { makePaths, pathStats } from './session-paths.ts';
+import {
+  type AcceptInit,
+  type DialInit,
+  parametersOf,
+  type SessionEvent,
+  type SessionOptions,
+  type SessionStats,
+} from './session-types.ts';
+import { Streams } from './streams/index.ts';
+
+/** Keys of a phase that is over are kept for so many probe time-outs (RFC 9001 6.5). */
+const RETIRED_KEYS_FOR = 3;
+
+export type SessionState = 'handshaking' | 'authenticating' | 'open' | 'closing' | 'ended';
+
+/** What there is once keys are agreed on. */
+interface Wire {
+  readonly peer: Parameters;
+  readonly paths: Paths;
+  readonly protection: Protection;
+  readonly intake: Intake;
+}
+
+/**
+ * One UDPack session, in either role: datagrams and the time go in; datagrams, a deadline and events come out. It does no I/O. After
+ * each `receive`, `tick` or command, `transmit` until it returns 0, `poll` until it returns undefined, and call `tick` at `deadline`.
+ * Times must never go backwards. Whatever a peer sends, nothing is thrown.
+ */
+export class Session {
+  readonly role: 'client' | 'server';
+  readonly streams: Streams;
+  /** SHA-256 of the handshake (Noise 11.2): both sides have the same, and nobody else can. */
+  handshakeHash: Uint8Array | undefined;
+
+  readonly #options: SessionOptions;
+  readonly #control: Control;
+  readonly #acks: Acks;
+  readonly #reader = new FrameReader();
+  readonly #builder: DatagramBuilder;
+  readonly #liveness: Liveness;
+  readonly #counts = { received: 0, bytesReceived: 0, forged: 0, repeated: 0 };
+  #events: SessionEvent[] = [];
+  #state: SessionState = 'handshaking';
+  #address: Address;
+  #ownId: Uint8Array = new Uint8Array();
+  #dialling: Dialling | undefined;
+  #token: Uint8Array = new Uint8Array();
+  #tokenShown = false;
+  #wire: Wire | undefined;
+  #handshakeUntil: Instant | undefined;
+  #finish: { readonly ending: Ending; readonly until: Instant } | undefined;
+  #closing: Closing | undefined;
+  /** The datagram that is being taken in has a CLOSE. */
+  #closes = false;
+  #pings = 0;
+
+  /** Begins a handshake: INIT is the first thing to transmit. */
+  static dial(init: DialInit, now: Instant): Session {
+    const session = new Session('client', init, init.peer, now);
+    const { crypto, serverKey, host } = init;
+    const id = host.newId(session);
+    session.#ownId = id;
+    session.#token = init.token;
+    session.#dialling = new Dialling({ crypto, serverKey, id, parameters: parametersOf(init, undefined, undefined) });
+    host.wake(session);
+    return session;
+  }
+
+  /** A server's side, once its RESPONSE is made. */
+  static accept(init: AcceptInit, now: Instant): Session {
+    const session = new Session('server', init, init.peer, now);
+    session.#ownId = init.id;
+    const remote = { sequence: 0, id: init.remoteId, resetToken: undefined };
+    const { paths } = session.#establish(init.established, remote, now);
+    paths.current.receivedBytes = init.initBytes;
+    paths.current.sentBytes = init.responseBytes;
+    return session;
+  }
+
+  private constructor(role: 'client' | 'server', options: SessionOptions, peer: Address, now: Instant) {
+    const { host, limits, times, crypto } = options;
+    this.role = role;
+    this.#options = options;
+    this.#address = peer;
+    this.#handshakeUntil = now + times.handshakeWait;
+    this.#liveness = new Liveness(times.keepalive, now);
+    const wake = (): void => host.wake(this);
+    this.#control = new Control(wake);
+    this.#acks = new Acks(times.ackDelay);
+    this.streams = new Streams({ role, limits, onWork: wake });
+    this.#builder = new DatagramBuilder({
+      acks: this.#acks,
+      control: this.#control,
+      streams: this.streams,
+      random: crypto,
+    });
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Nothing more will come of it: the endpoint forgets it. */
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** Whether the peer has shown that it gets what is sent to its address. */
+  get proved(): boolean {
+    return this.role === 'client' ? this.#wire !== undefined : this.#counts.received > 0;
+  }
+
+  /** Where the datagram goes that `transmit` wrote last, and where the peer is. */
+  get destination(): Address {
+    return this.#address;
+  }
+
+  /** What the peer said of itself; undefined before it did. */
+  get peer(): Parameters | undefined {
+    return this.#wire?.peer;
+  }
+
+  // Input.
+
+  /** Takes in a SEALED datagram that came to one of the session's ids. */
+  receive(datagram: Uint8Array, from: Address, now: Instant): void {
+    const wire = this.#wire;
+    if (wire === undefined || this.ended || datagram.length < SEALED_OVERHEAD) return;
+    // A server doesn't move; what seems to come from elsewhere is somebody else's doing.
+    if (this.role === 'client' && !sameAddress(from, wire.paths.current.address)) return;
+    const sequence = wire.paths.own.sequenceOf(datagram, 1);
+    if (sequence < 0) return;
+    const space = this.#acks.space(sequence);
+    const number = readNumber(datagram, space.largest);
+    if (number < 0 || space.repeated(number)) {
+      this.#counts.repeated++;
+      return;
+    }
+    const retire = this.#probeTimeout(wire) * RETIRED_KEYS_FOR;
+    const frames = wire.protection.open(datagram, sequence, number, now, retire);
+    if (frames === undefined) {
+      this.#onForged(wire, datagram, now);
+      return;
+    }
+    space.note(number, now);
+    this.#onHeard(wire, datagram.length, now);
+    const fault = this.#read(wire, frames, from, sequence, now);
+    if (fault !== undefined) this.#end(endingOf(fault), 'self', now);
+    if (this.#closing === undefined) {
+      if (this.#reader.asked) this.#acks.owe(space, number, now);
+      this.#onWay(wire, from, datagram.length, sequence, number, now);
+    } else this.#closing.onDatagram(this.#closes);
+    this.#settle(now);
+  }
+
+  /** Takes in RESPONSE, RETRY or VERSION, to a session that dials. */
+  receiveHandshake(datagram: Uint8Array, from: Address, now: Instant): void {
+    const dialling = this.#dialling;
+    if (dialling === undefined || this.#state !== 'handshaking' || !sameAddress(from, this.#address)) return;
+    const result = dialling.receive(datagram, now);
+    if (typeof result === 'string' && result !== 'again') this.#end(endingOf(result), 'self', now);
+    if (typeof result !== 'object') return;
+    const { id = new Uint8Array(), resetToken } = result.peer;
+    const { paths } = this.#establish(result, { sequence: 0, id, resetToken }, now);
+    paths.current.proved = true;
+    if (dialling.trip !== undefined) paths.current.recovery.trips.guess(dialling.trip);
+    const token = this.#token;
+    this.#control.push({ write: (writer) => writer.counted(FRAME.auth, token) });
+    paths.supply(result.peer.ids);
+    this.#builder.mayStream = true;
+    this.#tell({ type: 'established' });
+  }
+
+  /** A datagram came whose last 16 bytes are the token of an id that this session sends to. */
+  onStatelessReset(now: Instant): void {
+    this.#end(endingOf('stateless-reset'), 'peer', now);
+  }
+
+  /** The system refused to send a datagram of this size as too long (EMSGSIZE). */
+  onRefused(size: number, now: Instant): void {
+    this.#wire?.paths.current.onRefused(size, now);
+  }
+
+  /** Runs what is due at `now`; a call that is too early does nothing. */
+  tick(now: Instant): void {
+    if (this.ended) return;
+    if (this.#closing !== undefined) this.#closing.tick(now);
+    else {
+      this.#dialling?.tick(now);
+      if (this.#handshakeUntil !== undefined && now >= this.#handshakeUntil) {
+        this.#end(endingOf('handshake-timeout'), 'self', now);
+      } else if (this.#wire !== undefined) this.#tickWire(this.#wire, now);
+    }
+    this.#settle(now);
+  }
+
+  /** When `tick`, and `transmit` after it, want to be called next; undefined: not before something else happens. */
+  get deadline(): Instant | undefined {
+    if (this.ended) return undefined;
+    if (this.#closing !== undefined) return this.#closing.deadline;
+    const at = earlier(this.#handshakeUntil, this.#finish?.until);
+    const wire = this.#wire;
+    if (wire === undefined) return earlier(at, this.#dialling?.deadline);
+    const { paths, peer } = wire;
+    let first = earlier(at, this.#timeoutAt(wire));
+    first = earlier(first, paths.deadline(peer.ackDelay));
+    if (this.#builder.mayLeave(paths.current)) first = earlier(first, this.#acks.ackAt);
+    first = earlier(first, this.streams.deadline);
+    first = earlier(first, this.#liveness.idleAt(this.#probeTimeout(wire)));
+    if (this.#state === 'open') first = earlier(first, this.#liveness.keepaliveAt);
+    return earlier(first, this.#builder.pacedAt);
+  }
+
+  // Output.
+
+  /**
+   * Writes the next datagram into `out` and returns its length; 0: nothing may leave now. `destination` says where it goes.
+   * @param out At least 1,300 bytes; datagrams never get longer than it.
+   */
+  transmit(out: Uint8Array, now: Instant): number {
+    if (this.ended) return 0;
+    const wire = this.#wire;
+    if (wire === undefined) return this.#closing === undefined ? (this.#dialling?.transmit(out, now) ?? 0) : 0;
+    this.#address = wire.paths.current.address;
+    const closing = this.#closing;
+    if (closing === undefined) {
+      const { recovery, mtu } = wire.paths.current;
+      this.streams.rtt = recovery.trips.smoothed;
+      this.streams.room = mtu.size - SEALED_OVERHEAD;
+      const length = this.#builder.next(out, wire.paths, wire.protection, now);
+      if (length > 0 && this.#builder.asked) this.#liveness.onAsked(now);
+      return length;
+    }
+    const length = closing.due ? this.#builder.close(out, wire.paths.current, wire.protection, closing, now) : 0;
+    this.#settle(now);
+    return length;
+  }
+
+  /** The next thing that the application should hear of. */
+  poll(): SessionEvent | undefined {
+    const event = this.#events.shift();
+    if (event !== undefined) return event;
+    // What a client says before its token is judged is nobody's business.
+    const silent = this.role === 'server' && this.#state !== 'open';
+    return silent || this.#closing !== undefined || this.ended ? undefined : this.streams.poll();
+  }
+
+  // Commands.
+
+  /** A server's: the token is good. */
+  accept(): void {
+    if (this.role !== 'server' || this.#state !== 'authenticating' || !this.#tokenShown) return;
+    this.#open();
+    this.#control.push({ write: (writer) => writer.numbers(FRAME.accept) });
+    this.#builder.mayStream = true;
+  }
+
+  /** A server's: the token is not good. */
+  refuse(reason: string, now: Instant): void {
+    if (this.role !== 'server' || this.#state !== 'authenticating') return;
+    this.#end(endingOf('token-refused', reason), 'self', now);
+  }
+
+  /** Asks the peer for a sign of life; the number returned comes back in the event `pong`. */
+  ping(now: Instant): number {
+    const token = ++this.#pings;
+    let answered = false;
+    const frame = pingFrame((at) => {
+      if (!answered) this.#tell({ type: 'pong', token, rtt: at - now });
+      answered = true;
+    });
+    this.#control.push(frame);
+    return token;
+  }
+
+  /** Asks the peer to open no more streams, since this side is to close soon. */
+  goaway(code: number, reason: string): void {
+    const bytes = reasonOf(reason);
+    this.#control.push({ write: (writer) => writer.ending(FRAME.goaway, code, bytes) });
+  }
+
+  /** Closes at once: what is not acknowledged is lost. */
+  close(code: number, reason: string, now: Instant): void {
+    this.#end({ application: true, code, reason: reasonOf(reason) }, 'self', now);
+  }
+
+  /** Closes when all that was written is acknowledged, at the latest after `times.closeWait`. */
+  finish(code: number, reason: string, now: Instant): void {
+    if (this.#closing !== undefined || this.ended || this.#finish !== undefined) return;
+    const ending: Ending = { application: true, code, reason: reasonOf(reason) };
+    if (this.#wire === undefined) this.#end(ending, 'self', now);
+    else this.#finish = { ending, until: now + this.#options.times.closeWait };
+    this.#settle(now);
+    this.#options.host.wake(this);
+  }
+
+  /** The application's own address has changed: datagrams go on under an id that nobody has seen. False: there is none to spare. */
+  rebind(now: Instant): boolean {
+    return this.#closing === undefined && this.#wire?.paths.rebind(now) === true;
+  }
+
+  /** Uses the next key, if the last change is confirmed. It happens by itself too, by amount and age. */
+  updateKey(): void {
+    this.#wire?.protection.update();
+  }
+
+  get stats(): SessionStats {
+    return {
+      ...pathStats(this.#wire?.paths.current, this.#address),
+      state: this.#state,
+      congestion: this.#options.congestion,
+      datagramsSent: this.#builder.datagrams + (this.#dialling?.sent ?? 0),
+      datagramsReceived: this.#counts.received,
+      bytesSent: this.#builder.bytes,
+      bytesReceived: this.#counts.bytesReceived,
+      datagramsForged: this.#counts.forged,
+      datagramsRepeated: this.#counts.repeated,
+      migrations: this.#wire?.paths.migrations ?? 0,
+      keyUpdates: this.#wire?.protection.sendPhase ?? 0,
+    };
+  }
+
+  // Within.
+
+  #probeTimeout({ paths, peer }: Wire): number {
+    return paths.current.recovery.trips.probeTimeout(peer.ackDelay);
+  }
+
+  /** When loss is known by time, or a probe is due. */
+  #timeoutAt({ paths, peer }: Wire): Instant | undefined {
+    const { recovery } = paths.current;
+    return recovery.lossAt ?? recovery.probeAt(peer.ackDelay);
+  }
+
+  #establish(established: Established, remote: RemoteId, now: Instant): Wire {
+    const { crypto, keyLimits, times } = this.#options;
+    const { peer } = established;
+    const protection = new Protection({ ...established, crypto, limits: keyLimits }, now);
+    const paths = makePaths(this, {
+      options: this.#options,
+      control: this.#control,
+      peer,
+      address: this.#address,
+      remote,
+    });
+    const parts = { acks: this.#acks, streams: this.streams, paths, protection };
+    const intake = new Intake({ ...parts, ackDelay: peer.ackDelay, idsKept: peer.ids }, this.#owner());
+    const wire = { peer, paths, protection, intake };
+    paths.own.add(this.#ownId);
+    this.#wire = wire;
+    this.handshakeHash = established.hash;
+    this.#state = 'authenticating';
+    this.#liveness.agree(times.idle, peer.idle);
+    this.#liveness.onHeard(now);
+    this.streams.start(peer);
+    this.#options.host.wake(this);
+    return wire;
+  }
+
+  /** What frames tell the session itself. */
+  #owner(): IntakeOwner {
+    return {
+      onPing: () => this.#tell({ type: 'ping' }),
+      onAuth: (token) => this.#onAuth(token),
+      onAccept: () => this.#onAccept(),
+      onClose: (application, code, reason) => {
+        this.#closes = true;
+        this.#end({ application, code, reason: new Uint8Array(reason) }, 'peer', this.#wire?.intake.now ?? 0);
+      },
+      onGoaway: (code, reason) => this.#tell({ type: 'goaway', code, reason: textOf(reason) }),
+    };
+  }
+
+  #onAuth(token: Uint8Array): Fault | undefined {
+    if (this.role === 'client') return 'frame-unexpected';
+    if (this.#tokenShown) return undefined;
+    if (token.length > this.#options.limits.tokenBytes) return 'token-refused';
+    this.#tokenShown = true;
+    this.#tell({ type: 'auth', token });
+    return undefined;
+  }
+
+  #onAccept(): Fault | undefined {
+    if (this.role === 'server') return 'frame-unexpected';
+    if (this.#state === 'authenticating') this.#open();
+    return undefined;
+  }
+
+  #open(): void {
+    this.#state = 'open';
+    this.#handshakeUntil = undefined;
+    this.#tell({ type: 'open' });
+  }
+
+  #read({ intake }: Wire, frames: Uint8Array, from: Address, sequence: number, now: Instant): Fault | undefined {
+    intake.now = now;
+    intake.from = from;
+    intake.sequence = sequence;
+    this.#closes = false;
+    return this.#reader.read(frames, intake);
+  }
+
+  #onHeard({ paths, peer }: Wire, size: number, now: Instant): void {
+    this.#counts.received++;
+    this.#counts.bytesReceived += size;
+    this.#liveness.onHeard(now);
+    if (this.role === 'client' || this.#counts.received > 1) return;
+    // Whoever seals a datagram has got the RESPONSE where it was sent to.
+    paths.current.proved = true;
+    paths.supply(peer.ids);
+  }
+
+  #onForged({ paths, protection }: Wire, datagram: Uint8Array, now: Instant): void {
+    this.#counts.forged++;
+    const token = paths.current.space.remote.resetToken;
+    if (token !== undefined && this.#options.crypto.equal(resetTokenOf(datagram), token)) this.onStatelessReset(now);
+    else if (protection.worn) this.#end(endingOf('forgery-limit'), 'self', now);
+  }
+
+  #onWay({ paths }: Wire, from: Address, size: number, sequence: number, number: number, now: Instant): void {
+    if (!paths.onDatagram(from, size, sequence, number, this.#reader.moved, now)) return;
+    this.#tell({ type: 'moved', address: from });
+    this.#options.trace?.('migrated', { address: from.address, port: from.port }, now);
+  }
+
+  #tickWire(wire: Wire, now: Instant): void {
+    const { paths, peer } = wire;
+    const idleAt = this.#liveness.idleAt(this.#probeTimeout(wire));
+    if (idleAt !== undefined && now >= idleAt) {
+      this.#end(endingOf('idle'), 'self', now);
+      return;
+    }
+    const { recovery } = paths.current;
+    const timeoutAt = this.#timeoutAt(wire);
+    if (timeoutAt !== undefined && now >= timeoutAt) {
+      if (recovery.lossAt === undefined) paths.current.onProbeTimeout(now);
+      else paths.current.onLossTime(now);
+    }
+    paths.tick(now, peer.ackDelay);
+    this.streams.tick(now);
+    const { keepaliveAt } = this.#liveness;
+    const quiet = keepaliveAt !== undefined && now >= keepaliveAt;
+    if (quiet && this.#state === 'open' && this.#control.empty) this.#control.push(pingFrame());
+    if (this.#finish !== undefined && now >= this.#finish.until) this.#end(this.#finish.ending, 'self', now);
+  }
+
+  #tell(event: SessionEvent): void {
+    // Behind the end nothing is told, though frames before CLOSE in a datagram, and later ones, are read.
+    if (this.#closing !== undefined && event.type !== 'closed') return;
+    this.#events.push(event);
+    this.#options.host.wake(this);
+  }
+
+  #end(ending: Ending, by: 'peer' | 'self', now: Instant): void {
+    if (this.#closing !== undefined || this.ended) return;
+    const wire = this.#wire;
+    const silent = wire === undefined || isSilent(ending) || !this.proved;
+    const wait = wire === undefined ? 0 : this.#probeTimeout(wire);
+    this.#closing = new Closing(ending, by === 'peer', silent, wait, now);
+    this.#state = 'closing';
+    this.#control.clear();
+    this.#tell(closedEvent(ending, by));
+    this.#options.trace?.('closed', { by, code: ending.code, fault: faultOf(ending) }, now);
+    this.#settle(now);
+  }
+
+  /** After anything happened: is it over? */
+  #settle(now: Instant): void {
+    const finish = this.#finish;
+    if (finish !== undefined && this.#closing === undefined && this.#state === 'open' && this.streams.quiet) {
+      this.#end(finish.ending, 'self', now);
+      return;
+    }
+    if (this.#closing?.ended(now) !== true || this.ended) return;
+    this.#state = 'ended';
+    if (this.#wire === undefined) this.#options.host.dropId(this.#ownId);
+    else this.#wire.paths.close();
+    this.#options.host.wake(this);
+  }
+}
