@@ -28,7 +28,9 @@ export class AmplificationWatch implements Observer {
     const account = this.#account(keyOf(flight.to));
     account.sent += flight.bytes.length;
     if (account.proved || account.sent <= account.received) return;
-    this.#fail(`${account.sent} bytes went to ${keyOf(flight.to)}, which sent ${account.received} and has proved nothing`);
+    this.#fail(
+      `${account.sent} bytes went to ${keyOf(flight.to)}, which sent ${account.received} and has proved nothing`,
+    );
   }
 
   arrived(flight: Flight, host: Host): void {

@@ -37,7 +37,8 @@ export class Attacker implements Observer {
     else if (dice < 0.5) this.#inject(mutated(flight.bytes, this.#chance), this.#sender(flight), flight.to);
     else if (dice < 0.75) this.#inject(flight.bytes, this.#sender(flight), flight.to);
     else if (dice < 0.85) this.#inject(this.#forgedReset(flight), flight.from, flight.to);
-    else if (dice < 0.97) this.#inject(flight.bytes.subarray(0, this.#chance.below(flight.bytes.length)), flight.from, flight.to);
+    else if (dice < 0.97)
+      this.#inject(flight.bytes.subarray(0, this.#chance.below(flight.bytes.length)), flight.from, flight.to);
     else this.#flood(flight);
   }
 

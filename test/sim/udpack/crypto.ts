@@ -27,7 +27,6 @@ export class Witness {
     if (this.text.length < text.length) this.text = new Uint8Array(text.length + 1024);
     this.text.set(text);
     this.textLength = text.length;
-    if (process.env["DUMP"] && text.length > 1000) console.log("SEALED " + Buffer.from(text.subarray(0, 60)).toString("hex"));
   }
 }
 

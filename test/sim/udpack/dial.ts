@@ -32,7 +32,12 @@ export class Dial {
 
   /** The session ended on the client's side though nobody asked for it. */
   get died(): boolean {
-    return this.client.closed !== undefined && !this.client.closed.application && this.verdict !== 'bad' && this.verdict !== 'silent';
+    return (
+      this.client.closed !== undefined &&
+      !this.client.closed.application &&
+      this.verdict !== 'bad' &&
+      this.verdict !== 'silent'
+    );
   }
 
   get resting(): boolean {
@@ -48,13 +53,16 @@ export class Dial {
   get unrest(): readonly string[] {
     if (this.resting) return [];
     const talkers = this.#server === undefined ? [this.client] : [this.client, this.#server];
-    return talkers.map((talker) => `dial ${this.number} (${talker.session.state}, ${JSON.stringify(talker.closed)}): ${talker.unrest}`);
+    return talkers.map(
+      (talker) => `dial ${this.number} (${talker.session.state}, ${JSON.stringify(talker.closed)}): ${talker.unrest}`,
+    );
   }
 
   onServer(party: Party, talker: Talker, fail: (what: string) => void): void {
     if (this.#server !== undefined) fail(`dial ${this.number} came to the server twice`);
     const [ours, theirs] = [this.client.session.handshakeHash, talker.session.handshakeHash];
-    if (ours === undefined || theirs === undefined || Buffer.compare(ours, theirs) !== 0) fail('the sides don\'t agree on their handshake');
+    if (ours === undefined || theirs === undefined || Buffer.compare(ours, theirs) !== 0)
+      fail("the sides don't agree on their handshake");
     this.#serverParty = party;
     this.#server = talker;
     if (party.finishing) talker.finish();
@@ -63,7 +71,8 @@ export class Dial {
   /** Each side that may says something, perhaps. */
   act(chance: Chance): void {
     const { handshakeHash, state } = this.client.session;
-    if (chance.often(0.7) && handshakeHash !== undefined && state !== 'closing') this.#party.command((now) => this.client.act(now));
+    if (chance.often(0.7) && handshakeHash !== undefined && state !== 'closing')
+      this.#party.command((now) => this.client.act(now));
     const server = this.#server;
     if (chance.often(0.7) && server?.open === true) this.#serverParty?.command((now) => server.act(now));
   }
@@ -72,7 +81,8 @@ export class Dial {
   checkRested(): void {
     for (const talker of [this.client, this.#server]) {
       const closed = talker?.closed;
-      if (closed !== undefined && !this.#expected(closed)) this.client.conversation.fail(`ended with ${JSON.stringify(closed)}`);
+      if (closed !== undefined && !this.#expected(closed))
+        this.client.conversation.fail(`ended with ${JSON.stringify(closed)}`);
     }
   }
 
@@ -102,8 +112,15 @@ export class Dial {
     for (const talker of [this.client, this.#server]) {
       const closed = talker?.closed;
       const by = talker === ending.by ? 'self' : 'peer';
-      const same = closed?.application === true && closed.code === ending.code && closed.reason === ending.reason && closed.by === by;
-      if (!same) fail(`dial ${this.number} was closed with ${ending.code} ${ending.reason}, and heard ${JSON.stringify(closed)} as ${by}`);
+      const same =
+        closed?.application === true &&
+        closed.code === ending.code &&
+        closed.reason === ending.reason &&
+        closed.by === by;
+      if (!same)
+        fail(
+          `dial ${this.number} was closed with ${ending.code} ${ending.reason}, and heard ${JSON.stringify(closed)} as ${by}`,
+        );
     }
   }
 

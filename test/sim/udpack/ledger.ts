@@ -91,7 +91,9 @@ export class Ledger {
     const at = this.#find(bytes);
     const entry = this.#entries[at];
     if (entry === undefined) {
-      this.#wrong(`a packet of ${bytes.length} bytes that nobody wrote, or a second time, or too late (${this.#entries.length} written)`);
+      this.#wrong(
+        `a packet of ${bytes.length} bytes that nobody wrote, or a second time, or too late (${this.#entries.length} written)`,
+      );
       return;
     }
     entry.received = true;
@@ -123,9 +125,11 @@ export class Ledger {
       return;
     }
     const missing = this.#entries.filter((entry) => !entry.received);
-    if (missing.length !== this.skipped) this.#wrong(`${missing.length} packets are missing at the end, ${this.skipped} were skipped`);
+    if (missing.length !== this.skipped)
+      this.#wrong(`${missing.length} packets are missing at the end, ${this.skipped} were skipped`);
     const kept = missing.find((entry) => !entry.ages);
-    if (kept !== undefined) this.#wrong(`the packet of write ${kept.write} is missing at the end (${kept.told ?? 'not told'})`);
+    if (kept !== undefined)
+      this.#wrong(`the packet of write ${kept.write} is missing at the end (${kept.told ?? 'not told'})`);
   }
 
   onReset(code: number): void {

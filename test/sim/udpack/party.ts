@@ -5,7 +5,7 @@ import type { Witness } from './crypto.ts';
 import type { Network } from './network.ts';
 import { Process } from './process.ts';
 import type { PartySettings } from './scenario.ts';
-import { Talker } from './talker.ts';
+import type { Talker } from './talker.ts';
 import { Watch } from './watch.ts';
 
 export interface PartyInit {
@@ -83,7 +83,8 @@ export class Party {
       if (event.type === 'auth') this.#init.onToken?.(session, event.token);
       const talker = this.talkers.get(session);
       if (talker !== undefined) talker.on(event);
-      else if (event.type !== 'ping' && !(event.type === 'closed' && 'code' in event)) this.#init.fail(`${this.#init.name}: ${event.type} of a session of nobody`);
+      else if (event.type !== 'ping' && event.type !== 'moved' && !(event.type === 'closed' && 'code' in event))
+        this.#init.fail(`${this.#init.name}: ${event.type} of a session of nobody`);
     }
     return any;
   }

@@ -3,7 +3,7 @@ import { nodeCrypto } from '../../../src/udpack-endpoint/crypto.ts';
 import { AmplificationWatch } from './amplification.ts';
 import { Attacker } from './attacker.ts';
 import { Chance } from './chance.ts';
-import { cheapCrypto, watched, Witness } from './crypto.ts';
+import { cheapCrypto, Witness, watched } from './crypto.ts';
 import { Dial } from './dial.ts';
 import { keyOf, Network, Pipe } from './network.ts';
 import { Party } from './party.ts';
@@ -81,12 +81,10 @@ class Play {
   }
 
   fail(what: string): never {
-    if (this.#trace) for (const p of [this.#server, ...this.#clients]) for (const x of p.endpoint.sessions()) this.#trace(p.process.name + JSON.stringify((x as unknown as {why: unknown}).why));
     throw new Error(`seed ${this.#seed} at ${this.scheduler.now.toFixed(3)} ms: ${what}`);
   }
 
   run(): UdpackRun {
-    (globalThis as {PLAY?: () => void}).PLAY = () => { try { this.fail("x"); } catch {} };
     const { trouble } = this.scenario;
     this.#talk(trouble);
     this.#strikes(trouble);
@@ -114,7 +112,10 @@ class Play {
       chance: this.#chance.fork(),
       fail: (what) => this.fail(what),
       trace: this.#trace,
-      ...(server && { key: this.#key, onToken: (session: Session, token: Uint8Array) => this.#onToken(session, token) }),
+      ...(server && {
+        key: this.#key,
+        onToken: (session: Session, token: Uint8Array) => this.#onToken(session, token),
+      }),
     });
   }
 
@@ -124,13 +125,21 @@ class Play {
     const chance = this.#chance.fork();
     const there = new Pipe(this.scheduler, this.#chance.fork(), mannerOf(chance, weather));
     // Most paths are alike both ways.
-    const back = new Pipe(this.scheduler, this.#chance.fork(), chance.often(0.6) ? { ...there.manner } : mannerOf(chance, weather));
-    this.#trace?.(`client ${number}: ${JSON.stringify(client.settings)} ${JSON.stringify(there.manner)} ${JSON.stringify(back.manner)}`);
+    const back = new Pipe(
+      this.scheduler,
+      this.#chance.fork(),
+      chance.often(0.6) ? { ...there.manner } : mannerOf(chance, weather),
+    );
+    this.#trace?.(
+      `client ${number}: ${JSON.stringify(client.settings)} ${JSON.stringify(there.manner)} ${JSON.stringify(back.manner)}`,
+    );
     this.network.connect(client.process, this.#server.process, { there, back });
     this.#pipes.push(there, back);
     this.#clients.push(client);
     for (let dials = this.#chance.pick([1, 1, 1, 2]); dials > 0; dials--) {
-      this.scheduler.at(this.#chance.unit() * this.scenario.trouble * 0.3, () => client.command((now) => this.#dial(client, now)));
+      this.scheduler.at(this.#chance.unit() * this.scenario.trouble * 0.3, () =>
+        client.command((now) => this.#dial(client, now)),
+      );
     }
   }
 
@@ -148,7 +157,9 @@ class Play {
     const conversation = new Conversation(`dial ${number}`, manners, (what) => this.fail(what));
     const talker = new Talker(session, conversation, this.#chance.fork());
     client.talkers.set(session, talker);
-    this.#dials.push(new Dial(number, token, verdictOf(this.#chance.fork()), client, talker, this.scenario.weather === 'calm'));
+    this.#dials.push(
+      new Dial(number, token, verdictOf(this.#chance.fork()), client, talker, this.scenario.weather === 'calm'),
+    );
   }
 
   #onToken(session: Session, token: Uint8Array): void {
@@ -210,7 +221,8 @@ class Play {
   #move(client: Party, times: number, chance: Chance): void {
     this.#moves++;
     client.process.move(this.#address());
-    if (times > 1 && this.#rough) this.scheduler.after(chance.unit() * 100, () => this.#move(client, times - 1, chance));
+    if (times > 1 && this.#rough)
+      this.scheduler.after(chance.unit() * 100, () => this.#move(client, times - 1, chance));
   }
 
   /** A client's own address changes, and it knows. */
@@ -273,15 +285,21 @@ class Play {
   #checkForgotten(): void {
     for (const { endpoint, process } of [this.#server, ...this.#clients]) {
       const { sessions, halfOpen } = endpoint.stats;
-      if (sessions > 0 || halfOpen > 0) this.fail(`${process.name} has ${sessions} sessions at the end, ${halfOpen} half-open`);
-      if (endpoint.deadline !== undefined) this.fail(`${process.name} waits for ${endpoint.deadline} though all is over`);
+      if (sessions > 0 || halfOpen > 0)
+        this.fail(`${process.name} has ${sessions} sessions at the end, ${halfOpen} half-open`);
+      if (endpoint.deadline !== undefined)
+        this.fail(`${process.name} waits for ${endpoint.deadline} though all is over`);
     }
   }
 
   #traceNetwork(trace: (line: string) => void): void {
     this.network.observers.push({
-      sent: (flight) => trace(`${flight.sender?.name ?? 'attacker'} -> ${keyOf(flight.to)} ${flight.bytes.length} bytes`),
-      arrived: (flight, host) => trace(`${host.name} <- ${keyOf(flight.from)} ${flight.bytes.length} bytes${flight.corrupted ? ', corrupted' : ''}`),
+      sent: (flight) =>
+        trace(`${flight.sender?.name ?? 'attacker'} -> ${keyOf(flight.to)} ${flight.bytes.length} bytes`),
+      arrived: (flight, host) =>
+        trace(
+          `${host.name} <- ${keyOf(flight.from)} ${flight.bytes.length} bytes${flight.corrupted ? ', corrupted' : ''}`,
+        ),
     });
   }
 

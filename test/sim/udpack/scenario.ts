@@ -114,7 +114,13 @@ export function mannerOf(chance: Chance, weather: Weather): Manner {
 /** What the path becomes at the end: nothing is lost but in its queue, which is long enough. */
 export function kind(manner: Manner): Manner {
   const bytesPerMs = Math.max(manner.bytesPerMs, 125);
-  return { ...KIND, delay: manner.delay, mtu: Math.max(manner.mtu, 1200), bytesPerMs, queueBytes: Math.max(manner.queueBytes, 30_000) };
+  return {
+    ...KIND,
+    delay: manner.delay,
+    mtu: Math.max(manner.mtu, 1200),
+    bytesPerMs,
+    queueBytes: Math.max(manner.queueBytes, 30_000),
+  };
 }
 
 /** @param window What may be on its way at one time, in bytes: who has little of it says little. */

@@ -251,7 +251,8 @@ export class Talker {
       return;
     }
     own.out.onClosed();
-    if (!own.in.over && own.in.stopCode === undefined) this.#wrong(`stream ${stream} is closed, and its reader was not told`);
+    if (!own.in.over && own.in.stopCode === undefined)
+      this.#wrong(`stream ${stream} is closed, and its reader was not told`);
     if (!own.out.closed) this.#wrong(`stream ${stream} is closed, and its writer did not end it`);
     this.#streams.delete(stream);
   }
@@ -266,7 +267,12 @@ export class Talker {
   }
 
   #add(id: number): Own {
-    const own = { id, out: this.conversation.ledger(this.#role, id), in: this.conversation.ledger(this.#other, id), paused: false };
+    const own = {
+      id,
+      out: this.conversation.ledger(this.#role, id),
+      in: this.conversation.ledger(this.#other, id),
+      paused: false,
+    };
     this.#streams.set(id, own);
     return own;
   }
@@ -275,7 +281,8 @@ export class Talker {
     const { manners } = this.conversation;
     if (manners.heeds && this.session.streams.full) return;
     this.#someone((own) => {
-      for (let count = 1 + this.#chance.below(manners.burst); count > 0 && manners.budget > 0; count--) this.#writeOne(own, now);
+      for (let count = 1 + this.#chance.below(manners.burst); count > 0 && manners.budget > 0; count--)
+        this.#writeOne(own, now);
     });
   }
 
@@ -289,7 +296,8 @@ export class Talker {
     const maxAge = ages ? this.#chance.pick([0, 5, 50, 500, 5000]) : undefined;
     const write = this.session.streams.write(own.id, bytes, { maxAge, ordered: !loose }, now);
     if (typeof write === 'number') own.out.wrote(write, bytes.length, loose, ages);
-    else if (write !== 'ended' && write !== 'unknown') this.#wrong(`a write of ${bytes.length} bytes was refused: ${write}`);
+    else if (write !== 'ended' && write !== 'unknown')
+      this.#wrong(`a write of ${bytes.length} bytes was refused: ${write}`);
   }
 
   #size(): number {

@@ -64,11 +64,14 @@ export class Watch {
   #left(before: Before, inFlight: number, length: number, now: Instant): void {
     const { session, window, datagramSize } = before;
     const probe = this.#isProbe();
-    if (length > datagramSize && !probe) this.#fail(`a datagram of ${length} bytes at ${now}, where ${datagramSize} may pass`);
+    if (length > datagramSize && !probe)
+      this.#fail(`a datagram of ${length} bytes at ${now}, where ${datagramSize} may pass`);
     if (probe || inFlight <= window + DATAGRAMS_OVER * datagramSize) return;
     const counts = this.#counts.get(session);
     if (counts === undefined || ++counts.over <= 2 * counts.probes) return;
-    this.#fail(`${inFlight} bytes in flight at ${now}, the window is ${window}, and there were ${counts.probes} time-outs`);
+    this.#fail(
+      `${inFlight} bytes in flight at ${now}, the window is ${window}, and there were ${counts.probes} time-outs`,
+    );
   }
 
   /** Whether what was sealed last is a PING and padding: a probe of the path's size. */
@@ -89,7 +92,8 @@ export class Watch {
     const packets = 2 * (limits.assemblyBytes + limits.packetBytes) + limits.sessionWindowMost;
     if (assembly > packets) this.#fail(`${assembly} bytes of packets that are not whole at ${now}`);
     // Pages are not always full.
-    if (waiting > 4 * limits.sessionWindowMost + 1_000_000) this.#fail(`${waiting} bytes wait for their turn at ${now}`);
+    if (waiting > 4 * limits.sessionWindowMost + 1_000_000)
+      this.#fail(`${waiting} bytes wait for their turn at ${now}`);
     if (datagrams > limits.datagramBytes) this.#fail(`${datagrams} bytes of datagrams wait at ${now}`);
     if (streams > 4 * 1000 * 2) this.#fail(`${streams} streams at ${now}`);
   }
