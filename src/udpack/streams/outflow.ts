@@ -34,11 +34,6 @@ export class Outflow implements SendHost {
     this.#init = init;
   }
 
-  /** Whether a stream has something to send. */
-  get pending(): boolean {
-    return !this.#schedule.empty;
-  }
-
   get full(): boolean {
     return this.buffered >= this.#init.backlogBytes;
   }

@@ -94,11 +94,6 @@ export class Streams implements FrameSource {
     return this.#table.size;
   }
 
-  /** Whether `fill` may have something to write. */
-  get pending(): boolean {
-    return !this.#control.empty || this.#datagrams.bytes > 0 || this.#outflow.pending;
-  }
-
   /** When `tick` has something to do: a write or a datagram grows too old. */
   get deadline(): Instant | undefined {
     return this.#expiries.next;
