@@ -14,8 +14,6 @@ export interface ReceiveCommand extends TokenOptions {
 }
 
 const DEFAULT_LISTEN = 'tcp://127.0.0.1:3010';
-/** ms; who sends files sends all the time, or pings. */
-const TIMES = { heartbeat: 5000, readWait: 20_000 };
 
 /** Takes files in until SIGINT or SIGTERM. Resolves with the exit code. */
 export async function receive(command: ReceiveCommand, output: Output): Promise<number> {
@@ -29,7 +27,7 @@ export async function receive(command: ReceiveCommand, output: Output): Promise<
     dir,
     overwrite,
     ...(token === undefined ? {} : { token }),
-    server: { insecure, times: TIMES },
+    server: { insecure },
     onEvent: (event) => {
       tell(event, output);
       if (once && event.event === 'ended' && event.complete) finish(event.failed > 0 ? EXIT.failure : EXIT.ended);

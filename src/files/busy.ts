@@ -1,5 +1,6 @@
 import { fault } from './faults.ts';
 import type { Incoming } from './incoming.ts';
+import { shown } from './names.ts';
 
 /** How long a file waits for another transfer of its name, ms. */
 const WAIT = 30_000;
@@ -28,7 +29,7 @@ export class BusyNames {
     for (let other = this.#holders.get(key); other; other = this.#holders.get(key)) {
       if (performance.now() > deadline) throw fault('ERR_FILE_BUSY', name, 'another transfer is writing it');
       if (!isThere()) throw fault('ERR_CLOSED', name, 'its sender is gone');
-      if (!other.isThere()) other.incoming.channel.reset('ERR_FILE_BUSY', 'the file is sent anew');
+      if (!other.isThere()) other.incoming.channel.reset('ERR_FILE_BUSY', `${shown(name)}: it is being sent anew`);
       await soon(other.incoming.done.promise);
     }
     this.#holders.set(key, { incoming, isThere });

@@ -137,16 +137,18 @@ export class Incoming {
 
   /** @throws HawserError ERR_NO_SPACE. */
   async #requireSpace(folder: Folder, bytes: number): Promise<void> {
-    const { bavail, bsize } = await statfs(folder.at('.'));
+    const { bavail, bsize, blocks } = await statfs(folder.at('.'));
+    // Some file systems know of no blocks.
+    if (blocks === 0) return;
     const free = bavail * bsize - this.#landing.promised();
     if (bytes <= free) return;
     throw fault('ERR_NO_SPACE', this.offer.name, `${bytes} bytes are wanted, and ${Math.max(0, free)} are free`);
   }
 
   async #takeInto(partial: Partial, kept: number): Promise<Finished> {
-    const { bytes, name } = this.offer;
+    const { name } = this.offer;
     const [from, hash] = await this.#agree(partial, kept);
-    const sink = new FileSink(partial, hash, from, bytes, (size) => this.#onWritten(size));
+    const sink = new FileSink(partial, hash, from, this.offer, (size) => this.#onWritten(size));
     this.#sink = sink;
     this.#landing.onBytes(from);
     void pipeline(duplexOf(this.channel, { highWaterMark: 1 << 20 }), sink).catch(sink.complete.reject);

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { type Channel, type ClientSocket, duplexOf } from '../client/index.ts';
 import { HawserError } from '../core/index.ts';
 import { fault, readFault } from './faults.ts';
@@ -158,8 +159,9 @@ export class Outgoing {
   }
 }
 
-function put(out: NodeJS.WritableStream, chunk: Uint8Array): Promise<void> {
+/** Rejects with what broke the stream, not with the news that it is broken. */
+function put(out: Duplex, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    out.write(chunk, (error) => (error ? reject(error) : resolve()));
+    out.write(chunk, (error) => (error ? reject(out.errored ?? error) : resolve()));
   });
 }

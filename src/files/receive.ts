@@ -23,6 +23,8 @@ export type ReceiveTarget = Pick<Server, 'of'> | string | ListenTarget | readonl
 
 /** So much may be on its way to the disk, for each file; a long fat link needs it. */
 const CHANNEL_BYTES = 8 << 20;
+/** ms. A sender that is gone is to be noticed before it is started again. */
+const TIMES = { heartbeat: 5000, readWait: 20_000, resumeWindow: 30_000 };
 
 /**
  * Takes files in. With URLs it listens on a server of its own, which off loopback needs a `token` or an `authenticate`.
@@ -56,6 +58,7 @@ function serverOptions({ token, server = {} }: ReceiveOptions): ServerOptions {
     ...server,
     ...(token === undefined ? {} : { authenticate: byToken(token) }),
     limits: { channelBytes: CHANNEL_BYTES, ...server.limits },
+    times: { ...TIMES, ...server.times },
   };
 }
 

@@ -2,7 +2,9 @@ import type { Hash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { HawserError } from '../core/index.ts';
 import { Deferred } from './deferred.ts';
+import { writeFault } from './faults.ts';
 import type { Partial } from './partial.ts';
+import type { FileOffer } from './protocol.ts';
 
 /** Bytes that may wait for the disk. */
 const WAITING_BYTES = 1 << 20;
@@ -16,16 +18,18 @@ export class FileSink extends Writable {
   readonly #partial: Partial;
   readonly #hash: Hash;
   readonly #bytes: number;
+  readonly #name: string;
   readonly #onWritten: (bytes: number) => void;
 
-  constructor(partial: Partial, hash: Hash, from: number, bytes: number, onWritten: (bytes: number) => void) {
+  constructor(partial: Partial, hash: Hash, from: number, offer: FileOffer, onWritten: (bytes: number) => void) {
     super({ highWaterMark: WAITING_BYTES, decodeStrings: true });
     this.#partial = partial;
     this.#hash = hash;
     this.at = from;
-    this.#bytes = bytes;
+    this.#bytes = offer.bytes;
+    this.#name = offer.name;
     this.#onWritten = onWritten;
-    if (from === bytes) this.complete.resolve();
+    if (from === offer.bytes) this.complete.resolve();
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
@@ -49,7 +53,8 @@ export class FileSink extends Writable {
     try {
       await this.#take(chunks);
     } catch (error) {
-      failure = error as Error;
+      // The sender hears of this one.
+      failure = writeFault(error, this.#name);
     }
     done(failure);
   }

@@ -101,7 +101,8 @@ export class Transfer {
         // What was put there may be gone by now.
       }
     }
-    this.#tellEnd(true);
+    // Whoever hears of the end may close everything: the sender's answer goes first.
+    setImmediate(() => this.#tellEnd(true));
     return undefined;
   }
 
