@@ -88,6 +88,8 @@ test('a file larger than what is free is refused before its first byte', async (
   await socket.request('begin', { version: 1, files: 1, bytes: 2 ** 52 });
   const channel = socket.openChannel('file', { name: 'huge', bytes: 2 ** 52 });
   await expect(channel.request('start')).rejects.toMatchObject({ code: 'ERR_NO_SPACE' });
+  expect((await channel.closed)?.message).toContain('are free');
+  expect(readdirSync(into)).toEqual([]);
 });
 
 test('without hard links a name is taken by an empty file, and one that is there is kept', async () => {

@@ -74,14 +74,16 @@ export class Incoming {
     const existing = await this.#existing(folder, final);
     if (existing) return existing;
     const partial = new Partial(folder, final, this.offer);
+    let kept = 0;
     try {
-      const kept = await partial.open();
+      kept = await partial.open();
       await this.#requireSpace(folder, this.offer.bytes - kept);
       return await this.#takeInto(partial, kept);
     } catch (error) {
       const known = writeFault(error, this.offer.name);
-      const isWorthless = WORTHLESS.has(known.code) && !(known.code === 'ERR_NO_SPACE' && this.#sink === undefined);
-      if (isWorthless) await partial.discard().catch(() => {});
+      const isRefused = known.code === 'ERR_NO_SPACE' && this.#sink === undefined;
+      const isEmpty = (this.#sink?.at ?? kept) === 0;
+      if (isEmpty || (WORTHLESS.has(known.code) && !isRefused)) await partial.discard().catch(() => {});
       throw known;
     } finally {
       await partial.close();
