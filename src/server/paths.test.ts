@@ -4,6 +4,7 @@ import { type AddressInfo, connect as visit } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../client/index.ts';
+import { MemoryEngine } from '../engine/index.ts';
 import { createServer, type Server, type ServerOptions } from './index.ts';
 
 const open: (() => unknown)[] = [];
@@ -54,6 +55,32 @@ function knock(port: number, path: string, protocol = 'websocket'): Promise<stri
 }
 
 const portOf = (endpoint: string | undefined): number => Number(new URL(endpoint ?? '').port);
+
+/** An engine that starts when it is told to. */
+class SlowEngine extends MemoryEngine {
+  go: () => void = () => {};
+
+  override start(): Promise<void> {
+    return new Promise((resolve) => {
+      this.go = resolve;
+    });
+  }
+}
+
+test.each(['attach', 'receive', 'listen'] as const)(
+  'a close while the engine starts leaves nothing of %s',
+  async (how) => {
+    const { http } = await httpServer();
+    const engine = new SlowEngine();
+    const server = service('late', [], { engine });
+    const waiting = how === 'attach' ? server.attach(http) : server[how]('tcp://127.0.0.1:0');
+    const closed = server.close({ drain: 0 });
+    engine.go();
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await closed;
+    expect([http.listenerCount('upgrade'), server.listeners.length]).toEqual([0, 0]);
+  },
+);
 
 describe('several services on the HTTP server of an application', () => {
   test('each is found at its path and below it, and what nobody serves is 404 at once', async () => {

@@ -254,10 +254,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
   }
 
+  /** @throws HawserError ERR_CLOSED, also when `close` came while the engine was starting. */
   async #start(): Promise<void> {
-    if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
+    this.#refuseClosed();
     this.#started ??= this.#options.engine.start(this.#makeEngineHost());
     await this.#started;
+    this.#refuseClosed();
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
   }
 
   async #listenOn(listening: Listening): Promise<Listener> {
