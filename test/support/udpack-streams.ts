@@ -127,6 +127,15 @@ export function machine(role: Role, limits: Partial<UdpackLimits> = {}): Streams
   return streams;
 }
 
+/** A datagram with what a thin session repeats behind it. */
+function repeating(streams: Streams, { bytes, frames }: Sent): Sent {
+  // The last frame may reach to the end of its datagram, so the repeats go before it.
+  const writer = new FrameWriter(new Uint8Array(1500), 0, 1500 - bytes.length);
+  const again: SentFrame[] = [];
+  streams.fillAgain(writer, again, writer.room);
+  return { bytes: Uint8Array.from([...writer.bytes.slice(0, writer.at), ...bytes]), frames: [...again, ...frames] };
+}
+
 /** What a channel does to datagrams; times in ms, the others from 0 to 1. */
 export interface Channel {
   readonly delay: number;
@@ -223,7 +232,7 @@ export class StreamsPair {
         const size = 1100 + Math.floor(this.random() * 300);
         const sent = nextDatagram(from.streams, this.now, size);
         if (sent === undefined) break;
-        this.#send(from, to, sent);
+        this.#send(from, to, this.random() < 0.5 ? repeating(from.streams, sent) : sent);
       }
     }
   }
