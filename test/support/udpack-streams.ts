@@ -144,9 +144,11 @@ export interface Channel {
   readonly duplication: number;
   /** Acks that come after their frames were given up. */
   readonly late: number;
+  /** Datagrams behind which a thin session repeats what is not acknowledged. */
+  readonly repeats: number;
 }
 
-export const CLEAN: Channel = { delay: 10, jitter: 0, loss: 0, duplication: 0, late: 0 };
+export const CLEAN: Channel = { delay: 10, jitter: 0, loss: 0, duplication: 0, late: 0, repeats: 0 };
 
 /** How many datagrams may be on their way from one side. */
 const FLIGHT_MOST = 40;
@@ -232,7 +234,7 @@ export class StreamsPair {
         const size = 1100 + Math.floor(this.random() * 300);
         const sent = nextDatagram(from.streams, this.now, size);
         if (sent === undefined) break;
-        this.#send(from, to, this.random() < 0.5 ? repeating(from.streams, sent) : sent);
+        this.#send(from, to, this.random() < this.channel.repeats ? repeating(from.streams, sent) : sent);
       }
     }
   }

@@ -353,3 +353,16 @@ test('a stopped stream tells nothing more, and its credit goes back', () => {
   framesSent(streams, 0, true);
   expect(eventsOf(streams)).toEqual([{ type: 'closed', stream: PACKETS }]);
 });
+
+test('events of a stream that is over before they are taken give their credit back', () => {
+  const streams = server({ sessionWindow: 2000, sessionWindowMost: 2000 });
+  streams.onStream(PACKETS, 0, 0, laidOut([900]).bytes);
+  streams.stop(PACKETS, 1);
+  streams.reset(PACKETS, 1);
+  framesSent(streams, 0, true);
+  streams.onReset(PACKETS, 1, 950);
+  expect(streams.count).toBe(0);
+  expect(eventsOf(streams).map((event) => event.type)).toEqual(['stream', 'closed']);
+  expect(streams.memory().unreleased).toBe(0);
+  expect(framesSent(streams)).toEqual([['onCredit', 2950]]);
+});

@@ -99,6 +99,17 @@ test('a frame that fills its datagram has no length', () => {
   ]);
 });
 
+test('a datagram may end anywhere, in the length of a packet too', () => {
+  for (let size = 60; size < 140; size++) {
+    const [streams, server] = [client(), machine('server')];
+    const id = streams.open('packets');
+    for (let n = 0; n < 5; n++) streams.write(id, new Uint8Array(70 + n), {}, 0);
+    expect(deliver(datagramsOf(streams, 0, size), server)).toBeUndefined();
+    const heard = eventsOf(server).flatMap((event) => (event.type === 'packet' ? [event.bytes.length] : []));
+    expect(heard).toEqual([70, 71, 72, 73, 74]);
+  }
+});
+
 test('a lower number goes first; equals have their turns, a datagram each', () => {
   const streams = client();
   const [a, b, c] = [streams.open('bytes'), streams.open('bytes'), streams.open('bytes', { priority: 1 })];

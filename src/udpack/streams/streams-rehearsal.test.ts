@@ -9,6 +9,7 @@ const channel = fc.record({
   loss: fc.constantFrom(0, 0.02, 0.1, 0.3),
   duplication: fc.constantFrom(0, 0.1),
   late: fc.constantFrom(0, 0.5),
+  repeats: fc.constantFrom(0, 0.5),
 });
 
 test('whatever the channel does, every byte of every stream is what was written, and in the end nothing is left', () => {
