@@ -1,6 +1,6 @@
 import { type FileReceiver, type ReceiveEvent, receiveFiles } from '../files/index.ts';
 import { EXIT, type Output, printable } from './output.ts';
-import { sized } from './progress-bar.ts';
+import { ProgressBar, sized } from './progress-bar.ts';
 import { stopSignal } from './serve.ts';
 import { type TokenOptions, tokenOf } from './visitor.ts';
 
@@ -13,12 +13,16 @@ export interface ReceiveCommand extends TokenOptions {
   readonly once: boolean;
 }
 
+/** How often the bar of a terminal is drawn, ms. */
+const SHOW_EVERY = 100;
 const DEFAULT_LISTEN = 'tcp://127.0.0.1:3010';
 
 /** Takes files in until SIGINT or SIGTERM. Resolves with the exit code. */
 export async function receive(command: ReceiveCommand, output: Output): Promise<number> {
   const { dir, listen, insecure, overwrite, once } = command;
   const token = await tokenOf(command);
+  const bar = new ProgressBar(process.stderr, !output.json);
+  let shownAt = 0;
   let finish: (code: number) => void = () => {};
   const finished = new Promise<number>((resolve) => {
     finish = resolve;
@@ -28,8 +32,15 @@ export async function receive(command: ReceiveCommand, output: Output): Promise<
     overwrite,
     ...(token === undefined ? {} : { token }),
     server: { insecure },
+    onProgress: (progress) => {
+      const now = performance.now();
+      if (now - shownAt < SHOW_EVERY) return;
+      shownAt = now;
+      bar.show(progress);
+    },
     onEvent: (event) => {
-      tell(event, output);
+      if (event.event === 'ended') bar.clear();
+      bar.above(() => tell(event, output));
       if (once && event.event === 'ended' && event.complete) finish(event.failed > 0 ? EXIT.failure : EXIT.ended);
     },
   });

@@ -9,7 +9,13 @@ const LOOK = 250;
 
 /** Which names files are on their way to: one at a time for each. */
 export class BusyNames {
+  readonly #wait: number;
   readonly #holders = new Map<string, { readonly incoming: Incoming; readonly isThere: () => boolean }>();
+
+  /** `wait`: how long a file waits for another of its name, ms; default 30,000. */
+  constructor(wait: number = WAIT) {
+    this.#wait = wait;
+  }
 
   /** Bytes that are still to be written. */
   get promised(): number {
@@ -25,7 +31,7 @@ export class BusyNames {
   async enter(incoming: Incoming, isThere: () => boolean): Promise<void> {
     const { name } = incoming.offer;
     const key = keyOf(name);
-    const deadline = performance.now() + WAIT;
+    const deadline = performance.now() + this.#wait;
     for (let other = this.#holders.get(key); other; other = this.#holders.get(key)) {
       if (performance.now() > deadline) throw fault('ERR_FILE_BUSY', name, 'another transfer is writing it');
       if (!isThere()) throw fault('ERR_CLOSED', name, 'its sender is gone');

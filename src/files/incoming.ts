@@ -27,7 +27,8 @@ export interface Landing {
   readonly overwrite: boolean;
   /** Bytes that other files on their way have still to write. */
   promised(): number;
-  onBytes(bytes: number): void;
+  /** So many bytes are here; new ones, or from the last time. */
+  onBytes(bytes: number, isNew: boolean): void;
 }
 
 /** One file on its way in, over a channel of its own. */
@@ -152,7 +153,7 @@ export class Incoming {
     const [from, hash] = await this.#agree(partial, kept);
     const sink = new FileSink(partial, hash, from, this.offer, (size) => this.#onWritten(size));
     this.#sink = sink;
-    this.#landing.onBytes(from);
+    this.#landing.onBytes(from, false);
     void pipeline(duplexOf(this.channel, { highWaterMark: 1 << 20 }), sink).catch(sink.complete.reject);
     await sink.complete.promise;
     const theirs = await this.#digest.promise;
@@ -176,7 +177,7 @@ export class Incoming {
   }
 
   #onWritten(size: number): void {
-    this.#landing.onBytes(size);
+    this.#landing.onBytes(size, true);
     const now = performance.now();
     if (now - this.#toldAt < TELL_EVERY || !this.#sink) return;
     this.#toldAt = now;

@@ -49,11 +49,18 @@ export type ReceiveEvent =
       readonly complete: boolean;
     };
 
-/** Bytes of all files of a transfer that are here, of `total`. */
+/** How a transfer is going. */
 export interface ReceiveProgress {
   readonly transfer: number;
+  /** The file that moved last. */
+  readonly name: string;
+  /** Bytes that are here, those that were here before included. */
   readonly bytes: number;
+  /** Bytes of all files, as the sender said. */
   readonly total: number;
+  readonly bytesPerSecond: number;
+  /** Undefined while there is no telling. */
+  readonly secondsLeft: number | undefined;
 }
 
 export interface ReceiveOptions {
@@ -69,6 +76,7 @@ export interface ReceiveOptions {
   /** Hears of each file that is here in full. */
   readonly onFile?: (file: ReceivedFile) => void;
   readonly onEvent?: (event: ReceiveEvent) => void;
+  /** Called for each write, and must be quick. */
   readonly onProgress?: (progress: ReceiveProgress) => void;
   /** Closes the receiver. */
   readonly signal?: AbortSignal;

@@ -5,6 +5,7 @@ import { fault, writeFault } from './faults.ts';
 import type { Folder } from './folder.ts';
 import { Incoming } from './incoming.ts';
 import type { FileLimits } from './limits.ts';
+import { Meter } from './meter.ts';
 import { partsOf, shown } from './names.ts';
 import { type Begin, type Begun, beginOf, type FileOffer, type FilesApi, type Finished, offerOf } from './protocol.ts';
 import type { ReceiveEvent, ReceiveOptions } from './receive-options.ts';
@@ -31,7 +32,9 @@ export class Transfer {
   readonly #counts = { received: 0, unchanged: 0, failed: 0 };
   #begun: Begin | undefined;
   #offers = 0;
+  readonly #meter: Meter = new Meter();
   #bytes = 0;
+  #newBytes = 0;
   #isOver = false;
   #isClosing = false;
 
@@ -112,7 +115,7 @@ export class Transfer {
     const landing = {
       overwrite: this.#host.overwrite,
       promised: () => this.#host.busy.promised,
-      onBytes: (bytes: number) => this.#onBytes(bytes),
+      onBytes: (bytes: number, isNew: boolean) => this.#onBytes(offer.name, bytes, isNew),
     };
     // What asks it is listened to before anything is waited for.
     const incoming = new Incoming(channel, offer, landing);
@@ -176,14 +179,24 @@ export class Transfer {
     throw fault('ERR_FILE_NAME', name, parts);
   }
 
-  #onBytes(bytes: number): void {
-    this.#bytes += bytes;
-    this.#host.onProgress?.({ transfer: this.#number, bytes: this.#bytes, total: this.#begun?.bytes ?? 0 });
+  #onBytes(name: string, size: number, isNew: boolean): void {
+    this.#bytes += size;
+    if (isNew) this.#newBytes += size;
+    const { onProgress } = this.#host;
+    if (!onProgress) return;
+    const now = performance.now();
+    this.#meter.mark(this.#newBytes, now);
+    const bytesPerSecond = this.#meter.speed(this.#newBytes, now);
+    const total = this.#begun?.bytes ?? 0;
+    // What was begun anew counts twice, and a sender can be wrong.
+    const bytes = Math.min(total, this.#bytes);
+    const secondsLeft = bytesPerSecond > 0 ? (total - bytes) / bytesPerSecond : undefined;
+    onProgress({ transfer: this.#number, name, bytes, total, bytesPerSecond, secondsLeft });
   }
 
   #arrived({ name, bytes }: FileOffer, { sha256, unchanged, resumed }: Finished): void {
     this.#counts[unchanged ? 'unchanged' : 'received'] += 1;
-    if (unchanged) this.#onBytes(bytes);
+    if (unchanged) this.#onBytes(name, bytes, false);
     this.#tell({ event: unchanged ? 'unchanged' : 'received', name, bytes, sha256, resumed });
   }
 
