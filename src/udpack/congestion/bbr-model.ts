@@ -6,8 +6,10 @@ import { DeliveryRate } from './delivery-rate.ts';
 
 /** What remains of a bound after too much loss. */
 const BETA = 0.7;
+/** What of the latest delivery loss leaves, if our own probing did not cause it: less than all, so that others gain. */
+const YIELD = 0.85;
 /** What of the long-term bound is used while cruising: the rest is room for others. */
-const HEADROOM = 0.85;
+const HEADROOM = 0.8;
 /** In datagrams. */
 const MINIMUM_PIPE = 4;
 
@@ -30,6 +32,9 @@ export class PathModel {
   roundStart = false;
   lossRoundStart = false;
   lossesInRound = 0;
+  /** When the last probe for more ended: what was sent before is lost by our own doing. */
+  probedUntil: Instant = -Infinity;
+  #othersLosses = 0;
   /** The most in flight that was delivered within this round of loss signals. */
   inflightLatest = 0;
   #bandwidthLatest = 0;
@@ -57,6 +62,7 @@ export class PathModel {
       this.#bandwidthLatest = this.rate.rate;
       this.inflightLatest = this.rate.amount;
       this.lossesInRound = 0;
+      this.#othersLosses = 0;
       this.judge.onRound(this.rate.delivered, this.minRtt.value);
     }
     this.bandwidth = Math.min(this.maxBandwidth.value, this.bandwidthLow);
@@ -71,6 +77,7 @@ export class PathModel {
     this.judge.onLost(tag.size);
     if (this.lossesInRound === 0) this.#lossRoundEnd = this.rate.delivered;
     this.lossesInRound++;
+    if (tag.sentAt > this.probedUntil) this.#othersLosses++;
     const lost = this.rate.lost - tag.lost;
     if (!this.judge.tooMany(lost, tag.inFlight, this.minRtt.value)) return undefined;
     const part = this.judge.threshold;
@@ -100,6 +107,7 @@ export class PathModel {
 
   forgetSignals(): void {
     this.lossesInRound = 0;
+    this.#othersLosses = 0;
     this.#bandwidthLatest = 0;
     this.inflightLatest = 0;
   }
@@ -126,6 +134,11 @@ export class PathModel {
     return Math.min(this.product(1, this.bandwidth), window);
   }
 
+  /** Loss showed that the path delivers less than half of what it did: capacity went, not luck. */
+  get isCollapsed(): boolean {
+    return this.bandwidthLow < this.maxBandwidth.value / 2;
+  }
+
   get minimum(): number {
     return MINIMUM_PIPE * this.datagramSize;
   }
@@ -148,7 +161,8 @@ export class PathModel {
   #lower(window: number): void {
     const bandwidth = this.bandwidthLow === Infinity ? this.maxBandwidth.value : this.bandwidthLow;
     const inflight = this.inflightLow === Infinity ? window : this.inflightLow;
-    this.bandwidthLow = Math.max(this.#bandwidthLatest, BETA * bandwidth);
-    this.inflightLow = Math.max(this.inflightLatest, BETA * inflight);
+    const left = this.#othersLosses > 0 ? YIELD : 1;
+    this.bandwidthLow = Math.max(left * this.#bandwidthLatest, BETA * bandwidth);
+    this.inflightLow = Math.max(left * this.inflightLatest, BETA * inflight);
   }
 }

@@ -221,6 +221,7 @@ export class Bbr implements Controller {
 
   #enterDown(now: Instant): void {
     this.#model.forgetSignals();
+    this.#model.probedUntil = now;
     this.#upCount = Infinity;
     this.#roundsSinceProbe = this.#random() < 0.5 ? 0 : 1;
     this.#probeWait = PROBE_WAIT_LEAST + this.#random() * PROBE_WAIT_SPREAD;
@@ -352,9 +353,10 @@ export class Bbr implements Controller {
 
   #checkProbeRttDone(now: Instant): void {
     if (this.#probeRttUntil === undefined || now <= this.#probeRttUntil) return;
-    this.#model.minRtt.looked(now);
+    const model = this.#model;
+    model.minRtt.looked(now);
     this.window = Math.max(this.window, this.#windowBefore);
-    this.#model.forgetLow();
+    if (!model.isCollapsed) model.forgetLow();
     if (this.#pipe.reached) this.#enterDown(now);
     this.#phase = this.#pipe.reached ? 'probe-cruise' : 'startup';
   }

@@ -20,6 +20,10 @@ export interface FlowOptions {
   readonly ackGrid?: number;
   /** Chance of a datagram to be late, and by how much, in ms. */
   readonly reorder?: { readonly chance: number; readonly by: number };
+  /** Up to so many ms more on the way, at random, in order. Default 0. */
+  readonly jitter?: number;
+  /** The sender's process is busy with something else for `by` ms, now and then: about each `every` ms. */
+  readonly stall?: { readonly every: number; readonly by: number };
   /** Something to send only now and then: so many bytes every so many ms. Default: always. */
   readonly app?: { readonly bytes: number; readonly every: number };
   /** Granularity of the sender's timers, in ms. Default 1. */
@@ -33,6 +37,8 @@ interface Sent extends SendTag {
 
 /** Spurious losses raise the packet threshold up to here, in datagrams. */
 const MOST_REORDER = 300;
+/** And the time threshold up to here, in round trips. */
+const MOST_PATIENCE = 2;
 
 /** A sender with the smallest loss detection that RFC 9002 allows, and its receiver. */
 export class Flow {
@@ -56,6 +62,7 @@ export class Flow {
   minRtt: number = Infinity;
   #largestAcked = -1;
   #packetThreshold = 3;
+  #timeThreshold = 1.125;
   #lossAt: Instant | undefined;
   #probes = 0;
   #lastSentAt = 0;
@@ -64,6 +71,9 @@ export class Flow {
   #lastAckAt = 0;
   #arrived: { readonly number: number; readonly at: Instant }[] = [];
   #largestArrived = -1;
+  #arrivesAt = 0;
+  #stalledFrom = 0;
+  #stalledUntil = 0;
   #ackTimer = false;
 
   constructor(events: Events, link: Bottleneck, controller: Controller, options: FlowOptions, random: () => number) {
@@ -138,7 +148,9 @@ export class Flow {
   #passed(number: number): void {
     const late = this.options.reorder;
     const extra = late !== undefined && this.#random() < late.chance ? late.by : 0;
-    this.#events.at(this.#events.now + this.options.delay + extra, () => this.#receive(number));
+    const jitter = this.options.jitter === undefined ? 0 : this.#random() * this.options.jitter;
+    this.#arrivesAt = Math.max(this.#arrivesAt, this.#events.now + this.options.delay + jitter);
+    this.#events.at(this.#arrivesAt + extra, () => this.#receive(number));
   }
 
   #receive(number: number): void {
@@ -166,7 +178,19 @@ export class Flow {
     const grid = this.options.ackGrid ?? 0;
     const at = this.#events.now + this.options.delay;
     this.#arrived = [];
-    this.#events.at(grid > 0 ? Math.ceil(at / grid) * grid : at, () => this.#onAck(numbers, held));
+    const heard = this.#awake(grid > 0 ? Math.ceil(at / grid) * grid : at);
+    this.#events.at(heard, () => this.#onAck(numbers, held));
+  }
+
+  /** When something that comes at `at` is looked at. Asked for in the order of time. */
+  #awake(at: Instant): Instant {
+    const { stall } = this.options;
+    if (stall === undefined) return at;
+    while (this.#stalledUntil < at) {
+      this.#stalledFrom = this.#stalledUntil + this.#random() * 2 * stall.every;
+      this.#stalledUntil = this.#stalledFrom + this.#random() * 2 * stall.by;
+    }
+    return at >= this.#stalledFrom ? this.#stalledUntil : at;
   }
 
   #onAck(numbers: readonly number[], held: number): void {
@@ -208,6 +232,8 @@ export class Flow {
       MOST_REORDER,
       Math.max(this.#packetThreshold, this.#largestAcked - sent.number + 1),
     );
+    const late = (now - sent.sentAt) / this.smoothedRtt + 0.125;
+    this.#timeThreshold = Math.min(MOST_PATIENCE, Math.max(this.#timeThreshold, late));
     this.controller.onSpuriousLoss(now, sent);
   }
 
@@ -224,7 +250,7 @@ export class Flow {
 
   /** RFC 9002 section 6.1. Returns the bytes given up. */
   #detect(now: Instant): number {
-    const patience = 1.125 * this.smoothedRtt;
+    const patience = this.#timeThreshold * this.smoothedRtt;
     const lost: Sent[] = [];
     this.#lossAt = undefined;
     while (this.#oldest < this.#sent.length && this.#sent[this.#oldest]?.state !== 'flying') this.#oldest++;
