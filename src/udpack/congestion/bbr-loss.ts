@@ -1,7 +1,8 @@
 /** Loss that is taken for congestion, as a part of what was sent. */
 const LOSS_THRESHOLD = 0.02;
-/** Loss that is taken for congestion however short the queue. */
+/** Loss that is taken for congestion however short the queue; outside of probing, after so many rounds of it, since a burst passes. */
 const LOSS_ALWAYS = 0.2;
+const HEAVY_ROUNDS = 4;
 /** What a queue adds to the mean round trip, at least: a part of the least round trip, and ms. */
 const QUEUE_PART = 1 / 8;
 const QUEUE_LEAST = 3;
@@ -31,7 +32,7 @@ export class LossJudge {
   #usual = 0;
   #deviation = 0;
   #samples = 0;
-  #lostBefore = 0;
+  #heavyRounds = 0;
   #lost = 0;
   #deliveredBefore = 0;
 
@@ -63,7 +64,7 @@ export class LossJudge {
     }
     this.#learnUsual();
     this.#deliveredBefore = delivered;
-    this.#lostBefore = this.#lost;
+    this.#heavyRounds = this.#lost > sent * LOSS_ALWAYS ? this.#heavyRounds + 1 : 0;
     this.#lost = 0;
     this.#meanBefore = this.#mean;
     this.#mean = 0;
@@ -87,7 +88,7 @@ export class LossJudge {
   /** Whether the losses of this round are more than the path's own: any at all where it has none. */
   unusual(delivered: number, minRtt: number): boolean {
     const sent = this.#lost + delivered - this.#deliveredBefore;
-    if (this.#lost + this.#lostBefore > sent * LOSS_ALWAYS) return true;
+    if (this.#heavyRounds >= HEAVY_ROUNDS) return true;
     const own = Math.min(4 * this.#ambient, AMBIENT_MARGIN * this.#ambient + CHANCE);
     return this.#lost > own * sent && this.queueing(minRtt);
   }
@@ -99,7 +100,7 @@ export class LossJudge {
     this.#usual = 0;
     this.#deviation = 0;
     this.#samples = 0;
-    this.#lostBefore = 0;
+    this.#heavyRounds = 0;
     this.#lost = 0;
   }
 

@@ -134,6 +134,10 @@ export class PathModel {
     return Math.min(this.product(1, this.bandwidth), window);
   }
 
+  get isQueueing(): boolean {
+    return this.judge.queueing(this.minRtt.value);
+  }
+
   /** Loss showed that the path delivers less than half of what it did: capacity went, not luck. */
   get isCollapsed(): boolean {
     return this.bandwidthLow < this.maxBandwidth.value / 2;

@@ -39,6 +39,12 @@ const PROBE_WAIT_LEAST = 2000;
 const PROBE_WAIT_SPREAD = 1000;
 /** Rounds between probes at most; fewer where Reno would have regained its window. */
 const PROBE_ROUNDS = 63;
+/**
+ * After a probe that filled the queue: how much of the time that CUBIC takes to its former window is waited at least, and ms at most.
+ * K of RFC 9438 for a window of `w` datagrams is the cube root of 0.75 `w`, in seconds.
+ */
+const CUBIC_PART = 0.8;
+const CUBIC_WAIT_MOST = 6000;
 
 /** What a reaction may have changed for nothing. */
 interface Saved {
@@ -64,6 +70,8 @@ export class Bbr implements Controller {
   #sampling = false;
   #cycleAt: Instant = 0;
   #probeWait = 0;
+  /** The last probe filled the queue: others lost by it, and are given time. */
+  #filledQueue = false;
   #roundsSinceProbe = 0;
   /** Growth of the long-term bound: rounds of it, bytes acknowledged meanwhile, and how many of them make one datagram. */
   #upRounds = 0;
@@ -110,6 +118,7 @@ export class Bbr implements Controller {
     const fresh = this.#reactions.isFresh(event);
     this.#reactions.onLost(now, event, fresh);
     if (fresh) this.#save();
+    if (this.#sampling && this.#model.isQueueing) this.#filledQueue = true;
     for (const tag of event.lost) {
       const sentInFlight = this.#model.onLost(tag);
       if (sentInFlight !== undefined && this.#sampling) this.#tooHigh(now, sentInFlight, tag.appLimited);
@@ -224,7 +233,7 @@ export class Bbr implements Controller {
     this.#model.probedUntil = now;
     this.#upCount = Infinity;
     this.#roundsSinceProbe = this.#random() < 0.5 ? 0 : 1;
-    this.#probeWait = PROBE_WAIT_LEAST + this.#random() * PROBE_WAIT_SPREAD;
+    this.#probeWait = this.#random() * PROBE_WAIT_SPREAD;
     this.#cycleAt = now;
     this.#ackPhase = 'stopping';
     this.#model.beginRound();
@@ -232,6 +241,9 @@ export class Bbr implements Controller {
   }
 
   #enterRefill(): void {
+    this.#filledQueue = false;
+    // What was measured before the capacity went is void sooner.
+    if (this.#model.isCollapsed) this.#model.maxBandwidth.advance();
     this.#model.forgetLow();
     this.#upRounds = 0;
     this.#upAcked = 0;
@@ -251,8 +263,12 @@ export class Bbr implements Controller {
 
   /** Probes when the wait is over, or Reno would have regained its window. */
   #checkProbe(now: Instant): boolean {
-    const rounds = Math.min(this.#model.target(this.window) / this.#model.datagramSize, PROBE_ROUNDS);
-    if (now <= this.#cycleAt + this.#probeWait && this.#roundsSinceProbe < rounds) return false;
+    const datagrams = this.#model.target(this.window) / this.#model.datagramSize;
+    const careful = this.#filledQueue && !this.#model.isCollapsed;
+    const rounds = careful ? datagrams : Math.min(datagrams, PROBE_ROUNDS);
+    const cubic = careful ? Math.min(CUBIC_PART * 1000 * Math.cbrt(0.75 * datagrams), CUBIC_WAIT_MOST) : 0;
+    const wait = Math.max(PROBE_WAIT_LEAST, cubic) + this.#probeWait;
+    if (now <= this.#cycleAt + wait && this.#roundsSinceProbe < rounds) return false;
     this.#enterRefill();
     return true;
   }

@@ -19,6 +19,7 @@ export function svg(title: string, panels: readonly Panel[]): string {
   const width = LEFT + WIDTH + 16;
   const body = panels.map((panel, at) => drawn(panel, TOP + at * (HEIGHT + GAP) + 16)).join('\n');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>${title}</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 <text x="${LEFT}" y="20" font-size="15">${title}</text>
 ${body}

@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ControllerName } from '../../../src/udpack/congestion/index.ts';
 import type { BottleneckOptions } from './bottleneck.ts';
 import { mbit, type Outcome, run, type Scenario } from './scenario.ts';
+
+// Long runs: seconds each, more on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const RATE = mbit(20);
 /** Bandwidth times 40 ms. */
