@@ -225,7 +225,8 @@ export class Session {
     if (this.#builder.mayLeave(paths.current)) first = earlier(first, this.#acks.ackAt);
     first = earlier(first, this.streams.deadline);
     first = earlier(first, this.#liveness.idleAt(this.#probeTimeout(wire)));
-    if (this.#state === 'open') first = earlier(first, this.#liveness.keepaliveAt);
+    // What waits to be sent will do for a sign of life.
+    if (this.#state === 'open' && this.#control.empty) first = earlier(first, this.#liveness.keepaliveAt);
     return earlier(first, this.#builder.pacedAt);
   }
 

@@ -17,6 +17,8 @@ const REMEMBERED_MOST = 4096;
 /** Two probe time-outs of nothing but loss between acks are persistent congestion at three; RFC 9002 7.6.1. */
 const PERSISTENT = 3;
 const EXPONENT_MOST = 12;
+/** Probes come no more seldom than this, in ms. */
+const PROBE_WAIT_MOST = 30_000;
 
 /** What one ACK frame, or the passing of time, brought about. The arrays are reused: read them before the next call. */
 export interface Outcome {
@@ -139,7 +141,8 @@ export class Recovery {
    */
   probeAt(ackDelay: number): Instant | undefined {
     if (this.flying === 0) return undefined;
-    return this.lastAskedAt + this.trips.probeTimeout(ackDelay) * 2 ** Math.min(this.timeouts, EXPONENT_MOST);
+    const wait = this.trips.probeTimeout(ackDelay) * 2 ** Math.min(this.timeouts, EXPONENT_MOST);
+    return this.lastAskedAt + Math.min(wait, PROBE_WAIT_MOST);
   }
 
   /** A probe is due: the contents of up to `most` of the oldest datagrams are to be sent again; they stay under way. */

@@ -3,6 +3,9 @@ export const GRANULARITY = 1;
 /** Before anything was measured; RFC 9002 6.2.2. */
 export const INITIAL_RTT = 333;
 
+/** No probe time-out is longer, in ms: a process that was stopped for minutes measures such round trips. */
+const PROBE_TIMEOUT_MOST = 10_000;
+
 /** Round-trip times of one path, in ms; RFC 9002 section 5. */
 export class RoundTrips {
   latest = 0;
@@ -38,6 +41,6 @@ export class RoundTrips {
 
   /** A probe time-out without backing off (RFC 9002 6.2.1), for a peer that holds acks back for `ackDelay`. */
   probeTimeout(ackDelay: number): number {
-    return this.smoothed + Math.max(4 * this.variation, GRANULARITY) + ackDelay;
+    return Math.min(this.smoothed + Math.max(4 * this.variation, GRANULARITY) + ackDelay, PROBE_TIMEOUT_MOST);
   }
 }

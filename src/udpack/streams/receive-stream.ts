@@ -118,8 +118,14 @@ export class ReceiveStream implements PacketSink {
 
   /** Asks for no more: what is here and what still comes is thrown away. */
   stop(code: number): void {
-    if (this.stopCode !== undefined || this.finished || this.#endTold) return;
+    if (this.stopCode !== undefined || this.finished) return;
     this.stopCode = code;
+    if (this.#endTold) {
+      // All of it is here, and on its way to the application: it goes unheard.
+      if (this.kept.some(({ type }) => type === 'end')) this.finished = true;
+      this.#swallowKept();
+      return;
+    }
     this.stopDue = this.#finalSize === undefined;
     this.#discard();
     this.#swallow();

@@ -315,9 +315,10 @@ export class Streams implements FrameSource {
       case 'end':
         return this.#passData(event);
       case 'reset': {
-        this.#table.get(event.stream)?.receive.finish();
+        const receive = this.#table.get(event.stream)?.receive;
+        receive?.finish();
         this.#table.finish(event.stream);
-        return true;
+        return receive?.stopCode === undefined;
       }
       default:
         return true;

@@ -35,12 +35,14 @@ export class AmplificationWatch implements Observer {
 
   arrived(flight: Flight, host: Host): void {
     if (host !== this.#server) {
-      if (flight.sender === this.#server) this.#account(keyOf(flight.to)).reached = true;
+      // A copy that an attacker sends is as good.
+      if (flight.sender === this.#server || flight.sender === undefined) this.#account(keyOf(flight.to)).reached = true;
       return;
     }
     const account = this.#account(keyOf(flight.from));
     account.received += flight.bytes.length;
-    if (flight.mark && !flight.corrupted) account.proved = true;
+    const knows = flight.sender === undefined ? account.reached : flight.mark;
+    if (knows && !flight.corrupted) account.proved = true;
   }
 
   #account(address: string): Account {

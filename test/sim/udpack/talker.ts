@@ -301,10 +301,12 @@ export class Talker {
   }
 
   #size(): number {
-    const { longest } = this.conversation.manners;
+    const { longest, loose, ages } = this.conversation.manners;
     const dice = this.#chance.unit();
     const most = dice < 0.5 ? 100 : dice < 0.75 ? 2000 : dice < 0.95 ? 20_000 : longest;
-    return dice < 0.04 ? 0 : this.#chance.below(Math.min(most, longest)) + 1;
+    const size = dice < 0.04 ? 0 : this.#chance.below(Math.min(most, longest)) + 1;
+    // Where packets may be late or given up, each must say which one it is.
+    return loose + ages > 0 ? Math.max(4, size) : size;
   }
 
   #sendDatagrams(now: Instant): void {

@@ -1,0 +1,3 @@
+import { proveFile } from './seeds.ts';
+
+proveFile(0);
