@@ -66,7 +66,7 @@ function tell(event: ReceiveEvent, output: Output): void {
     case 'begun':
       output.tell(
         event,
-        `${event.files} files, ${sized(event.bytes)}, are coming from ${event.remote || 'this machine'}`,
+        `from ${event.remote || 'this machine'}: ${event.files} ${event.files === 1 ? 'file' : 'files'}, ${sized(event.bytes)}`,
       );
       return;
     case 'received':

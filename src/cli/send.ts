@@ -59,7 +59,7 @@ function conclude({ files, failures, skipped, bytes, resumed, seconds }: SendSum
   const failed = failures.length > 0 ? `, ${failures.length} failed` : '';
   output.tell(
     { event: 'done', files: files.length, failed: failures.length, skipped: skipped.length, bytes, resumed, seconds },
-    `${files.length} files, ${sized(bytes)} in ${seconds.toFixed(1)} s${speed}${before}${failed}`,
+    `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${sized(bytes)} in ${seconds.toFixed(1)} s${speed}${before}${failed}`,
   );
   return failures.length > 0 ? EXIT.failure : EXIT.ended;
 }

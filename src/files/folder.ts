@@ -11,6 +11,9 @@ const OPENS_FOLDERS = process.platform !== 'win32';
 /** Where names can be looked up in an open folder, whatever becomes of the path that led there. */
 const DESCRIPTORS = process.platform === 'linux' && existsSync('/proc/self/fd') ? '/proc/self/fd' : undefined;
 
+/** Whether a folder that is held open stays the same one. */
+export const HOLDS_FOLDERS: boolean = DESCRIPTORS !== undefined;
+
 /** For every file that is opened in a folder: a symbolic link in its place is refused. */
 export const OPEN_NO_FOLLOW: number = NO_FOLLOW | ((constants.O_NONBLOCK as number | undefined) ?? 0);
 
@@ -20,7 +23,7 @@ export const OPEN_NO_FOLLOW: number = NO_FOLLOW | ((constants.O_NONBLOCK as numb
  */
 export class Folder implements AsyncDisposable {
   readonly #path: string;
-  readonly #handle: FileHandle | undefined;
+  #handle: FileHandle | undefined;
 
   private constructor(path: string, handle: FileHandle | undefined) {
     this.#handle = handle;
@@ -81,7 +84,9 @@ export class Folder implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#handle?.close();
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
   }
 }
 

@@ -140,6 +140,8 @@ export class Incoming {
 
   /** @throws HawserError ERR_NO_SPACE. */
   async #requireSpace(folder: Folder, bytes: number): Promise<void> {
+    // A small one is written, or not, before this could be told.
+    if (bytes <= BLIND_BYTES) return;
     const { bavail, bsize, blocks } = await statfs(folder.at('.'));
     // Some file systems know of no blocks.
     if (blocks === 0) return;

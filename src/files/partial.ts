@@ -79,7 +79,7 @@ export class Partial {
     await this.close();
     if (overwrite) await this.#replace(name);
     else await this.#claim(name);
-    await remove(this.#journal);
+    if (this.#offer.bytes >= RESUME_LEAST) await remove(this.#journal);
   }
 
   async close(): Promise<void> {
@@ -180,18 +180,26 @@ export class Partial {
   }
 
   async #begin(): Promise<void> {
-    const { name, bytes, mtime, executable } = this.#offer;
-    await remove(this.#part);
+    const { bytes, executable } = this.#offer;
+    const flags = createFlags(constants.O_RDWR);
+    const mode = executable ? 0o777 : 0o666;
+    this.#handle = await open(this.#part, flags, mode).catch(async (error: unknown) => {
+      if (!failedWith(error, 'EEXIST')) throw error;
+      await this.discard();
+      return open(this.#part, flags, mode);
+    });
+    if (bytes >= RESUME_LEAST) await this.#writeJournal();
+  }
+
+  async #writeJournal(): Promise<void> {
+    const { name, bytes, mtime } = this.#offer;
     await remove(this.#journal);
-    if (bytes >= RESUME_LEAST) {
-      const journal = await open(this.#journal, createFlags(constants.O_WRONLY), OWN_ONLY);
-      try {
-        await journal.writeFile(JSON.stringify({ version: 1, name, bytes, mtime }));
-      } finally {
-        await journal.close();
-      }
+    const journal = await open(this.#journal, createFlags(constants.O_WRONLY), OWN_ONLY);
+    try {
+      await journal.writeFile(JSON.stringify({ version: 1, name, bytes, mtime }));
+    } finally {
+      await journal.close();
     }
-    this.#handle = await open(this.#part, createFlags(constants.O_RDWR), executable ? 0o777 : 0o666);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Channel, ServerSocket } from '../index.ts';
 import type { BusyNames } from './busy.ts';
 import { fault, writeFault } from './faults.ts';
 import type { Folder } from './folder.ts';
+import { Folders } from './folders.ts';
 import { Incoming } from './incoming.ts';
 import type { FileLimits } from './limits.ts';
 import { Meter } from './meter.ts';
@@ -26,6 +27,7 @@ export class Transfer {
   readonly #socket: ServerSocket<FilesApi>;
   readonly #number: number;
   readonly #host: TransferHost;
+  readonly #folders: Folders;
   readonly #active = new Set<Incoming>();
   /** Folders to put on the disk at the end, by their parts. */
   readonly #touched = new Set<string>();
@@ -42,6 +44,7 @@ export class Transfer {
     this.#socket = socket;
     this.#number = number;
     this.#host = host;
+    this.#folders = new Folders(host.folder);
     socket.handle('begin', (data) => this.#begin(data));
     socket.handle('folder', (name) => this.#makeFolder(name));
     socket.handle('end', () => this.#end());
@@ -64,6 +67,7 @@ export class Transfer {
 
   /** The sender is gone. */
   ended(): void {
+    this.#folders.close();
     this.#tellEnd(false);
   }
 
@@ -95,6 +99,9 @@ export class Transfer {
   }
 
   async #end(): Promise<undefined> {
+    // One that its sender has given up may still be on its way out.
+    await Promise.all([...this.#active].map(({ done }) => done.promise));
+    this.#folders.close();
     for (const path of this.#touched) {
       const parts = path === '' ? [] : path.split('/');
       try {
@@ -137,7 +144,7 @@ export class Transfer {
   }
 
   async #receive(incoming: Incoming, offer: FileOffer): Promise<Finished> {
-    const { limits, busy, folder: root, accept } = this.#host;
+    const { limits, busy, accept } = this.#host;
     const { name, bytes, mtime } = offer;
     this.#count();
     const parts = this.#partsOf(name);
@@ -145,8 +152,8 @@ export class Transfer {
     await this.#ask(accept, { name, bytes, mtime, user: this.#socket.user });
     await busy.enter(incoming, () => this.#socket.state === 'up');
     try {
-      await using folder = await root.down(parts.slice(0, -1), name);
-      const finished = await incoming.take(folder, parts.at(-1) ?? '');
+      const final = parts.at(-1) ?? '';
+      const finished = await this.#folders.use(parts.slice(0, -1), name, (folder) => incoming.take(folder, final));
       if (this.#touched.size < 10_000) this.#touched.add(parts.slice(0, -1).join('/'));
       return finished;
     } finally {
