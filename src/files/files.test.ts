@@ -455,6 +455,24 @@ test('without a receiver to come back to, a sender ends', async () => {
   expect(existsSync(join(into, 'large'))).toBe(false);
 });
 
+test('what an application throws when it is told disturbs no transfer', async () => {
+  const thrown: string[] = [];
+  const shout = (): never => {
+    throw new Error('mine');
+  };
+  const onError = (_error: unknown, during: string): void => void thrown.push(during);
+  const to = await receiver({ onFile: shout, onEvent: shout, onProgress: shout, server: { onError } });
+  const { files, failures } = await sendFiles([put('a', 'x'), join(from, 'none')], to.endpoints, {
+    onFile: shout,
+    onFailure: shout,
+    onProgress: shout,
+    connect: { onError },
+  });
+  expect([files.length, failures.length]).toEqual([1, 1]);
+  expect(new Set(thrown)).toEqual(new Set(['onFile', 'onEvent', 'onProgress', 'onFailure']));
+  expect(arrived()).toEqual(['a']);
+});
+
 test('progress grows up to the whole, and tells speed and time', async () => {
   const paths = [put('a', noise(6 * MIB)), put('b', noise(MIB, 2))];
   const to = await receiver();

@@ -44,6 +44,8 @@ export class Incoming {
   readonly #digest: Deferred<string> = new Deferred();
   readonly #finished: Deferred<Finished> = new Deferred();
   #sink: FileSink | undefined;
+  /** Bytes for which there was room before the first of them came. */
+  #granted = 0;
   #toldAt = 0;
 
   /** Listens from now on: what the sender asks is answered when it is known. */
@@ -67,7 +69,7 @@ export class Incoming {
 
   /** Bytes that are still to be written. */
   get left(): number {
-    return this.#sink ? this.offer.bytes - this.#sink.at : 0;
+    return this.#sink ? this.offer.bytes - this.#sink.at : this.#granted;
   }
 
   /** Takes the file, and gives it its name in `folder`. @throws HawserError why there is no such file now, or not this one. */
@@ -146,7 +148,10 @@ export class Incoming {
     // Some file systems know of no blocks.
     if (blocks === 0) return;
     const free = bavail * bsize - this.#landing.promised();
-    if (bytes <= free) return;
+    if (bytes <= free) {
+      this.#granted = bytes;
+      return;
+    }
     throw fault('ERR_NO_SPACE', this.offer.name, `${bytes} bytes are wanted, and ${Math.max(0, free)} are free`);
   }
 

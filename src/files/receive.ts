@@ -12,9 +12,10 @@ import {
 import { BusyNames } from './busy.ts';
 import { EventQueue } from './event-queue.ts';
 import { Folder } from './folder.ts';
+import { hear, type Report, toConsole } from './hear.ts';
 import { type FileLimits, fileLimits } from './limits.ts';
 import { type FilesApi, NAMESPACE } from './protocol.ts';
-import type { ReceiveEvent, ReceiveOptions } from './receive-options.ts';
+import type { ReceiveEvent, ReceiveOptions, ReceiveProgress } from './receive-options.ts';
 import { namespaceOf } from './target.ts';
 import { Transfer } from './transfer.ts';
 
@@ -84,6 +85,7 @@ export class FileReceiver implements AsyncDisposable {
   readonly #transfers = new Set<Transfer>();
   readonly #busy: BusyNames = new BusyNames();
   readonly #queues = new Set<EventQueue<ReceiveEvent>>();
+  readonly #report: Report;
   readonly #stopListening: () => void;
   readonly #limits: FileLimits;
   #numbers = 0;
@@ -102,6 +104,7 @@ export class FileReceiver implements AsyncDisposable {
     this.#folder = folder;
     this.#limits = limits;
     this.#options = options;
+    this.#report = options.server?.onError ?? toConsole;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -158,7 +161,9 @@ export class FileReceiver implements AsyncDisposable {
     this.#numbers += 1;
     const transfer = new Transfer(socket, this.#numbers, {
       ...(accept && { accept }),
-      ...(onProgress && { onProgress }),
+      ...(onProgress && {
+        onProgress: (progress: ReceiveProgress) => hear(onProgress, progress, this.#report, 'onProgress'),
+      }),
       overwrite,
       limits: this.#limits,
       folder: this.#folder,
@@ -174,10 +179,11 @@ export class FileReceiver implements AsyncDisposable {
   }
 
   #tell(event: ReceiveEvent): void {
-    this.#options.onEvent?.(event);
+    const { onEvent, onFile } = this.#options;
+    hear(onEvent, event, this.#report, 'onEvent');
     for (const queue of this.#queues) queue.push(event);
     if (event.event !== 'received' && event.event !== 'unchanged') return;
     const { name, bytes, sha256, resumed } = event;
-    this.#options.onFile?.({ name, bytes, sha256, resumed });
+    hear(onFile, { name, bytes, sha256, resumed }, this.#report, 'onFile');
   }
 }

@@ -7,6 +7,7 @@ import {
 } from '../client/index.ts';
 import { HawserError } from '../core/index.ts';
 import { Deferred } from './deferred.ts';
+import { hear, type Report, toConsole } from './hear.ts';
 import { Meter } from './meter.ts';
 import { Outgoing } from './outgoing.ts';
 import { type FilesApi, isCount, NAMESPACE, VERSION } from './protocol.ts';
@@ -105,7 +106,7 @@ export async function sendFiles(
   }
   const sending = new Sending(listed.sources, options);
   for (const failure of listed.failures) sending.fail(failure);
-  for (const entry of listed.skipped) options.onSkipped?.(entry);
+  for (const entry of listed.skipped) sending.skip(entry);
   if (listed.sources.length > 0) await sending.run(targetsOf(url, options.namespace ?? NAMESPACE));
   return sending.summary(listed.skipped);
 }
@@ -128,6 +129,7 @@ class Sending {
   readonly #options: SendOptions;
   readonly #sent: SentFile[] = [];
   readonly #failures: SendFailure[] = [];
+  readonly #report: Report;
   readonly #meter: Meter = new Meter();
   readonly #began: number = performance.now();
   readonly #total: number;
@@ -146,6 +148,7 @@ class Sending {
   constructor(sources: readonly Source[], options: SendOptions) {
     this.#sources = sources;
     this.#options = options;
+    this.#report = options.connect?.onError ?? toConsole;
     this.#total = sources.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -170,9 +173,13 @@ class Sending {
     }
   }
 
+  skip(entry: SkippedEntry): void {
+    hear(this.#options.onSkipped, entry, this.#report, 'onSkipped');
+  }
+
   fail(failure: SendFailure): void {
     this.#failures.push(failure);
-    this.#options.onFailure?.(failure);
+    hear(this.#options.onFailure, failure, this.#report, 'onFailure');
   }
 
   summary(skipped: readonly SkippedEntry[]): SendSummary {
@@ -263,7 +270,7 @@ class Sending {
     this.#standings.delete(source);
     this.#doneBytes += bytes;
     this.#doneResumed += resumed;
-    this.#options.onFile?.(file);
+    hear(this.#options.onFile, file, this.#report, 'onFile');
   }
 
   #tell(name: string, isLast: boolean): void {
@@ -278,7 +285,7 @@ class Sending {
     }
     this.#meter.mark(bytes - resumed, now);
     const speed = this.#meter.speed(bytes - resumed, now);
-    onProgress({
+    const progress: SendProgress = {
       name,
       files: this.#sources.length,
       filesDone: this.#sent.length + this.#failures.length,
@@ -287,7 +294,8 @@ class Sending {
       resumed,
       bytesPerSecond: speed,
       secondsLeft: speed > 0 ? Math.max(0, this.#total - bytes) / speed : undefined,
-    });
+    };
+    hear(onProgress, progress, this.#report, 'onProgress');
   }
 }
 
