@@ -259,7 +259,8 @@ class Play {
 
   #comeToRest(): void {
     const until = this.scheduler.now + REST_WITHIN;
-    while (!this.#dials.every((dial) => dial.resting)) {
+    const stopped = (): boolean => [this.#server, ...this.#clients].some(({ process }) => process.stopped);
+    while (stopped() || !this.#dials.every((dial) => dial.resting)) {
       if (!this.scheduler.step()) this.fail(`nothing happens any more: ${this.#unrest()}`);
       if (this.scheduler.now > until) this.fail(`no rest by now: ${this.#unrest()}`);
     }
