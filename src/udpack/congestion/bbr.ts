@@ -189,7 +189,7 @@ export class Bbr implements Controller {
   #checkStartup(): void {
     const model = this.#model;
     const lossy = model.lossRoundStart && model.lossesInRound >= STARTUP_LOSSES && model.losesTooMuch;
-    if (!this.#pipe.reached && lossy) {
+    if (!this.#pipe.reached && lossy && model.maxBandwidth.value > 0) {
       this.#pipe.reached = true;
       model.inflightHigh = Math.max(this.#inflightFor(model.maxBandwidth.value, 1), model.inflightLatest);
     }
@@ -384,7 +384,7 @@ export class Bbr implements Controller {
   #restartFromIdle(now: Instant): void {
     this.#idleRestart = true;
     this.#model.extraAcked.restart(now);
-    if (this.#isCycling) this.pacingRate = this.#model.bandwidth * PACING_MARGIN;
+    if (this.#isCycling && this.#model.bandwidth > 0) this.pacingRate = this.#model.bandwidth * PACING_MARGIN;
     else if (this.#phase === 'probe-rtt') this.#checkProbeRttDone(now);
   }
 

@@ -121,6 +121,17 @@ describe.each(KINDS)('%s', (kind) => {
     );
   });
 
+  test('much loss before anything was measured does not stop it', () => {
+    const controller = createController(kind, { datagramSize: 1200, random: () => 0.5 });
+    const puppet = new Puppet(controller);
+    puppet.step({ do: 'send', count: 7, wait: 0 });
+    puppet.step({ do: 'lose', count: 6, wait: 0 });
+    puppet.step({ do: 'limited', wait: 0 });
+    puppet.step({ do: 'ack', count: 1, wait: 0 });
+    puppet.step({ do: 'send', count: 1, wait: 0 });
+    expect(controller.pacingRate).toBeGreaterThan(0);
+  });
+
   test('says its name and begins with ten datagrams, unpaced until a round trip is known', () => {
     const controller = createController(kind, { datagramSize: 1200, random: () => 0.5 });
     expect(controller.name).toBe(kind);

@@ -60,3 +60,9 @@ test('samples say that the application was slow, until what was in flight then i
   rate.onAck(30, acked(send(rate, 20, 0)), 0);
   expect(rate.appLimited).toBe(false);
 });
+
+test('an interval that no clock can tell gives no sample', () => {
+  const rate = new DeliveryRate();
+  rate.onAck(Number.MIN_VALUE, acked(send(rate, 0, 0)), 0);
+  expect(rate.rate).toBe(0);
+});

@@ -1,6 +1,9 @@
 import type { Instant } from '../../core/index.ts';
 import type { AckEvent, SendTag } from './controller.ts';
 
+/** What clocks can tell apart, in ms. */
+const LEAST_INTERVAL = 0.001;
+
 /**
  * How fast the path delivers (draft-cheng-iccrg-delivery-rate-estimation): each datagram remembers how much had been delivered when it
  * left, so its ack shows what was delivered meanwhile. The sample of the last ACK frame stands in the fields.
@@ -61,7 +64,7 @@ export class DeliveryRate {
     this.amount = this.delivered - newest.delivered;
     // The slower of sending and hearing: acks that come at once make no path faster than what was sent.
     const interval = Math.max(newest.sentAt - newest.firstSentAt, now - newest.deliveredAt);
-    this.rate = interval > 0 && interval >= minRtt ? this.amount / interval : 0;
+    this.rate = interval >= LEAST_INTERVAL && interval >= minRtt ? this.amount / interval : 0;
   }
 
   onAppLimited(inFlight: number): void {
