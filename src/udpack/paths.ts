@@ -173,8 +173,11 @@ export class Paths {
 
   deadline(ackDelay: number): Instant | undefined {
     const path = this.current;
-    if (path.challenge === undefined || path.challengeSentAt === Number.NEGATIVE_INFINITY) return undefined;
-    return path.challengeSentAt + path.recovery.trips.probeTimeout(ackDelay);
+    if (path.challenge === undefined) return undefined;
+    const wait = path.recovery.trips.probeTimeout(ackDelay);
+    if (path.challengeSentAt > Number.NEGATIVE_INFINITY) return path.challengeSentAt + wait;
+    // Too little came from there for a CHALLENGE to go out: it is left all the same.
+    return this.#fallback === undefined ? undefined : path.challengedAt + wait * PROVE_TIMEOUTS;
   }
 
   tick(now: Instant, ackDelay: number): void {

@@ -345,10 +345,11 @@ export class Session {
     return paths.current.recovery.trips.probeTimeout(peer.ackDelay);
   }
 
-  /** When loss is known by time, or a probe is due. */
+  /** When loss is known by time, or a probe is due; none is that may not leave (RFC 9002 6.2.2.1). */
   #timeoutAt({ paths, peer }: Wire): Instant | undefined {
     const { recovery } = paths.current;
-    return recovery.lossAt ?? recovery.probeAt(peer.ackDelay);
+    if (recovery.lossAt !== undefined || !this.#builder.mayLeave(paths.current)) return recovery.lossAt;
+    return recovery.probeAt(peer.ackDelay);
   }
 
   #establish(established: Established, remote: RemoteId, now: Instant): Wire {
