@@ -22,7 +22,7 @@ export async function receive(command: ReceiveCommand, output: Output): Promise<
   const { dir, listen, insecure, overwrite, once } = command;
   const token = await tokenOf(command);
   const bar = new ProgressBar(process.stderr, !output.json);
-  let shownAt = 0;
+  let shownAt = -Infinity;
   let finish: (code: number) => void = () => {};
   const finished = new Promise<number>((resolve) => {
     finish = resolve;

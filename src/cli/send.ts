@@ -41,11 +41,12 @@ export async function send(paths: readonly string[], options: VisitOptions, outp
 }
 
 function progressTo(bar: ProgressBar, output: Output): (progress: SendProgress) => void {
-  let toldAt = 0;
+  let toldAt = -Infinity;
   return (progress) => {
     bar.show(progress);
     const now = performance.now();
-    if (!output.json || now - toldAt < TELL_EVERY) return;
+    const isLast = progress.filesDone === progress.files;
+    if (!output.json || (!isLast && now - toldAt < TELL_EVERY)) return;
     toldAt = now;
     const { bytesPerSecond, secondsLeft = null, ...standing } = progress;
     output.tell({ event: 'progress', ...standing, bytesPerSecond: Math.round(bytesPerSecond), secondsLeft }, '');

@@ -46,7 +46,7 @@ export class Incoming {
   #sink: FileSink | undefined;
   /** Bytes for which there was room before the first of them came. */
   #granted = 0;
-  #toldAt = 0;
+  #toldAt = -Infinity;
 
   /** Listens from now on: what the sender asks is answered when it is known. */
   constructor(channel: Channel, offer: FileOffer, landing: Landing) {

@@ -137,7 +137,7 @@ class Sending {
   readonly #standings = new Map<Source, Standing>();
   #doneBytes = 0;
   #doneResumed = 0;
-  #toldAt = 0;
+  #toldAt = -Infinity;
   #next = 0;
   /** Resolves with how many files may be under way, when the receiver has taken the transfer, in this session. */
   #begun: Promise<number> = Promise.resolve(0);
