@@ -24,8 +24,11 @@ export class Reactions {
       this.#missing = 0;
       this.#canUndo = true;
     }
-    for (const tag of event.lost) tag.reaction = this.count;
-    this.#missing += event.bytes;
+    // By the tags, and not by the sum of the event: what has no tag can't come back.
+    for (const tag of event.lost) {
+      tag.reaction = this.count;
+      this.#missing += tag.size;
+    }
   }
 
   /** Whether it was sent before the last reaction. */
