@@ -186,7 +186,7 @@ export class Paths {
     if (due === undefined || now < due) return;
     const path = this.current;
     const patience = path.recovery.trips.probeTimeout(ackDelay) * PROVE_TIMEOUTS;
-    if (now - path.challengedAt < patience || this.#fallback === undefined) {
+    if (now < path.challengedAt + patience || this.#fallback === undefined) {
       path.challengeSentAt = Number.NEGATIVE_INFINITY;
       return;
     }

@@ -18,6 +18,7 @@ export interface PartyInit {
   readonly settings: PartySettings;
   readonly late: number;
   readonly inbox: number;
+  readonly close: boolean;
   readonly chance: Chance;
   readonly fail: (what: string) => void;
   readonly trace: ((line: string) => void) | undefined;
@@ -50,8 +51,10 @@ export class Party {
       chance,
       fail,
       events: () => this.#events(),
-      before: () => this.watch.before(),
-      after: (length, _to, now) => this.watch.after(length, now),
+      ...(init.close && {
+        before: () => this.watch.before(),
+        after: (length: number, _to: Address, now: Instant) => this.watch.after(length, now),
+      }),
       rested: (now) => this.watch.rested(now),
     });
   }

@@ -109,6 +109,7 @@ class Play {
       settings: server ? scenario.server : settingsOf(this.#chance.fork()),
       late: scenario.late,
       inbox: scenario.inbox,
+      close: scenario.close,
       chance: this.#chance.fork(),
       fail: (what) => this.fail(what),
       trace: this.#trace,

@@ -21,6 +21,8 @@ export interface Scenario {
   readonly late: number;
   readonly inbox: number;
   readonly server: PartySettings;
+  /** Whether windows and sizes are looked at around each datagram, which takes longer than the datagram. */
+  readonly close: boolean;
 }
 
 export interface PartySettings {
@@ -48,6 +50,7 @@ export function scenarioOf(chance: Chance): Scenario {
     late: chance.pick([0, 1, 2, 16]),
     inbox: chance.pick([65_536, 1_000_000]),
     server: settingsOf(chance),
+    close: chance.often(0.2),
   };
 }
 
