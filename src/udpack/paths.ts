@@ -9,8 +9,14 @@ import type { Path, SendSpace } from './path.ts';
 
 /** Ids that the peer is kept supplied with, where it keeps so many. */
 const IDS_OFFERED = 5;
-/** An address that doesn't answer is left after so many probe time-outs (RFC 9000 8.2.4). */
+/**
+ * An address that doesn't answer is left after so many probe time-outs (RFC 9000 8.2.4), of at least so many ms each: how far it is
+ * nobody knows.
+ */
 const PROVE_TIMEOUTS = 3;
+const PROVE_TIMEOUT_LEAST = 1000;
+/** A CHALLENGE is not repeated sooner than after so many ms. */
+const CHALLENGE_AGAIN_LEAST = 300;
 /** Number spaces that are remembered for late acks; a peer that changes its ids more quickly goes without. */
 const SPACES_MOST = 16;
 
@@ -175,9 +181,11 @@ export class Paths {
     const path = this.current;
     if (path.challenge === undefined) return undefined;
     const wait = path.recovery.trips.probeTimeout(ackDelay);
-    if (path.challengeSentAt > Number.NEGATIVE_INFINITY) return path.challengeSentAt + wait;
+    if (path.challengeSentAt > Number.NEGATIVE_INFINITY) {
+      return path.challengeSentAt + Math.max(wait, CHALLENGE_AGAIN_LEAST);
+    }
     // Too little came from there for a CHALLENGE to go out: it is left all the same.
-    return this.#fallback === undefined ? undefined : path.challengedAt + wait * PROVE_TIMEOUTS;
+    return this.#fallback === undefined ? undefined : path.challengedAt + patienceOf(wait);
   }
 
   tick(now: Instant, ackDelay: number): void {
@@ -185,7 +193,7 @@ export class Paths {
     const due = this.deadline(ackDelay);
     if (due === undefined || now < due) return;
     const path = this.current;
-    const patience = path.recovery.trips.probeTimeout(ackDelay) * PROVE_TIMEOUTS;
+    const patience = patienceOf(path.recovery.trips.probeTimeout(ackDelay));
     if (now < path.challengedAt + patience || this.#fallback === undefined) {
       path.challengeSentAt = Number.NEGATIVE_INFINITY;
       return;
@@ -281,4 +289,8 @@ export class Paths {
     }
     this.#left = this.#left.filter(({ recovery }) => !recovery.quiet);
   }
+}
+
+function patienceOf(probeTimeout: number): number {
+  return Math.max(probeTimeout, PROVE_TIMEOUT_LEAST) * PROVE_TIMEOUTS;
 }
