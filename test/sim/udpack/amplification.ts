@@ -14,6 +14,8 @@ export class AmplificationWatch implements Observer {
   readonly #server: Host;
   readonly #fail: (what: string) => void;
   readonly #accounts = new Map<string, Account>();
+  /** Addresses at which a host heard the server: it may prove one from another. */
+  readonly #heard = new Map<Host, Set<Account>>();
 
   constructor(server: Host, fail: (what: string) => void) {
     this.#server = server;
@@ -36,13 +38,23 @@ export class AmplificationWatch implements Observer {
   arrived(flight: Flight, host: Host): void {
     if (host !== this.#server) {
       // A copy that an attacker sends is as good.
-      if (flight.sender === this.#server || flight.sender === undefined) this.#account(keyOf(flight.to)).reached = true;
+      if (flight.sender === this.#server || flight.sender === undefined) this.#reach(host, keyOf(flight.to));
       return;
     }
     const account = this.#account(keyOf(flight.from));
     account.received += flight.bytes.length;
     const knows = flight.sender === undefined ? account.reached : flight.mark;
-    if (knows && !flight.corrupted) account.proved = true;
+    if (flight.corrupted) return;
+    if (knows) account.proved = true;
+    if (flight.sender === undefined) return;
+    for (const heard of this.#heard.get(flight.sender) ?? []) heard.proved = true;
+  }
+
+  #reach(host: Host, address: string): void {
+    const account = this.#account(address);
+    account.reached = true;
+    const heard = this.#heard.get(host) ?? new Set();
+    this.#heard.set(host, heard.add(account));
   }
 
   #account(address: string): Account {
