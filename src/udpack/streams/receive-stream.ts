@@ -166,8 +166,6 @@ export class ReceiveStream implements PacketSink {
 
   /** The peer has reset it, and the application is told: nothing more is. */
   finish(): void {
-    // What a pause held back is not told behind a reset.
-    this.#swallowKept();
     this.finished = true;
     this.#swallowKept();
   }

@@ -336,11 +336,13 @@ export class Streams implements FrameSource {
       receive.kept.push(event);
       return false;
     }
+    // Behind a reset that was told, what still waits goes unheard.
+    const over = receive.finished;
     if (event.type === 'end') {
       receive.finished = true;
       this.#table.finish(event.stream);
     } else receive.taken(event.credit);
-    return receive.stopCode === undefined;
+    return receive.stopCode === undefined && !over;
   }
 }
 
