@@ -169,11 +169,6 @@ export class FrameWriter {
   }
 }
 
-/** How many bytes a STREAM frame with a length takes besides its data, at most. */
-export function streamOverhead(stream: number, offset: number, length: number): number {
-  return 1 + varintLength(stream) + varintLength(offset) + varintLength(length);
-}
-
 /**
  * Who hears the frames of a datagram, in their order. A method that finds its frame at fault says so, and the session is closed
  * with that. Bytes are valid as long as the datagram is.

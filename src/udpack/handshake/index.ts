@@ -1,3 +1,3 @@
 export { ClientHandshake, type ClientHandshakeInit, type Established } from './client.ts';
-export { COOKIE_BYTES, type Init, KIND, VERSION } from './datagrams.ts';
-export { type Answered, ServerHandshake } from './server.ts';
+export { type Init, KIND } from './datagrams.ts';
+export { ServerHandshake } from './server.ts';
