@@ -64,7 +64,7 @@ describe('docs/LIMITS.md', () => {
 });
 
 describe('the folders of src/', () => {
-  const groups = ['transports', 'engines'].filter((group) => foldersOf('src').includes(group));
+  const groups = ['transports', 'engines', 'compat'].filter((group) => foldersOf('src').includes(group));
   const inGroups = groups.flatMap((group) => foldersOf(`src/${group}`).map((name) => `${group}/${name}`));
   const layers = [...foldersOf('src').filter((name) => !groups.includes(name)), ...inGroups];
 

@@ -65,16 +65,18 @@ export class Acks {
 
   /** Writes the ACK that is owed longest; false when none is, or it doesn't fit. `done` makes it count. */
   write(writer: FrameWriter, now: Instant): boolean {
-    let space: ReceivedSpace | undefined;
-    for (const candidate of this.#spaces.values()) {
-      if (candidate.ackAt === undefined) continue;
-      if (space?.ackAt === undefined || candidate.ackAt < space.ackAt) space = candidate;
-    }
+    const space = this.#owed();
     if (space === undefined || !writer.ack(space.sequence, space.ranges, now - space.largestAt, RANGES_MOST))
       return false;
     this.sequence = space.sequence;
     this.largest = space.largest;
     return true;
+  }
+
+  /** Writes the ACK that is owed, or the one that left last once more: a session's last word says what has arrived. */
+  writeLast(writer: FrameWriter, now: Instant): void {
+    const space = this.#owed() ?? this.#spaces.get(this.sequence);
+    if (space !== undefined) writer.ack(space.sequence, space.ranges, now - space.largestAt, RANGES_MOST);
   }
 
   /** The ACK that `write` wrote last has left. */
@@ -92,5 +94,14 @@ export class Acks {
     let most = 0;
     for (const { ranges } of this.#spaces.values()) most = Math.max(most, ranges.count);
     return most;
+  }
+
+  #owed(): ReceivedSpace | undefined {
+    let space: ReceivedSpace | undefined;
+    for (const candidate of this.#spaces.values()) {
+      if (candidate.ackAt === undefined) continue;
+      if (space?.ackAt === undefined || candidate.ackAt < space.ackAt) space = candidate;
+    }
+    return space;
   }
 }

@@ -15,6 +15,8 @@ import type { Streams } from './streams/index.ts';
 
 /** Below this, a datagram isn't worth making: a header, a tag, and a frame or two. */
 const ROOM_LEAST: number = SEALED_OVERHEAD + 24;
+/** What CLOSE takes at most, with its reason; before it there is room for an ACK. */
+const CLOSE_MOST = 300;
 /** Acks that leave alone are never acknowledged themselves; so many in a row, over so many ranges, carry a PING. */
 const LONELY_MOST = 16;
 const LONELY_RANGES = 4;
@@ -89,12 +91,18 @@ export class DatagramBuilder {
     return this.#ordinary(out, paths, protection, size, flies, now);
   }
 
-  /** CLOSE, and nothing else. It is neither counted nor remembered. */
+  /** CLOSE, behind a last ACK. It is neither counted nor remembered. */
   close(out: Uint8Array, path: Path, protection: Protection, closing: Closing, now: Instant): number {
     const size = Math.min(MTU_LEAST, out.length, path.allowance);
     const writer = new FrameWriter(out, SEALED_HEADER_BYTES, Math.max(SEALED_HEADER_BYTES, size - 16));
+    if (writer.room > CLOSE_MOST) {
+      writer.end -= CLOSE_MOST;
+      this.#acks.writeLast(writer, now);
+      writer.end += CLOSE_MOST;
+    }
+    const before = writer.at;
     closing.write(writer, now);
-    if (writer.at === SEALED_HEADER_BYTES) return 0;
+    if (writer.at === before) return 0;
     return this.#send(out, writer.at, path, protection, { asks: false, probe: false, acked: false, frames: [] }, now);
   }
 

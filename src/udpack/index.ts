@@ -8,4 +8,4 @@ export * from './options.ts';
 export type { KeyLimits } from './protection.ts';
 export type { Session } from './session.ts';
 export type * from './session-types.ts';
-export type { StreamEvent, StreamKind } from './streams/index.ts';
+export { kindOf, type StreamEvent, type StreamKind, type Streams, type WriteRefusal } from './streams/index.ts';

@@ -294,8 +294,7 @@ export class Session {
 
   /** Asks the peer to open no more streams, since this side is to close soon. */
   goaway(code: number, reason: string): void {
-    const bytes = reasonOf(reason);
-    this.#control.push({ write: (writer) => writer.ending(FRAME.goaway, code, bytes) });
+    this.#control.push({ write: (writer) => writer.ending(FRAME.goaway, code, reasonOf(reason)) });
   }
 
   /** Closes at once: what is not acknowledged is lost. */
@@ -307,8 +306,8 @@ export class Session {
   finish(code: number, reason: string, now: Instant): void {
     if (this.#closing !== undefined || this.ended || this.#finish !== undefined) return;
     const ending: Ending = { application: true, code, reason: reasonOf(reason) };
+    this.#finish = { ending, until: now + this.#options.times.closeWait };
     if (this.#wire === undefined) this.#end(ending, 'self', now);
-    else this.#finish = { ending, until: now + this.#options.times.closeWait };
     this.#settle(now);
     this.#options.host.wake(this);
   }
@@ -324,7 +323,6 @@ export class Session {
   }
 
   get stats(): SessionStats {
-    // Written into, not spread: it is asked for often.
     return Object.assign(pathStats(this.#wire?.paths.current, this.#address), {
       state: this.#state,
       congestion: this.#options.congestion,
@@ -458,8 +456,7 @@ export class Session {
     }
     paths.tick(now, peer.ackDelay);
     this.streams.tick(now);
-    const { keepaliveAt } = this.#liveness;
-    const quiet = keepaliveAt !== undefined && now >= keepaliveAt;
+    const quiet = now >= (this.#liveness.keepaliveAt ?? Number.POSITIVE_INFINITY);
     if (quiet && this.#state === 'open' && this.#control.empty) this.#control.push(pingFrame());
     if (this.#finish !== undefined && now >= this.#finish.until) this.#end(this.#finish.ending, 'self', now);
   }
@@ -475,8 +472,10 @@ export class Session {
     if (this.#closing !== undefined || this.ended) return;
     const wire = this.#wire;
     const silent = wire === undefined || isSilent(ending) || !this.proved;
-    const wait = wire === undefined ? 0 : this.#probeTimeout(wire);
-    this.#closing = new Closing(ending, by === 'peer', silent, wait, now);
+    // What has arrived is told before the end, unless the application wants no more.
+    const wanted = by === 'peer' || !ending.application || this.#finish?.ending === ending;
+    if (wanted && (this.role === 'client' || this.#state === 'open')) this.#events.push(...this.streams.rest());
+    this.#closing = new Closing(ending, by === 'peer', silent, wire ? this.#probeTimeout(wire) : 0, now);
     this.#state = 'closing';
     this.#control.clear();
     this.#tell(closedEvent(ending, by));

@@ -203,6 +203,14 @@ export class Streams implements FrameSource {
     return this.#fault;
   }
 
+  /** All that came and was not told, held back or not: of a session that is over nothing that was acknowledged may be lost. */
+  rest(): StreamEvent[] {
+    for (const { id } of this.#table.values()) this.resume(id);
+    const events: StreamEvent[] = [];
+    for (let event = this.poll(); event !== undefined; event = this.poll()) events.push(event);
+    return events;
+  }
+
   /** Sends an unreliable datagram; false if it is longer than the peer or the path takes. Not copied: don't change it. */
   sendDatagram(bytes: Uint8Array, options: { readonly maxAge?: number | undefined }, now: Instant): boolean {
     if (this.#peer === undefined || bytes.length > this.#peer.unreliableBytes) return false;

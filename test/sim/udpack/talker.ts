@@ -216,11 +216,11 @@ export class Talker {
   #onOpen(event: Extract<StreamEvent, { readonly stream: number }>, own: Own): void {
     switch (event.type) {
       case 'packet':
-        if (own.paused) this.#wrong(`a packet on stream ${own.id} while it is paused`);
+        if (this.#waits(own)) this.#wrong(`a packet on stream ${own.id} while it is paused`);
         own.in.onPacket(event.bytes);
         return;
       case 'bytes':
-        if (own.paused) this.#wrong(`bytes on stream ${own.id} while it is paused`);
+        if (this.#waits(own)) this.#wrong(`bytes on stream ${own.id} while it is paused`);
         own.in.onBytes(event.bytes);
         return;
       case 'end':
@@ -365,6 +365,11 @@ export class Talker {
     own.paused = false;
     const fault = this.session.streams.resume(own.id);
     if (fault !== undefined) this.#wrong(`what waited on stream ${own.id} was at fault: ${fault}`);
+  }
+
+  /** Whether nothing may come on it: it is paused, and its session is not over. */
+  #waits(own: Own): boolean {
+    return own.paused && this.session.state === 'open';
   }
 
   #finishOne(own: Own): void {

@@ -1,0 +1,118 @@
+import type { Instant } from '../core/index.ts';
+import type { Address, Endpoint, Session } from '../udpack/index.ts';
+import { Alarm, now } from './clock.ts';
+import { SendPool } from './send-pool.ts';
+import type { UdpPort } from './udp-port.ts';
+
+/** What the owner of a driver hears. */
+export interface DriverHandler {
+  /** The session has events: `poll` it. */
+  onEvents(session: Session): void;
+  /** The system could not send this: `code` is its own, such as ENETUNREACH. */
+  onSendFailed(code: string, to: Address, size: number): void;
+  onFailed(error: Error): void;
+  /** Bytes of UDP payload that came, and that went. */
+  onBytes(received: number, sent: number): void;
+}
+
+/**
+ * Drives an endpoint with a socket and the clock: datagrams go in as they come; once per turn of the event loop what it has to tell is
+ * told and what it has to send is sent; one timer waits for its deadline.
+ */
+export class Driver {
+  readonly #endpoint: Endpoint;
+  readonly #port: UdpPort;
+  readonly #handler: DriverHandler;
+  readonly #pool: SendPool;
+  readonly #alarm: Alarm = new Alarm(() => this.#turn());
+  #immediate: NodeJS.Immediate | undefined;
+  #stopped = false;
+
+  /** @param datagramSize The longest datagram that is ever sent, in bytes. */
+  constructor(endpoint: Endpoint, port: UdpPort, datagramSize: number, handler: DriverHandler) {
+    this.#endpoint = endpoint;
+    this.#port = port;
+    this.#handler = handler;
+    this.#pool = new SendPool(datagramSize, (error, to, size) => this.#onSent(error, to, size));
+    port.start({
+      onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
+      onFailed: (error) => handler.onFailed(error),
+    });
+  }
+
+  /** A command was given to the endpoint or to one of its sessions: looks after it within this turn. */
+  kick(): void {
+    if (this.#stopped) return;
+    this.#immediate ??= setImmediate(() => this.#turn());
+  }
+
+  ref(): void {
+    this.#port.ref();
+    this.#alarm.keepAlive(true);
+  }
+
+  unref(): void {
+    this.#port.unref();
+    this.#alarm.keepAlive(false);
+  }
+
+  /** Sends what there is to send now, and closes the socket when the system has it all. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#flush(now());
+    this.#stopped = true;
+    this.#alarm.clear();
+    clearImmediate(this.#immediate);
+    await this.#pool.idle();
+    await this.#port.close();
+  }
+
+  #onDatagram(bytes: Uint8Array, from: Address): void {
+    if (this.#stopped) return;
+    this.#handler.onBytes(bytes.length, 0);
+    this.#endpoint.receive(bytes, from, now());
+    this.kick();
+  }
+
+  #turn(): void {
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    if (this.#stopped) return;
+    const at = now();
+    if ((this.#endpoint.deadline ?? Number.POSITIVE_INFINITY) <= at) this.#endpoint.tick(at);
+    this.#tell();
+    // What is told may take long.
+    if (!this.#stopped) this.#flush(now());
+    if (!this.#stopped) this.#tell();
+    if (!this.#stopped) this.#alarm.set(this.#endpoint.deadline);
+  }
+
+  #tell(): void {
+    for (let session = this.#endpoint.poll(); session !== undefined; session = this.#endpoint.poll()) {
+      this.#handler.onEvents(session);
+      if (this.#stopped) return;
+    }
+  }
+
+  /** While the system holds all buffers nothing more is made; it goes on when one comes back. */
+  #flush(at: Instant): void {
+    const endpoint = this.#endpoint;
+    for (let slot = this.#pool.take(); slot !== undefined; slot = this.#pool.take()) {
+      const length = endpoint.transmit(slot.buffer, at);
+      if (length === 0) {
+        this.#pool.give(slot);
+        return;
+      }
+      this.#handler.onBytes(0, length);
+      slot.send(this.#port, endpoint.destination, length);
+    }
+  }
+
+  #onSent(error: Error | null, to: Address, size: number): void {
+    if (error !== null && !this.#stopped) {
+      this.#handler.onSendFailed((error as NodeJS.ErrnoException).code ?? '', to, size);
+    }
+    // It was the last one, so that the flush had stopped for want of it.
+    if (this.#pool.wasEmpty) this.kick();
+  }
+}

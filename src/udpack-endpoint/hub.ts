@@ -1,0 +1,345 @@
+import { HawserError } from '../core/index.ts';
+import { type Address, Endpoint, type Session, type SessionClosed, type Trace } from '../udpack/index.ts';
+import { now } from './clock.ts';
+import { nodeCrypto } from './crypto.ts';
+import { Driver } from './driver.ts';
+import { abortedError, closeOf, endedError } from './failures.ts';
+import { datagramSizeOf } from './mtu.ts';
+import { addressText, resolveHost } from './names.ts';
+import type { ResolvedUdpackOptions } from './options.ts';
+import { Qlog } from './qlog.ts';
+import { type SessionPort, UdpackSession } from './session.ts';
+import { SpeedMeter, type UdpackSpeed } from './speed.ts';
+import type { UdpackStream } from './stream.ts';
+import { UdpPort } from './udp-port.ts';
+import type { UdpackStats } from './udpack.ts';
+import { asHawserError, type Callback, Wait } from './waits.ts';
+
+/** What `UDPack` tells. */
+export interface HubEvents {
+  listening: [];
+  session: [session: UdpackSession];
+  stream: [stream: UdpackStream];
+  connect_error: [error: HawserError];
+  goaway: [session: UdpackSession, code: number, reason: string];
+  speed: [speed: UdpackSpeed];
+  error: [error: HawserError];
+  close: [];
+}
+
+/** Who the events go to. */
+interface Audience {
+  emit<Name extends keyof HubEvents>(name: Name, ...args: HubEvents[Name]): void;
+  listens(name: keyof HubEvents): boolean;
+}
+
+interface Dial {
+  readonly port: number;
+  readonly host: string | undefined;
+  readonly serverKey: Uint8Array | undefined;
+  readonly token: Uint8Array | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One session of the machine's, and what is known of it here. */
+interface Entry {
+  readonly core: Session;
+  readonly face: UdpackSession;
+  /** Who waits for it to open. */
+  dial: Wait<UdpackSession> | undefined;
+  open: boolean;
+}
+
+/** A tracer for each session, by the names that tell them apart. */
+function traceTo(qlog: Qlog | undefined): ((session: Session) => Trace) | undefined {
+  if (qlog === undefined) return undefined;
+  let sessions = 0;
+  return () => {
+    const group = String(++sessions);
+    return (name, data, at) => qlog.event(name, data, at, group);
+  };
+}
+
+/** The system's words for a destination that can't be reached: waiting doesn't help. */
+const UNREACHABLE = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EACCES',
+  'EPERM',
+  'EAFNOSUPPORT',
+]);
+
+/** Joins the machine, the socket and the faces: which session is whose, who is let in, who is told what. */
+export class Hub {
+  readonly #options: ResolvedUdpackOptions;
+  readonly #audience: Audience;
+  readonly #entries: Map<Session, Entry> = new Map();
+  readonly #speed: SpeedMeter = new SpeedMeter((speed) => this.tell('speed', speed));
+  #port: UdpPort | undefined;
+  #endpoint: Endpoint | undefined;
+  #driver: Driver | undefined;
+  #qlog: Qlog | undefined;
+  #dialled: UdpackSession | undefined;
+  #closing: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
+  #counts = { sent: 0, received: 0 };
+  #alive = true;
+  /** Called when there is no session left. */
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ResolvedUdpackOptions, audience: Audience) {
+    this.#options = options;
+    this.#audience = audience;
+  }
+
+  get address(): Address | undefined {
+    return this.#port?.address;
+  }
+
+  get sessions(): UdpackSession[] {
+    return [...this.#entries.values()].filter(({ open }) => open).map(({ face }) => face);
+  }
+
+  /** The session that was dialled last, if it lives. */
+  get dialled(): UdpackSession | undefined {
+    return this.#dialled;
+  }
+
+  get stats(): UdpackStats {
+    return {
+      sessions: this.sessions.length,
+      bytesSent: this.#speed.sent,
+      bytesReceived: this.#speed.received,
+      datagramsSent: this.#counts.sent,
+      datagramsReceived: this.#counts.received,
+    };
+  }
+
+  /** Binds. */
+  open(): Promise<void> {
+    this.#opening = this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const { host, port, signal } = this.#options;
+    // Listeners are added after the constructor has returned.
+    await Promise.resolve();
+    if (signal?.aborted) throw abortedError(signal);
+    const bound = await UdpPort.bind(host, port, signal);
+    if (this.#closing !== undefined) {
+      await bound.close();
+      throw new HawserError('ERR_CLOSED', 'the endpoint was closed before its port was bound');
+    }
+    this.#port = bound;
+    this.#start(bound);
+  }
+
+  #start(port: UdpPort): void {
+    const { key, limits, times, congestion, qlog } = this.#options;
+    const datagramSize = datagramSizeOf(port.address.address);
+    this.#qlog = qlog === undefined ? undefined : new Qlog(qlog, `udpack-${port.address.port}-${process.pid}`, now());
+    const endpoint = new Endpoint(
+      { crypto: nodeCrypto, key, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },
+      now(),
+    );
+    this.#endpoint = endpoint;
+    this.#driver = new Driver(endpoint, port, datagramSize, {
+      onEvents: (session) => this.#onEvents(session),
+      onSendFailed: (code, to, size) => this.#onSendFailed(code, to, size),
+      onFailed: (error) => this.#onFailed(error),
+      onBytes: (received, sent) => this.#count(received, sent),
+    });
+    if (!this.#alive) this.#driver.unref();
+    this.#speed.start();
+  }
+
+  /** Resolves with a session whose token was accepted. */
+  async dial({ port, host, serverKey = this.#options.serverKey, token, signal }: Dial): Promise<UdpackSession> {
+    if (serverKey === undefined) {
+      throw new HawserError('ERR_OPTION', 'dialling needs the public key of the server: pubkey, or key of connect');
+    }
+    const udp = this.#port;
+    if (udp === undefined) throw new HawserError('ERR_CLOSED', 'the endpoint is closed');
+    const name = host ?? (udp.address.address === '::1' ? '::1' : '127.0.0.1');
+    const address = await resolveHost(name, udp.family, signal);
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined || this.#closing !== undefined)
+      throw new HawserError('ERR_CLOSED', 'the endpoint is closed');
+    const core = endpoint.dial({ address, port }, serverKey, token ?? this.#options.token, now());
+    const entry = this.#enter(core);
+    entry.dial = new Wait<UdpackSession>(signal, () => void entry.face.abort());
+    this.#driver?.kick();
+    return entry.dial.promise;
+  }
+
+  /** Tells a listener; what it throws harms nobody else. */
+  tell<Name extends keyof HubEvents>(name: Name, ...args: HubEvents[Name]): void {
+    this.#guard(`a listener of '${name}'`, () => this.#audience.emit(name, ...args));
+  }
+
+  /** Hands the outcome of a promise to a callback. */
+  async callBack<Value>(during: string, outcome: Promise<Value>, done: Callback<Value> = () => {}): Promise<void> {
+    try {
+      const value = await outcome;
+      this.#guard(during, () => done(null, value));
+    } catch (error) {
+      this.#guard(during, () => done(asHawserError(error)));
+    }
+  }
+
+  closeBy(signal: AbortSignal): void {
+    const abort = (): void => void this.#abort();
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  }
+
+  close(code: number, reason: string): Promise<void> {
+    this.#closing ??= this.#close(() => {
+      for (const { face, open } of this.#entries.values())
+        void (open ? face.close(code, reason) : face.abort(code, reason));
+    });
+    return this.#closing;
+  }
+
+  keepAlive(alive: boolean): void {
+    this.#alive = alive;
+    if (alive) this.#driver?.ref();
+    else this.#driver?.unref();
+  }
+
+  #abort(): Promise<void> {
+    const abort = (): void => {
+      for (const { face } of this.#entries.values()) void face.abort();
+    };
+    if (this.#closing !== undefined) abort();
+    this.#closing ??= this.#close(abort);
+    return this.#closing;
+  }
+
+  async #close(end: () => void): Promise<void> {
+    // A port that could not be bound is as good as closed.
+    await this.#opening?.catch(() => {});
+    if (this.#endpoint !== undefined) this.#endpoint.closed = true;
+    end();
+    if (this.#entries.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
+    await this.#driver?.stop();
+    this.#speed.stop();
+    await this.#qlog?.close();
+    this.#endpoint = undefined;
+    this.tell('close');
+  }
+
+  #onEvents(core: Session): void {
+    const entry = this.#entries.get(core) ?? this.#enter(core);
+    for (let event = core.poll(); event !== undefined; event = core.poll()) {
+      if (event.type === 'auth') void this.#judge(entry, event.token);
+      else if (event.type === 'open') this.#onOpen(entry);
+      else if (event.type === 'closed' && !('stream' in event)) this.#onClosed(entry, event);
+      else entry.face.onEvent(event);
+    }
+    if (core.ended) this.#leave(entry);
+  }
+
+  #enter(core: Session): Entry {
+    const entry: Entry = { core, face: new UdpackSession(core, this.#sessionPort), dial: undefined, open: false };
+    this.#entries.set(core, entry);
+    return entry;
+  }
+
+  #leave({ core }: Entry): void {
+    if (this.#entries.delete(core) && this.#entries.size === 0) this.#onEmpty?.();
+  }
+
+  async #judge({ core, face }: Entry, token: Uint8Array): Promise<void> {
+    const { authToken, onError } = this.#options;
+    let good: unknown = authToken === undefined;
+    try {
+      const text = Buffer.from(token).toString();
+      if (authToken !== undefined) good = await authToken(text, { remote: face.remote, bytes: token });
+    } catch (error) {
+      onError(error, 'authToken');
+    }
+    // Nothing but `true` lets anybody in.
+    if (good === true) core.accept();
+    else core.refuse('', now());
+    this.#driver?.kick();
+  }
+
+  #onOpen(entry: Entry): void {
+    entry.open = true;
+    const { face, dial } = entry;
+    if (dial !== undefined) this.#dialled = face;
+    this.tell('session', face);
+    dial?.resolve(face);
+    entry.dial = undefined;
+  }
+
+  #onClosed(entry: Entry, event: SessionClosed): void {
+    const { face, dial } = entry;
+    entry.open = false;
+    if (this.#dialled === face) this.#dialled = undefined;
+    face.onEvent(event);
+    dial?.reject(this.#dialFailure(entry, event));
+  }
+
+  #dialFailure({ core }: Entry, event: SessionClosed): HawserError {
+    const error = endedError(closeOf(event));
+    const { destination } = core;
+    return new HawserError(error.code, `${addressText(destination)}: ${error.message}`, { cause: error.cause });
+  }
+
+  /** A datagram that is lost here is lost like any other; what must be known of it is whether trying again is of use. */
+  #onSendFailed(code: string, to: Address, size: number): void {
+    for (const { core, dial, face } of this.#entries.values()) {
+      const { destination } = core;
+      if (destination.port !== to.port || destination.address !== to.address) continue;
+      if (code === 'EMSGSIZE') core.onRefused(size, now());
+      else if (dial !== undefined && core.state === 'handshaking' && UNREACHABLE.has(code)) {
+        dial.reject(new HawserError('ERR_CONNECT_FAILED', `${addressText(to)} can't be reached: ${code}`));
+        void face.abort();
+      }
+    }
+    this.#driver?.kick();
+  }
+
+  #onFailed(cause: Error): void {
+    const error = new HawserError('ERR_CONNECT_FAILED', `the socket failed: ${cause.message}`, { cause });
+    if (this.#audience.listens('error')) this.tell('error', error);
+    else this.#options.onError(error, 'the socket');
+    void this.#abort();
+  }
+
+  #count(received: number, sent: number): void {
+    if (received > 0) {
+      this.#counts.received++;
+      this.#speed.received += received;
+    } else {
+      this.#counts.sent++;
+      this.#speed.sent += sent;
+    }
+  }
+
+  #guard(during: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#options.onError(error, during);
+    }
+  }
+
+  readonly #sessionPort: SessionPort = {
+    kick: () => this.#driver?.kick(),
+    guard: (during, run) => this.#guard(during, run),
+    listensToStreams: () => this.#audience.listens('stream'),
+    onStream: (stream) => this.tell('stream', stream),
+    onGoaway: (session, code, reason) => this.tell('goaway', session, code, reason),
+    onEnded: () => {},
+  };
+}

@@ -1,0 +1,77 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { commandsOf, Terminal } from '../support/example.ts';
+
+/** More than a few pieces, and not a whole number of them. */
+const BYTES = 5 * 1024 * 1024 + 4321;
+const [KEYGEN, SERVER, CLIENT] = [0, 1, 2];
+
+const open: AsyncDisposable[] = [];
+let folder = '';
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hawser-upload-'));
+  writeFileSync(join(folder, 'some.bin'), randomBytes(BYTES));
+  for (const keys of ['keys', 'other-keys']) await type(KEYGEN, { keys: join(folder, keys) }).exit();
+});
+
+afterEach(async () => {
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Types a command of the README, with other folders, files and ports. */
+function type(block: number, { keys = join(folder, 'keys'), port = '0' }: { keys?: string; port?: string }): Terminal {
+  const [[keygen = ''] = [], [server = ''] = [], [client = ''] = []] = commandsOf('file-upload', {
+    '--out keys': `--out ${keys}`,
+    '--keys keys': `--keys ${keys}`,
+    '--dir received': `--dir ${join(folder, 'received')}`,
+    'client.js package-lock.json': `client.js ${join(folder, 'some.bin')}`,
+    '--port 45456': `--port ${port}`,
+  });
+  const terminal = new Terminal([keygen, server, client][block] ?? '');
+  open.push(terminal);
+  return terminal;
+}
+
+async function serve(): Promise<{ server: Terminal; port: string }> {
+  const server = type(SERVER, {});
+  const [, port = ''] = await server.shows(/listening on port (\d+)/);
+  return { server, port };
+}
+
+function digest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+test('a file goes over, whole, and both ends', async () => {
+  const { server, port } = await serve();
+  const client = type(CLIENT, { port });
+  await client.shows(`${BYTES} bytes sent`);
+  await server.shows(`${BYTES} bytes received`);
+  expect([await client.exit(), await server.exit()]).toEqual([0, 0]);
+  expect(digest(join(folder, 'received/some.bin'))).toBe(digest(join(folder, 'some.bin')));
+});
+
+test('who is killed harms nobody: the next client is served', async () => {
+  const { server, port } = await serve();
+  const killed = type(CLIENT, { port });
+  await killed.shows('sending');
+  killed.signal('SIGKILL');
+  await killed.exit();
+  const client = type(CLIENT, { port });
+  await client.shows(`${BYTES} bytes sent`);
+  expect([await client.exit(), await server.exit()]).toEqual([0, 0]);
+});
+
+test('a server with another key is not spoken to, and the client says what may be wrong', async () => {
+  const { server, port } = await serve();
+  const client = type(CLIENT, { port, keys: join(folder, 'other-keys') });
+  await client.shows('the public key given is not the one of that server');
+  expect(await client.exit()).toBe(1);
+  expect(server.shown).not.toContain('received');
+});
