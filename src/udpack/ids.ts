@@ -4,6 +4,8 @@ import { Ranges } from './ranges.ts';
 /** Ids that one side keeps of the other, at least and at most. */
 export const IDS_LEAST = 2;
 export const IDS_MOST = 8;
+/** The nonce of a datagram has room for 32 bits of its id's sequence number. */
+const SEQUENCE_MOST = 2 ** 32 - 1;
 /** Holes in the sequence numbers of NEW_ID, which loss makes few of. */
 const SEEN_MOST = 64;
 
@@ -87,7 +89,7 @@ export class RemoteIds {
    * @param most How many ids we said that we keep.
    */
   add(remote: RemoteId, retirePrior: number, most: number, retire: number[]): boolean {
-    if (retirePrior > remote.sequence) return false;
+    if (retirePrior > remote.sequence || remote.sequence > SEQUENCE_MOST) return false;
     const before = this.#known.get(remote.sequence);
     if (before !== undefined) return same(before.id, remote.id);
     if (this.#seen.has(remote.sequence)) return true;

@@ -60,6 +60,11 @@ describe('a peer with good keys that lies', () => {
       ),
     ],
     [
+      'offers an id whose number the nonce has no room for',
+      'id-limit',
+      [(writer) => writer.newId(2 ** 32, 0, idOf(1), new Uint8Array(16))],
+    ],
+    [
       'gives an id a second meaning',
       'id-limit',
       [
@@ -92,6 +97,12 @@ describe('a peer with good keys that lies', () => {
     expect(forger.ended).toBeUndefined();
     const other = new Forger(new Scene({ tokenBytes: 0 }));
     expect(other.ended).toBe('token-refused');
+  });
+
+  test('sends an unreliable datagram to who takes none', () => {
+    const forger = new Forger(new Scene({ datagramBytes: 0 }));
+    forger.send((writer) => writer.counted(FRAME.datagram, Uint8Array.of(1)));
+    expect(forger.ended).toBe('frame-malformed');
   });
 
   test('more than a session may hold, on many streams', () => {
