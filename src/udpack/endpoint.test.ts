@@ -19,6 +19,8 @@ class Pair {
   readonly clientEvents: SessionEvent[] = [];
   readonly serverEvents: SessionEvent[] = [];
   drop: (fromClient: boolean, count: number) => boolean = () => false;
+  /** Longer datagrams don't arrive. */
+  mtu = Infinity;
   clientAddress = CLIENT;
   count = 0;
   #wire: { at: number; toServer: boolean; bytes: Uint8Array }[] = [];
@@ -39,7 +41,7 @@ class Pair {
         length > 0;
         length = endpoint.transmit(this.#out, this.now)
       ) {
-        if (this.drop(fromClient, this.count++)) continue;
+        if (this.drop(fromClient, this.count++) || length > this.mtu) continue;
         this.#wire.push({ at: this.now + 10, toServer: fromClient, bytes: this.#out.slice(0, length) });
       }
       for (let session = endpoint.poll(); session !== undefined; session = endpoint.poll())
@@ -91,6 +93,13 @@ describe('a session', () => {
     expect(pair.now).toBe(40);
     expect(pair.events('auth').map((event) => event.type === 'auth' && new Uint8Array(event.token))).toEqual([TOKEN]);
     expect(pair.session.handshakeHash).toEqual(pair.accepted?.handshakeHash);
+  });
+
+  test('opens with a cookie where nothing longer than 1200 bytes arrives', () => {
+    const pair = new Pair({ limits: { halfOpenFree: 0 } });
+    pair.mtu = 1200;
+    pair.run(() => pair.session.state === 'open');
+    expect(pair.server.stats).toMatchObject({ retries: 1, handshakes: 1 });
   });
 
   test.each(['bbr', 'cubic', 'newreno'] as const)('carries a packet of a megabyte both ways with %s', (congestion) => {

@@ -6,7 +6,7 @@ import {
   clientIdOf,
   decodeBound,
   encodeInit,
-  initPayloadBytes,
+  INIT_PAYLOAD_BYTES,
   KIND,
   MAC_BYTES,
   macKey,
@@ -54,8 +54,9 @@ export class ClientHandshake {
     this.#id = id;
     this.#macKey = macKey(crypto, serverKey);
     this.#start = prologue(KIND.init, VERSION, id);
-    this.#noise = NoiseClient.start(crypto, serverKey, this.#start, encodeParameters(parameters, initPayloadBytes()));
-    this.#initial = this.#encode(new Uint8Array());
+    this.#noise = NoiseClient.start(crypto, serverKey, this.#start, encodeParameters(parameters, INIT_PAYLOAD_BYTES));
+    // Zeros where a cookie will be: message 1 can't get shorter when there is one, and all paths carry 1200 bytes alone.
+    this.#initial = this.#encode(new Uint8Array(COOKIE_BYTES));
   }
 
   /** False: the server's key is one of the few that keep nothing secret, so that no handshake can be had. */
@@ -63,7 +64,7 @@ export class ClientHandshake {
     return this.#noise !== undefined;
   }
 
-  /** The INIT to send now, 1200 bytes or a little more. */
+  /** The INIT to send now, 1200 bytes. */
   get initial(): Uint8Array {
     return this.#initial;
   }

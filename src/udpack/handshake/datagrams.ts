@@ -57,11 +57,8 @@ export interface Init {
   readonly mac: Uint8Array;
 }
 
-/** How long the payload of message 1 is, so that an INIT with this cookie has 1200 bytes. */
-export function initPayloadBytes(): number {
-  // A cookie takes the place of nothing: an INIT that brings one is longer.
-  return MTU_LEAST - PROLOGUE_BYTES - 1 - NOISE_OVERHEAD - MAC_BYTES;
-}
+/** How long the payload of message 1 is, so that an INIT with a cookie has 1200 bytes. */
+export const INIT_PAYLOAD_BYTES: number = MTU_LEAST - PROLOGUE_BYTES - 1 - COOKIE_BYTES - NOISE_OVERHEAD - MAC_BYTES;
 
 export function encodeInit(
   crypto: Crypto,
