@@ -47,7 +47,7 @@ export class Streams implements FrameSource {
 
   constructor(init: StreamsInit) {
     const { limits, onWork, role } = init;
-    this.#unreliableBytes = init.unreliableBytes ?? 65_535;
+    this.#unreliableBytes = init.unreliableBytes ?? (limits.datagramBytes === 0 ? 0 : 65_535);
     this.#onWork = onWork;
     const events = this.#events;
     const credit = new ReceiveCredit(limits.sessionWindow, limits.sessionWindowMost);

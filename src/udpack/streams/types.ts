@@ -4,7 +4,7 @@ import type { Role } from './ids.ts';
 export interface StreamsInit {
   readonly role: Role;
   readonly limits: UdpackLimits;
-  /** The longest unreliable datagram that this side takes in, as its parameters say. Default 65,535. */
+  /** The longest unreliable datagram that this side takes in, as its parameters say. Default 65,535; 0 if `datagramBytes` is. */
   readonly unreliableBytes?: number;
   /** Called when there may be something to send: from commands, from frames and from what became of them. */
   readonly onWork: () => void;
