@@ -11,6 +11,7 @@ import {
   SERVER_LIMITS,
   SERVER_TIMES,
 } from '../src/core/index.ts';
+import { UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
 import { filesOf, foldersOf, ROOT, tableRows, textOf } from './support/tree.ts';
 
 const NO_TEXT = /\.(?:png|jpg|gif|ico|woff2?|pem|bin|tgz)$/;
@@ -51,7 +52,8 @@ describe('docs/ERRORS.md', () => {
 });
 
 describe('docs/LIMITS.md', () => {
-  const rows = tableRows('docs/LIMITS.md').filter(([name]) => /^`(?:limits|times)\./.test(name ?? ''));
+  const all = tableRows('docs/LIMITS.md');
+  const rows = all.filter(([name]) => /^`(?:limits|times)\./.test(name ?? ''));
 
   test('has a row with the default of every limit and every time, and for no other', () => {
     const expected = [
@@ -60,6 +62,20 @@ describe('docs/LIMITS.md', () => {
     ];
     const written = rows.map(([name, value = '']) => [unquote(name), Number(value.replaceAll(',', ''))]);
     expect(written.toSorted(byName)).toEqual(expected.toSorted(byName));
+  });
+
+  test.each([
+    ['`limits` of UDPack', UDPACK_LIMITS],
+    ['`times` of UDPack', UDPACK_TIMES],
+  ])('has a table with the default of each of the %s, and no other', (head, defaults) => {
+    const first = all.findIndex(([name]) => name === head) + 1;
+    expect(first).toBeGreaterThan(0);
+    const written = all
+      .slice(first, first + Object.keys(defaults).length)
+      .map(([name, value = '']) => [unquote(name), Number(value.replaceAll(',', ''))]);
+    expect(written.toSorted(byName)).toEqual(Object.entries(defaults).toSorted(byName));
+    // What follows is the head of another table.
+    expect(all[first + written.length]?.[0]).not.toMatch(/^`\w+`$/);
   });
 });
 

@@ -27,7 +27,7 @@ export const FAULT_CODES = {
   'parameter-malformed': 11,
   /** Frames that this side of a session never sends. */
   'frame-unexpected': 12,
-  /** The token was refused, or did not come in time. */
+  /** The token was refused, or is too long. */
   'token-refused': 13,
   /** More datagrams failed to open than a key may stand. */
   'forgery-limit': 14,

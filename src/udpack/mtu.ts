@@ -99,7 +99,7 @@ export class MtuSearch {
     this.#restAt = now + AGAIN_AFTER;
   }
 
-  /** The next size above the one of now: the last rung is cut to what is allowed. */
+  /** The next size above the one of now, if it is allowed: between two rungs nothing is tried. */
   #rung(): number | undefined {
     const most = this.#ceiling - 1;
     for (const rung of MTU_LADDER) {
