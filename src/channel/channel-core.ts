@@ -37,8 +37,10 @@ type Send = (channel: number, message: Outbound, tag: number) => void;
 export interface Carrier {
   /** The channel has something to send. */
   ready(channel: ChannelCore): void;
-  /** Sends outside the acknowledged order, now or never. */
-  sendVolatile(message: Outbound): boolean;
+  /** Sends outside the acknowledged order, now or never; it may be lost. */
+  sendVolatile(channel: ChannelCore, message: Outbound): boolean;
+  /** Sends a credit, now or never. */
+  sendCredit(message: Outbound): boolean;
   /** Our last message was sent. */
   sentLast(channel: ChannelCore): void;
   /** Both sides have said their last word, and it was heard. */
@@ -113,6 +115,11 @@ export class ChannelCore implements Outlet, BytePort {
     return this.face.busy || !this.#out.isEmpty;
   }
 
+  /** Whether our last message was sent: until it was, the channel counts on the other side. */
+  get saidLast(): boolean {
+    return this.#outState === 'closed';
+  }
+
   // Outlet
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
@@ -142,7 +149,7 @@ export class ChannelCore implements Outlet, BytePort {
 
   sendVolatile(message: Outbound): boolean {
     this.#mustBeOpen();
-    return this.#out.isEmpty && this.#out.sent < this.#out.credit && this.#carrier.sendVolatile(message);
+    return this.#out.isEmpty && this.#out.sent < this.#out.credit && this.#carrier.sendVolatile(this, message);
   }
 
   mustWait(): boolean {
@@ -239,7 +246,7 @@ export class ChannelCore implements Outlet, BytePort {
 
   /** Sends one message when there is one that may go; true when there is another. */
   depart(send: Send): boolean {
-    if (this.#owesCredit && this.#carrier.sendVolatile(this.#messages.credit(this.number, this.#granted))) {
+    if (this.#owesCredit && this.#carrier.sendCredit(this.#messages.credit(this.number, this.#granted))) {
       this.#owesCredit = false;
     }
     const departure = this.#out.next();

@@ -104,8 +104,12 @@ export class Channels implements Carrier {
     this.flush();
   }
 
-  sendVolatile(message: Outbound): boolean {
-    return this.#host.session.sendVolatile(message);
+  sendVolatile({ number }: ChannelCore, message: Outbound): boolean {
+    return this.#host.session.sendVolatile(message, number);
+  }
+
+  sendCredit(message: Outbound): boolean {
+    return this.#host.session.sendLoose(message);
   }
 
   sentLast(channel: ChannelCore): void {
@@ -135,7 +139,8 @@ export class Channels implements Carrier {
 
   #accept({ channel: number, name, data }: Incoming): void {
     const { limits } = this.#host;
-    const isFull = this.#count(number) >= limits.channels;
+    // Of those that we have ended the last word may be on its way, behind this one on a lane of its own.
+    const isFull = this.#count(number, ({ saidLast }) => !saidLast) >= limits.channels;
     const core = this.#make(number);
     this.#live.set(number, core);
     const channel = new Channel(core, name, data);
@@ -161,9 +166,9 @@ export class Channels implements Carrier {
   }
 
   /** How many are open whose numbers are the same side's as this one. */
-  #count(number: number): number {
+  #count(number: number, which: (core: ChannelCore) => boolean = () => true): number {
     let count = 0;
-    for (const other of this.#live.keys()) if (other % 2 === number % 2) count++;
+    for (const core of this.#live.values()) if (core.number % 2 === number % 2 && which(core)) count++;
     return count;
   }
 }

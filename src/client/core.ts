@@ -308,6 +308,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         messageBytes: this.limits.messageBytes,
         backlogMark: Math.max(1, this.limits.backlogBytes >> 2),
         closeWait: this.times.closeWait,
+        lanes: this.limits.channels * 2,
         protocols: [this.codec.protocol],
         plain: this.#plain,
         halfOpen: this.#plain !== undefined,

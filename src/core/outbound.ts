@@ -33,6 +33,17 @@ export class Outbound {
   }
 }
 
+/**
+ * What a message goes by on a link that has lanes: those of one lane keep their order, those of two need not. A lane other than these has the
+ * number of a channel.
+ */
+export const LANE = {
+  /** The socket's own, and all that is about the session. */
+  main: 0,
+  /** It must arrive, but may pass others. */
+  none: -1,
+} as const;
+
 /** The bytes kept free before an encoded message: the longest header of any framing (RFC 6455 5.2: 2 + 8). */
 export const HEADROOM = 10;
 

@@ -146,8 +146,16 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
 
   // SessionPort
 
-  send(message: Outbound): boolean {
-    return message === UNSAID || this.link.send(message);
+  send(message: Outbound, lane?: number): boolean {
+    return message === UNSAID || this.link.send(message, lane);
+  }
+
+  endLane(lane: number): void {
+    this.link.endLane?.(lane);
+  }
+
+  sendVolatile(message: Outbound): boolean {
+    return this.link.sendVolatile?.(message) === true;
   }
 
   get queued(): number {

@@ -306,6 +306,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       messageBytes: limits.messageBytes,
       backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
       closeWait: times.closeWait,
+      lanes: limits.channels * 2,
       loginWait: times.loginWait,
       writeWait: times.writeWait,
       report: onError,

@@ -18,9 +18,23 @@ export interface SessionSettings {
   readonly channels: number;
 }
 
+export type SessionState = 'down' | 'up' | 'ended';
+
+/** What may follow what; `down` is where a session begins. docs/PROTOCOL.md draws it. */
+export const SESSION_TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
+  down: ['up', 'ended'],
+  up: ['up', 'down', 'ended'],
+  ended: [],
+};
+
 /** What a session writes to: a link, or what stands for one. */
 export interface SessionPort {
-  send(message: Outbound): boolean;
+  /** `lane`: the channel whose order the message keeps, where the link has such a thing; or one of `LANE`. */
+  send(message: Outbound, lane?: number): boolean;
+  /** Nothing more comes on the lane. */
+  endLane?(lane: number): void;
+  /** Sends what may be lost; false when it can't be sent so. */
+  sendVolatile?(message: Outbound): boolean;
   /** Bytes that wait in the link. */
   readonly queued: number;
   /** Leads to a sign of life; absent where the link knows no such thing. */

@@ -1,4 +1,10 @@
-export type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
-export { SESSION_TRANSITIONS, Session, type SessionState } from './session.ts';
+export {
+  SESSION_TRANSITIONS,
+  type SessionHandler,
+  type SessionPort,
+  type SessionSettings,
+  type SessionState,
+} from './contract.ts';
+export { Session } from './session.ts';
 export { TicketBook, ticketKey } from './ticket-book.ts';
 export type { Left } from './unacknowledged.ts';

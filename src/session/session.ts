@@ -4,6 +4,7 @@ import {
   closeReason,
   HawserError,
   type Instant,
+  LANE,
   mayComeBack,
   type Outbound,
   type Overflow,
@@ -17,7 +18,7 @@ import {
   UNSAID,
   type WireFailure,
 } from '../wire/index.ts';
-import type { SessionHandler, SessionPort, SessionSettings } from './contract.ts';
+import type { SessionHandler, SessionPort, SessionSettings, SessionState } from './contract.ts';
 import { backlogFull, protocolError } from './endings.ts';
 import { Ledger } from './ledger.ts';
 import type { Left, Unacknowledged } from './unacknowledged.ts';
@@ -30,15 +31,6 @@ const ACK_DELAY = 500;
 const LATE = 1000;
 /** A peer that was asked whether it is still there has this long to say so, ms. */
 const PROBE_WAIT = 5000;
-
-export type SessionState = 'down' | 'up' | 'ended';
-
-/** What may follow what; `down` is where a session begins. docs/PROTOCOL.md draws it. */
-export const SESSION_TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
-  down: ['up', 'ended'],
-  up: ['up', 'down', 'ended'],
-  ended: [],
-};
 
 /**
  * The conversation's guarantee: what one side sends, the other is handed once and in order, over as many links as it takes.
@@ -170,7 +162,7 @@ export class Session {
     if (!this.#codec.acknowledges && !port) return false;
     if (this.#isOverfull(port)) return this.#overflow(overflow);
     if (this.#codec.acknowledges) this.#ledger.push(message, tag, channel, port !== undefined);
-    this.#write(message);
+    this.#write(message, channel);
     if (!this.#linkFull && this.#ledger.kept < this.#settings.resumeBytes) return true;
     this.#owesDrain = true;
     return false;
@@ -179,6 +171,7 @@ export class Session {
   /** The channel's last message was sent: when it is acknowledged, and the peer's last one came, the channel is forgotten. */
   sentLast(channel: number): void {
     this.#ledger.sentLast(channel);
+    this.#port?.endLane?.(channel);
   }
 
   /** Whether a message had better wait: for room, or `orDown` for a link. After true `onDrain` follows. */
@@ -192,10 +185,17 @@ export class Session {
     return true;
   }
 
-  /** Sends now or never: false when the link is down or over its mark. */
-  sendVolatile(message: Outbound): boolean {
+  /** Sends now or never, and what is sent may be lost: false when the link is down or over its mark. */
+  sendVolatile(message: Outbound, channel = 0): boolean {
     if (!this.#port || this.#linkFull) return false;
-    this.#write(message);
+    if (this.#port.sendVolatile?.(message) !== true) this.#write(message, channel);
+    return true;
+  }
+
+  /** Sends now or never, outside of any order; it arrives if the link lives. */
+  sendLoose(message: Outbound): boolean {
+    if (!this.#port || this.#linkFull) return false;
+    this.#write(message, LANE.none);
     return true;
   }
 
@@ -456,9 +456,9 @@ export class Session {
     this.#handler.wakeAt(at);
   }
 
-  #write(message: Outbound): void {
+  #write(message: Outbound, lane: number = LANE.main): void {
     if (message === UNSAID) return;
-    if (this.#port?.send(message) === false) this.#linkFull = true;
+    if (this.#port?.send(message, lane) === false) this.#linkFull = true;
   }
 
   #isOverfull(port: SessionPort | undefined): boolean {
@@ -487,7 +487,8 @@ export class Session {
   }
 
   #replay(queue: Unacknowledged): void {
-    for (const { message } of queue.left(queue.acknowledged, queue.end)) this.#write(message);
+    for (const { message, channel } of queue.left(queue.acknowledged, queue.end)) this.#write(message, channel);
+    if (queue.sentLast) this.#port?.endLane?.(queue.channel);
     queue.markSent();
   }
 }

@@ -69,8 +69,19 @@ export interface Link extends AsyncDisposable {
   /**
    * Queues one message; it is written with all others of this turn of the event loop. False means that the backlog is
    * over its mark (`DialOptions.backlogMark`): wait for `onDrain`. After the end it does nothing and returns false.
+   *
+   * On a link that has lanes (udpack) only the messages of one `lane` keep their order, so that what is lost on the way holds back nobody
+   * else's; the number is a channel's, or of `LANE`. The first message of the main lane is handed on before anything else. Other links
+   * have one order for all. Default: the main lane.
    */
-  send(message: Outbound): boolean;
+  send(message: Outbound, lane?: number): boolean;
+  /** This side sends no more on the lane. Left out where there are none. */
+  endLane?(lane: number): void;
+  /**
+   * Sends a message that may be lost, and may pass others. False when it is too long for that: `send` it. Left out where nothing can
+   * be lost.
+   */
+  sendVolatile?(message: Outbound): boolean;
   /** Bytes that were queued and not yet taken by the operating system. */
   readonly queued: number;
   /** Since when `queued` has not moved; undefined while nothing waits. The write deadline is measured from it. */
@@ -122,6 +133,8 @@ export interface LinkOptions {
   readonly backlogMark: number;
   /** How long a polite close may take, in ms, before the link is cut. */
   readonly closeWait: number;
+  /** How many lanes the peer may have at one time beside the main one, where links have lanes. Default 200. */
+  readonly lanes?: number;
   /** Whether the peer's `end` is told to `LinkHandler.onEnd` and leaves our direction open. Default false: it closes the link. */
   readonly halfOpen?: boolean;
   /** Whether and how messages are compressed (ws in Node). Default false. @throws HawserError ERR_OPTION, from `dial` and `listen`. */
