@@ -139,7 +139,7 @@ export class Hub {
 
   #start(port: UdpPort): void {
     const { key, limits, times, congestion, qlog } = this.#options;
-    const datagramSize = datagramSizeOf(port.address.address);
+    const datagramSize = Math.min(this.#options.datagramSize, datagramSizeOf(port.address.address));
     this.#qlog = qlog === undefined ? undefined : new Qlog(qlog, `udpack-${port.address.port}-${process.pid}`, now());
     const endpoint = new Endpoint(
       { crypto: nodeCrypto, key, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },

@@ -4,8 +4,10 @@ import { isLoopback } from './names.ts';
 
 /** Bytes of UDP payload that cross almost every path: 1500 less the headers of IPv6 and UDP. */
 const DATAGRAM_USUAL = 1452;
-/** The longest payload of UDP over IPv4 and over IPv6. */
-const DATAGRAM_MOST = { 4: 65_507, 6: 65_487 } as const;
+/** What every path of UDPack carries. */
+export const DATAGRAM_LEAST = 1200;
+/** The longest payload of UDP over IPv4; over IPv6 it is 20 bytes less. */
+export const DATAGRAM_MOST = 65_507;
 /** The headers of IP and UDP. */
 const HEADERS = { 4: 28, 6: 48 } as const;
 
@@ -21,11 +23,8 @@ export function datagramSizeOf(local: string): number {
   const mtus = interfacesOf(local).map(mtuOf);
   if (mtus.length === 0 || mtus.includes(undefined)) return DATAGRAM_USUAL;
   const least = Math.min(...(mtus as number[]));
-  return Math.max(DATAGRAM_LEAST, Math.min(least - HEADERS[version], DATAGRAM_MOST[version]));
+  return Math.max(DATAGRAM_LEAST, Math.min(least - HEADERS[version], DATAGRAM_MOST - (HEADERS[version] - HEADERS[4])));
 }
-
-/** What every path of UDPack carries. */
-const DATAGRAM_LEAST = 1200;
 
 function interfacesOf(local: string): string[] {
   const all = Object.entries(networkInterfaces());

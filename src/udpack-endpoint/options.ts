@@ -10,6 +10,7 @@ import {
   type UdpackTimes,
 } from '../udpack/index.ts';
 import { type KeySource, readPrivateKey, readPublicKey } from './keys.ts';
+import { DATAGRAM_LEAST, DATAGRAM_MOST } from './mtu.ts';
 import { bare, isLoopback } from './names.ts';
 
 /** What a listener is told about who shows a token. */
@@ -37,6 +38,8 @@ export interface UdpackOptions {
   readonly anonymous?: boolean;
   /** What is shown to servers that are dialled, unless `connect` gets another. Default empty. */
   readonly token?: string | Uint8Array;
+  /** The longest datagram that is sent or taken in, in bytes of UDP payload, from 1200. Default: what the interface carries in one piece. */
+  readonly datagramSize?: number;
   readonly limits?: Partial<UdpackLimits>;
   /** ms */
   readonly times?: Partial<UdpackTimes>;
@@ -57,6 +60,7 @@ export interface ResolvedUdpackOptions {
   readonly serverKey: Uint8Array | undefined;
   readonly authToken: AuthToken | undefined;
   readonly token: Uint8Array;
+  readonly datagramSize: number;
   readonly limits: UdpackLimits;
   readonly times: UdpackTimes;
   readonly congestion: ControllerName;
@@ -73,6 +77,7 @@ const NAMES = {
   authToken: true,
   anonymous: true,
   token: true,
+  datagramSize: true,
   limits: true,
   times: true,
   congestion: true,
@@ -88,6 +93,10 @@ export function resolveOptions(options: UdpackOptions): ResolvedUdpackOptions {
   for (const name of Object.keys(options)) if (!Object.hasOwn(NAMES, name)) refuse(`${name} is no option`);
   const { port = 0, host = '127.0.0.1', prikey, pubkey, congestion = 'bbr' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) refuse(`port is a number from 0 to 65535, not ${port}`);
+  const { datagramSize = DATAGRAM_MOST } = options;
+  if (!Number.isInteger(datagramSize) || datagramSize < DATAGRAM_LEAST || datagramSize > DATAGRAM_MOST) {
+    refuse(`datagramSize is a number from ${DATAGRAM_LEAST} to ${DATAGRAM_MOST}, not ${datagramSize}`);
+  }
   if (!CONTROLLERS.includes(congestion)) refuse(`congestion is one of ${CONTROLLERS.join(', ')}, not ${congestion}`);
   if (prikey !== undefined) checkDoor(host, options);
   return {
@@ -97,6 +106,7 @@ export function resolveOptions(options: UdpackOptions): ResolvedUdpackOptions {
     serverKey: pubkey === undefined ? undefined : readPublicKey(pubkey),
     authToken: options.authToken,
     token: tokenBytes(options.token ?? ''),
+    datagramSize,
     limits: fillNumbers(UDPACK_LIMITS, options.limits, 'limits'),
     times: fillNumbers(UDPACK_TIMES, options.times, 'times'),
     congestion,

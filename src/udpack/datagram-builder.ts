@@ -1,7 +1,6 @@
 import type { Instant } from '../core/index.ts';
 import type { Acks } from './acks.ts';
 import type { Closing } from './closing.ts';
-import { newSendTag } from './congestion/index.ts';
 import type { Control } from './control.ts';
 import type { Crypto } from './crypto.ts';
 import { FRAME, FrameWriter } from './frames.ts';
@@ -9,7 +8,7 @@ import { MTU_LEAST } from './mtu.ts';
 import type { Path } from './path.ts';
 import type { Paths } from './paths.ts';
 import { type Protection, SEALED_HEADER_BYTES, SEALED_OVERHEAD, writeSealedHeader } from './protection.ts';
-import type { SentDatagram } from './recovery/sent-datagram.ts';
+import { SentDatagram } from './recovery/sent-datagram.ts';
 import type { SentFrame } from './sent.ts';
 import type { Streams } from './streams/index.ts';
 
@@ -103,7 +102,7 @@ export class DatagramBuilder {
     const before = writer.at;
     closing.write(writer, now);
     if (writer.at === before) return 0;
-    return this.#send(out, writer.at, path, protection, { asks: false, probe: false, acked: false, frames: [] }, now);
+    return this.#send(out, writer.at, path, protection, false, false, false, [], now);
   }
 
   #mayFly(path: Path, paths: Paths, size: number, now: Instant): boolean {
@@ -142,7 +141,7 @@ export class DatagramBuilder {
       if (path.probes > 0) path.probes--;
     }
     if (proves) pad(writer, Math.min(size, MTU_LEAST));
-    return this.#send(out, writer.at, path, protection, { asks, probe: false, acked, frames }, now);
+    return this.#send(out, writer.at, path, protection, asks, false, acked, frames, now);
   }
 
   #fillStreams(writer: FrameWriter, frames: SentFrame[], path: Path, asks: boolean, now: Instant): boolean {
@@ -176,7 +175,7 @@ export class DatagramBuilder {
     writer.numbers(FRAME.ping);
     pad(writer, size);
     path.mtu.onProbeSent();
-    return this.#send(out, writer.at, path, protection, { asks: true, probe: true, acked: false, frames: [] }, now);
+    return this.#send(out, writer.at, path, protection, true, true, false, [], now);
   }
 
   #send(
@@ -184,7 +183,10 @@ export class DatagramBuilder {
     end: number,
     path: Path,
     protection: Protection,
-    { asks, probe, acked, frames }: { asks: boolean; probe: boolean; acked: boolean; frames: SentFrame[] },
+    asks: boolean,
+    probe: boolean,
+    acked: boolean,
+    frames: SentFrame[],
     now: Instant,
   ): number {
     if (--this.#skipIn <= 0) {
@@ -195,37 +197,17 @@ export class DatagramBuilder {
     const { id, sequence } = path.space.remote;
     writeSealedHeader(out, id, number);
     const size = protection.seal(out, end, sequence, number, now);
-    if (acked) this.#acks.done();
     this.asked = asks;
     this.datagrams++;
     this.bytes += size;
-    path.onSent(this.#record(path, size, asks, probe, acked, frames, protection.sendPhase, now));
+    const datagram = new SentDatagram(path.recovery.next, now, size, asks, protection.sendPhase, probe, frames);
+    if (acked) {
+      datagram.ackSequence = this.#acks.sequence;
+      datagram.ackLargest = this.#acks.largest;
+      this.#acks.done();
+    }
+    path.onSent(datagram);
     return size;
-  }
-
-  #record(
-    path: Path,
-    size: number,
-    asks: boolean,
-    probe: boolean,
-    acked: boolean,
-    frames: SentFrame[],
-    phase: number,
-    now: Instant,
-  ): SentDatagram {
-    return {
-      ...newSendTag(),
-      order: path.recovery.next,
-      sentAt: now,
-      size,
-      asks,
-      phase,
-      probe,
-      repeated: false,
-      frames,
-      ackSequence: acked ? this.#acks.sequence : -1,
-      ackLargest: acked ? this.#acks.largest : -1,
-    };
   }
 
   /** Datagrams until the next number that is left out. */
