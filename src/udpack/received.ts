@@ -47,6 +47,11 @@ export class ReceivedSpace {
     if (this.ranges.count > RANGES_MOST) this.ranges.dropFirst(1);
   }
 
+  /** The number noted last is not to be acknowledged: its sender is to think it lost. */
+  disown(number: number): void {
+    this.ranges.remove(number, number + 1);
+  }
+
   /**
    * The number noted last asks for an ack.
    * @param every So many datagrams that ask make an ack leave at once (RFC 9000 13.2.2).

@@ -105,7 +105,7 @@ export class Session {
     const wake = (): void => host.wake(this);
     this.#control = new Control(wake);
     this.#acks = new Acks(times.ackDelay);
-    this.streams = new Streams({ role, limits, onWork: wake });
+    this.streams = new Streams({ role, limits, held: role === 'server', onWork: wake });
     this.#builder = new DatagramBuilder({
       acks: this.#acks,
       control: this.#control,
@@ -165,7 +165,8 @@ export class Session {
     const fault = this.#read(wire, frames, from, sequence, now);
     if (fault !== undefined) this.#end(endingOf(fault), 'self', now);
     if (this.#closing === undefined) {
-      if (this.#reader.asked) this.#acks.owe(space, number, now);
+      if (this.streams.leftOut()) space.disown(number);
+      else if (this.#reader.asked) this.#acks.owe(space, number, now);
       this.#onWay(wire, from, datagram.length, sequence, number, now);
     } else this.#closing.onDatagram(this.#closes);
     this.#settle(now);
@@ -182,8 +183,7 @@ export class Session {
     const { paths } = this.#establish(result, { sequence: 0, id, resetToken }, now);
     paths.current.proved = true;
     if (dialling.trip !== undefined) paths.current.recovery.trips.guess(dialling.trip);
-    const token = this.#token;
-    this.#control.push({ write: (writer) => writer.counted(FRAME.auth, token) });
+    this.#control.push({ write: (writer) => writer.counted(FRAME.auth, this.#token) });
     paths.supply(result.peer.ids);
     this.#builder.mayStream = true;
     this.#tell({ type: 'established' });
@@ -271,6 +271,7 @@ export class Session {
     if (this.role !== 'server' || this.#state !== 'authenticating' || !this.#tokenShown) return;
     this.#open();
     this.#control.push({ write: (writer) => writer.numbers(FRAME.accept) });
+    this.streams.held = false;
     this.#builder.mayStream = true;
   }
 

@@ -213,6 +213,7 @@ export class Rehearsal {
         unreleased: 0,
         streams: 0,
         gaps: 0,
+        events: 0,
       });
       assert.deepEqual([streams.quiet, this.#writes[role].size, streams.deadline], [true, 0, undefined]);
     }

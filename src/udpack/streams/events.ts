@@ -74,6 +74,10 @@ export class EventQueue {
     return this.#head === this.#events.length;
   }
 
+  get count(): number {
+    return this.#events.length - this.#head;
+  }
+
   push(event: StreamEvent): void {
     this.#events.push(event);
   }

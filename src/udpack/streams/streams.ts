@@ -19,6 +19,9 @@ import { Write } from './writes.ts';
 /** Bit 1 of STREAM has no meaning. */
 const RESERVED = 0x02;
 
+/** Events that wait while `held`; one takes far more memory than the byte of credit that may have brought it. */
+export const HELD_EVENTS_MOST = 1000;
+
 const NEVER: Instant = Number.POSITIVE_INFINITY;
 
 /**
@@ -31,6 +34,8 @@ export class Streams implements FrameSource {
    * the smallest datagram has.
    */
   room = 1163;
+  /** While nobody takes events, since the peer's token is not judged: frames beyond some are left out, as if they had been lost. */
+  held: boolean;
   readonly #unreliableBytes: number;
   readonly #onWork: () => void;
   readonly #events: EventQueue = new EventQueue();
@@ -44,9 +49,11 @@ export class Streams implements FrameSource {
   #writes = 0;
   /** What `resume` found. */
   #fault: Fault | undefined;
+  #leftOut = false;
 
   constructor(init: StreamsInit) {
-    const { limits, onWork, role } = init;
+    const { limits, onWork, role, held = false } = init;
+    this.held = held;
     this.#unreliableBytes = init.unreliableBytes ?? (limits.datagramBytes === 0 ? 0 : 65_535);
     this.#onWork = onWork;
     const events = this.#events;
@@ -233,6 +240,7 @@ export class Streams implements FrameSource {
       unreleased: this.#inflow.credit.received - this.#inflow.credit.released,
       streams: this.#table.size,
       gaps: this.#inflow.gaps,
+      events: this.#events.count,
     };
   }
 
@@ -256,9 +264,17 @@ export class Streams implements FrameSource {
     return this.#outflow.fillAgain(writer, sent, budget);
   }
 
+  /** Whether a frame was left out since this was asked last. Its datagram is not to be acknowledged, so that the peer sends it again. */
+  leftOut(): boolean {
+    const leftOut = this.#leftOut;
+    this.#leftOut = false;
+    return leftOut;
+  }
+
   onStream(stream: number, flags: number, offset: number, data: Uint8Array): Fault | undefined {
     const loose = (flags & STREAM.loose) !== 0;
     if ((flags & RESERVED) !== 0 || (loose && kindOf(stream) === 'bytes')) return 'frame-malformed';
+    if (this.#leavesOut()) return undefined;
     const found = this.#fault ?? this.#table.find(stream);
     if (found === undefined || typeof found === 'string') return found;
     const fault = found.receive.onStream(flags, offset, data);
@@ -271,6 +287,7 @@ export class Streams implements FrameSource {
   }
 
   onSkip(stream: number, from: number, to: number): Fault | undefined {
+    if (this.#leavesOut()) return undefined;
     return this.#of(stream, ({ receive }) => receive.onSkip(from, to));
   }
 
@@ -303,8 +320,18 @@ export class Streams implements FrameSource {
 
   onDatagram(data: Uint8Array): Fault | undefined {
     if (data.length > this.#unreliableBytes || this.#unreliableBytes === 0) return 'frame-malformed';
-    this.#events.push({ type: 'datagram', bytes: data });
+    // One that is left out need not come again.
+    if (!this.#overfull) this.#events.push({ type: 'datagram', bytes: data });
     return undefined;
+  }
+
+  get #overfull(): boolean {
+    return this.held && this.#events.count >= HELD_EVENTS_MOST;
+  }
+
+  #leavesOut(): boolean {
+    this.#leftOut ||= this.#overfull;
+    return this.#overfull;
   }
 
   #of(id: number, run: (stream: Stream) => Fault | undefined): Fault | undefined {

@@ -6,6 +6,8 @@ export interface StreamsInit {
   readonly limits: UdpackLimits;
   /** The longest unreliable datagram that this side takes in, as its parameters say. Default 65,535; 0 if `datagramBytes` is. */
   readonly unreliableBytes?: number;
+  /** Whether few events are to wait, until `held` is made false. Default false. */
+  readonly held?: boolean;
   /** Called when there may be something to send: from commands, from frames and from what became of them. */
   readonly onWork: () => void;
 }
@@ -36,4 +38,6 @@ export interface StreamsMemory {
   readonly streams: number;
   /** Holes that are kept book of, in number. */
   readonly gaps: number;
+  /** Events that were not taken, in number. */
+  readonly events: number;
 }

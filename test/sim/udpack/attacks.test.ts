@@ -99,6 +99,34 @@ describe('a peer with good keys that lies', () => {
     expect(other.ended).toBe('token-refused');
   });
 
+  test('says much before it shows a token', () => {
+    const scene = new Scene();
+    const forger = new Forger(scene, { shows: false });
+    const { streams } = forger.victim;
+    const packets = new Uint8Array(1000).fill(1);
+    const sent: Frame[] = [];
+    for (let at = 0; at < 200; at++) {
+      sent.push(stream(0, at * 1000, packets));
+      forger.send(stream(0, at * 1000, packets));
+      forger.send(
+        ...Array.from({ length: 400 }, (): Frame => (writer) => writer.counted(FRAME.datagram, ZEROS.subarray(0, 1))),
+      );
+      forger.send(
+        ...Array.from({ length: 100 }, (_, one) => numbers(FRAME.skip, 4, at * 100 + one, at * 100 + one + 1)),
+      );
+      expect(streams.memory().events).toBeLessThan(3000);
+    }
+    // Once it is let in, what was left out may come again: it was not acknowledged.
+    forger.showToken();
+    expect(forger.victim.state).toBe('open');
+    expect(streams.memory().events).toBe(0);
+    for (const frame of sent) forger.send(frame);
+    const packet = scene.of(forger.victim).filter((event) => event.type === 'packet' && event.stream === 0);
+    expect(packet).toHaveLength(200_000);
+    expect(forger.ended).toBeUndefined();
+    scene.proveUnharmed();
+  });
+
   test('sends an unreliable datagram to who takes none', () => {
     const forger = new Forger(new Scene({ datagramBytes: 0 }));
     forger.send((writer) => writer.counted(FRAME.datagram, Uint8Array.of(1)));

@@ -124,7 +124,7 @@ export class Forger {
   readonly #id: Uint8Array;
   #number = 0;
 
-  constructor(scene: Scene, port = 6666) {
+  constructor(scene: Scene, { port = 6666, shows = true }: { readonly port?: number; readonly shows?: boolean } = {}) {
     this.scene = scene;
     this.address = { address: '10.6.6.6', port };
     const { crypto, key } = scene;
@@ -144,6 +144,10 @@ export class Forger {
     const victim = [...scene.server.sessions()].find((session) => !before.has(session));
     if (victim === undefined) throw new Error('no session');
     this.victim = victim;
+    if (shows) this.showToken();
+  }
+
+  showToken(): void {
     this.send((writer) => writer.counted(FRAME.auth, TOKEN));
   }
 
