@@ -19,6 +19,8 @@ class Pair {
   readonly clientEvents: SessionEvent[] = [];
   readonly serverEvents: SessionEvent[] = [];
   drop: (fromClient: boolean, count: number) => boolean = () => false;
+  /** Whether tokens are judged at once. */
+  prompt = true;
   /** Longer datagrams don't arrive. */
   mtu = Infinity;
   clientAddress = CLIENT;
@@ -26,8 +28,8 @@ class Pair {
   #wire: { at: number; toServer: boolean; bytes: Uint8Array }[] = [];
   readonly #out = new Uint8Array(65_536);
 
-  constructor(options: Partial<EndpointOptions> = {}) {
-    this.server = new Endpoint({ crypto: nodeCrypto, key: KEY, ...options }, 0);
+  constructor(options: Partial<EndpointOptions> = {}, server: Partial<EndpointOptions> = options) {
+    this.server = new Endpoint({ crypto: nodeCrypto, key: KEY, ...server }, 0);
     this.client = new Endpoint({ crypto: nodeCrypto, ...options }, 0);
     this.session = this.client.dial(SERVER, KEY.publicKey, TOKEN, 0);
   }
@@ -54,7 +56,7 @@ class Pair {
       (client ? this.clientEvents : this.serverEvents).push(event);
       if (event.type !== 'auth') continue;
       this.accepted = session;
-      session.accept();
+      if (this.prompt) session.accept();
     }
   }
 
@@ -102,6 +104,19 @@ describe('a session', () => {
     expect(pair.server.stats).toMatchObject({ retries: 1, handshakes: 1 });
   });
 
+  test('keeps little of what comes before the token is judged, and has all of it in the end', () => {
+    const pair = new Pair();
+    pair.prompt = false;
+    const stream = pair.session.streams.open('packets');
+    for (let at = 0; at < 10_000; at++) pair.session.streams.write(stream, Uint8Array.of(at), {}, 0);
+    pair.run(() => pair.now >= 1500);
+    expect(pair.accepted?.streams.memory().events).toBeLessThan(3000);
+    pair.accepted?.accept();
+    pair.run(() => pair.events('written', true).length === 10_000);
+    const came = pair.events('packet').map((event) => event.type === 'packet' && event.bytes[0]);
+    expect(came).toEqual(Array.from({ length: 10_000 }, (_, at) => at % 256));
+  });
+
   test.each(['bbr', 'cubic', 'newreno'] as const)('carries a packet of a megabyte both ways with %s', (congestion) => {
     const pair = new Pair({ congestion });
     pair.drop = (_, count) => count % 50 === 49;
@@ -136,6 +151,12 @@ describe('a session', () => {
     pair.run(() => pair.events('packet').length === 1 && pair.events('written', true).length === 1);
     expect(pair.events('moved')).toEqual([{ type: 'moved', address: pair.clientAddress }]);
     expect(pair.accepted?.stats.address).toEqual(pair.clientAddress);
+  });
+
+  test('lives on when the peer has a shorter patience than keepalive', () => {
+    const pair = new Pair({}, { times: { idle: 3000, keepalive: 0 } });
+    pair.run(() => pair.now > 40_000);
+    expect(pair.session.state).toBe('open');
   });
 
   test('ends after its idle time when the peer is gone', () => {

@@ -2,10 +2,12 @@ import type { Instant } from '../core/index.ts';
 
 /** A time-out is never below so many probe time-outs: RFC 9000 10.1. */
 const PROBES = 3;
+/** A PING goes out after no more than this part of the idle time, whatever `keepalive` says: the peer may have chosen a short one. */
+const KEEPALIVE_PART = 1 / 3;
 
 /** Whether the peer is still there: when it was heard, when a PING is to go out, when the session is given up. Times are in ms. */
 export class Liveness {
-  readonly #keepalive: number;
+  #keepalive: number;
   #idle = 0;
   #heardAt: Instant;
   /** Something that asks for an ack was sent since the peer was heard: it counts as life once (RFC 9000 10.1). */
@@ -20,6 +22,7 @@ export class Liveness {
   /** Both sides have said how long they wait; 0: for ever. The lesser holds. */
   agree(own: number, peer: number): void {
     this.#idle = own === 0 || peer === 0 ? Math.max(own, peer) : Math.min(own, peer);
+    if (this.#idle > 0) this.#keepalive = Math.min(this.#keepalive, this.#idle * KEEPALIVE_PART);
   }
 
   onHeard(now: Instant): void {
