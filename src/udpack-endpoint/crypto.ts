@@ -11,7 +11,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
-import { type Aead, type Crypto, type KeyPair, TAG_BYTES } from '../udpack/index.ts';
+import { type Address, type Aead, type Crypto, type KeyPair, TAG_BYTES } from '../udpack/index.ts';
 
 /** What stands before 32 raw bytes in the DER of an X25519 key: RFC 8410 sections 4 and 7. */
 const SPKI = Buffer.from('302a300506032b656e032100', 'hex');
@@ -55,6 +55,15 @@ export const nodeCrypto: Crypto = {
 /** The pair of an X25519 private key. */
 export function keyPairOf(privateKey: KeyObject): KeyPair {
   return { publicKey: rawPublicKey(createPublicKey(privateKey)), privateKey };
+}
+
+/**
+ * What stateless resets of an endpoint are made of: the same after a restart with the same key at the same address, and another for every
+ * other address, so that no endpoint can be asked for the tokens of another.
+ */
+export function resetSecretOf({ privateKey }: KeyPair, { address, port }: Address): Uint8Array {
+  const bytes = (privateKey as KeyObject).export({ format: 'der', type: 'pkcs8' });
+  return createHmac('sha256', bytes).update(`udpack 2 reset ${address} ${port}`).digest();
 }
 
 /** The 32 bytes of an X25519 public key. */

@@ -1,7 +1,7 @@
 import { HawserError } from '../core/index.ts';
 import { type Address, Endpoint, type Session, type SessionClosed, type Trace } from '../udpack/index.ts';
 import { now } from './clock.ts';
-import { nodeCrypto } from './crypto.ts';
+import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { Driver } from './driver.ts';
 import { abortedError, closeOf, endedError } from './failures.ts';
 import { datagramSizeOf } from './mtu.ts';
@@ -141,8 +141,9 @@ export class Hub {
     const { key, limits, times, congestion, qlog } = this.#options;
     const datagramSize = Math.min(this.#options.datagramSize, datagramSizeOf(port.address.address));
     this.#qlog = qlog === undefined ? undefined : new Qlog(qlog, `udpack-${port.address.port}-${process.pid}`, now());
+    const resetSecret = key && resetSecretOf(key, port.address);
     const endpoint = new Endpoint(
-      { crypto: nodeCrypto, key, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },
+      { crypto: nodeCrypto, key, resetSecret, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },
       now(),
     );
     this.#endpoint = endpoint;

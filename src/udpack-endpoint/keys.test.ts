@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { nodeCrypto } from './crypto.ts';
+import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { generateKeys, publicKeyText, readPrivateKey, readPublicKey } from './keys.ts';
 
 const REMEDY = /hawser keygen/;
@@ -21,6 +21,16 @@ describe('keys', () => {
     const others = [Buffer.from(publicKey), createPublicKey(publicKey), raw, publicKeyText(raw)];
     for (const other of others) expect(readPublicKey(other)).toEqual(raw);
     expect(publicKeyText(raw)).toHaveLength(43);
+  });
+
+  test('what resets are made of is known again by the key and the address, and by nothing else', () => {
+    const { privateKey } = generateKeys();
+    const here = { address: '0.0.0.0', port: 4433 };
+    const secret = resetSecretOf(readPrivateKey(privateKey), here);
+    expect(secret).toHaveLength(32);
+    expect(resetSecretOf(readPrivateKey(privateKey), { ...here })).toEqual(secret);
+    expect(resetSecretOf(readPrivateKey(privateKey), { ...here, port: 4434 })).not.toEqual(secret);
+    expect(resetSecretOf(readPrivateKey(generateKeys().privateKey), here)).not.toEqual(secret);
   });
 
   test.each([

@@ -123,10 +123,14 @@ function checkDoor(host: string, { authToken, anonymous = false }: UdpackOptions
 }
 
 const encoder = new TextEncoder();
+/** What one datagram surely holds, whatever else must be in it: a token is never cut up. */
+const TOKEN_BYTES_MOST = 1024;
 
-/** A token as it travels. */
+/** A token as it travels. @throws HawserError ERR_OPTION when it is too long for that. */
 export function tokenBytes(token: string | Uint8Array): Uint8Array {
-  return typeof token === 'string' ? encoder.encode(token) : new Uint8Array(token);
+  const bytes = typeof token === 'string' ? encoder.encode(token) : new Uint8Array(token);
+  if (bytes.length > TOKEN_BYTES_MOST) refuse(`a token has at most ${TOKEN_BYTES_MOST} bytes, not ${bytes.length}`);
+  return bytes;
 }
 
 function refuse(why: string): never {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -24,13 +24,19 @@ afterEach(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+interface Other {
+  readonly keys?: string;
+  readonly port?: string;
+  readonly file?: string;
+}
+
 /** Types a command of the README, with other folders, files and ports. */
-function type(block: number, { keys = join(folder, 'keys'), port = '0' }: { keys?: string; port?: string }): Terminal {
+function type(block: number, { keys = join(folder, 'keys'), port = '0', file = 'some.bin' }: Other): Terminal {
   const [[keygen = ''] = [], [server = ''] = [], [client = ''] = []] = commandsOf('file-upload', {
     '--out keys': `--out ${keys}`,
     '--keys keys': `--keys ${keys}`,
     '--dir received': `--dir ${join(folder, 'received')}`,
-    'client.js package-lock.json': `client.js ${join(folder, 'some.bin')}`,
+    'client.js package-lock.json': `client.js ${join(folder, file)}`,
     '--port 45456': `--port ${port}`,
   });
   const terminal = new Terminal([keygen, server, client][block] ?? '');
@@ -66,6 +72,19 @@ test('who is killed harms nobody: the next client is served', async () => {
   const client = type(CLIENT, { port });
   await client.shows(`${BYTES} bytes sent`);
   expect([await client.exit(), await server.exit()]).toEqual([0, 0]);
+});
+
+test('a server that was killed and started again says so to who was in the middle', async () => {
+  const { server, port } = await serve();
+  writeFileSync(join(folder, 'large.bin'), '');
+  truncateSync(join(folder, 'large.bin'), 2 ** 31);
+  const client = type(CLIENT, { port, file: 'large.bin' });
+  await client.shows('sending');
+  server.signal('SIGKILL');
+  await server.exit();
+  await type(SERVER, { port }).shows('listening');
+  await client.shows('it was started anew');
+  expect(await client.exit()).toBe(1);
 });
 
 test('a server with another key is not spoken to, and the client says what may be wrong', async () => {
