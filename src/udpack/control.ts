@@ -46,6 +46,16 @@ export class Control implements FrameSource {
     return written;
   }
 
+  /** Sends a PING; `answered` hears once, in ms, how long its ack took. */
+  ask(now: Instant, answered: (rtt: number) => void): void {
+    let heard = false;
+    const onAcked = (at: Instant): void => {
+      if (!heard) answered(at - now);
+      heard = true;
+    };
+    this.push(pingFrame(onAcked));
+  }
+
   clear(): void {
     this.#waiting.length = 0;
   }

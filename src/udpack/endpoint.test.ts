@@ -167,3 +167,67 @@ describe('a session', () => {
     expect(pair.events('closed')).toMatchObject([{ by: 'self', fault: 'idle' }]);
   });
 });
+
+describe('an address that is forged', () => {
+  test('loses its rate to the forger, and gets in with a cookie, which has a rate of its own', () => {
+    const pair = new Pair({ limits: { handshakeRate: 1, handshakeBurst: 2 } });
+    const out = new Uint8Array(2000);
+    for (let forged = 0; forged < 5; forged++) {
+      const session = pair.client.dial(SERVER, KEY.publicKey, TOKEN, pair.now);
+      const length = session.transmit(out, pair.now);
+      pair.server.receive(out.subarray(0, length), CLIENT, pair.now);
+      session.close(0, '', pair.now);
+    }
+    expect(pair.server.stats).toMatchObject({ handshakes: 2, retries: 3, refused: 0 });
+    pair.run(() => pair.session.state === 'open');
+    expect(pair.session.state).toBe('open');
+  });
+});
+
+describe('a polite end', () => {
+  test('loses nothing that was acknowledged, though its reader had paused', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    const { streams } = pair.session;
+    const stream = streams.open('packets');
+    streams.write(stream, Uint8Array.of(1), {}, pair.now);
+    pair.run(() => pair.events('packet').length === 1);
+    pair.accepted?.streams.pause(stream);
+    for (const byte of [2, 3, 4]) streams.write(stream, Uint8Array.of(byte), {}, pair.now);
+    streams.end(stream);
+    pair.session.finish(7, 'enough', pair.now);
+    pair.run(() => pair.accepted?.ended === true);
+    const heard = pair.serverEvents.flatMap((event) => (event.type === 'packet' ? [...event.bytes] : []));
+    expect(heard).toEqual([1, 2, 3, 4]);
+    expect(pair.serverEvents.slice(-2)).toMatchObject([
+      { type: 'end', stream },
+      { type: 'closed', by: 'peer', application: true, code: 7, reason: 'enough' },
+    ]);
+  });
+
+  test('tells the writer what arrived, when the reader closes at once', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    const { streams } = pair.session;
+    const write = streams.write(streams.open('packets'), Uint8Array.of(1), {}, pair.now);
+    pair.run(() => pair.events('packet').length === 1);
+    pair.accepted?.close(0, '', pair.now);
+    pair.run(() => pair.session.ended);
+    expect(pair.clientEvents.slice(-2)).toMatchObject([{ type: 'written', write }, { type: 'closed' }]);
+  });
+
+  test('does not tell what came to who closed without waiting', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    const { streams } = pair.session;
+    const stream = streams.open('packets');
+    streams.write(stream, Uint8Array.of(1), {}, pair.now);
+    pair.run(() => pair.events('packet').length === 1);
+    pair.accepted?.streams.pause(stream);
+    streams.write(stream, Uint8Array.of(2), {}, pair.now);
+    pair.run(() => streams.quiet);
+    pair.accepted?.close(0, '', pair.now);
+    pair.run(() => pair.accepted?.ended === true);
+    expect(pair.events('packet')).toHaveLength(1);
+  });
+});

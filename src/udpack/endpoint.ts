@@ -83,6 +83,7 @@ export class Endpoint {
   readonly #halfOpenSessions = new Map<Session, string>();
   readonly #deadlines = new Deadlines<Session>();
   readonly #rates: AddressRates;
+  readonly #provedRates: AddressRates;
   readonly #resets: AddressRates;
   readonly #answers: Answer[] = [];
   /** Sessions that have something to transmit, and sessions that have something to tell. */
@@ -99,6 +100,7 @@ export class Endpoint {
     this.#handshake = options.key && new ServerHandshake(options.crypto, options.key, now);
     this.#resetSecret = options.resetSecret ?? options.crypto.random(32);
     this.#rates = new AddressRates(this.#limits.handshakeRate, this.#limits.handshakeBurst);
+    this.#provedRates = new AddressRates(this.#limits.handshakeRate, this.#limits.handshakeBurst);
     this.#resets = new AddressRates(RESETS_PER_SECOND, RESET_BURST);
     this.#host = {
       wake: (session) => this.#wake(session),
@@ -251,17 +253,23 @@ export class Endpoint {
     else if (this.#admits(handshake, init, from, now)) this.#accept(handshake, init, name, datagram.length, from, now);
   }
 
-  /** Whether a handshake may cost two multiplications on a curve and a session. */
+  /**
+   * Whether a handshake may cost two multiplications on a curve and a session. An address that is not proved has a rate too, but who
+   * forges it can use that up: beyond it a cookie is asked for, which only the address itself can show, and that has a rate of its own.
+   */
   #admits(handshake: ServerHandshake, init: Init, from: Address, now: Instant): boolean {
     const { halfOpen, halfOpenFree, sessions } = this.#limits;
-    const full = this.#sessions.size >= sessions || this.#halfOpen.size >= halfOpen;
-    if (full || !this.#rates.allow(from, now)) {
-      this.#counts.refused++;
-      return false;
+    if (this.#sessions.size < sessions && this.#halfOpen.size < halfOpen) {
+      const proved = handshake.proves(init, from, now);
+      if (proved && this.#provedRates.allow(from, now)) return true;
+      if (!proved && this.#halfOpen.size < halfOpenFree && this.#rates.allow(from, now)) return true;
+      if (!proved) {
+        this.#counts.retries++;
+        this.#answer(handshake.retry(init, from, now), from);
+        return false;
+      }
     }
-    if (this.#halfOpen.size < halfOpenFree || handshake.proves(init, from, now)) return true;
-    this.#counts.retries++;
-    this.#answer(handshake.retry(init, from, now), from);
+    this.#counts.refused++;
     return false;
   }
 

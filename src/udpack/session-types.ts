@@ -88,7 +88,7 @@ export type SessionEvent =
   /** The token is good, on both sides. */
   | { readonly type: 'open' }
   | { readonly type: 'goaway'; readonly code: number; readonly reason: string }
-  /** The peer has sent a PING of its application's. */
+  /** The peer asked for a sign of life: its application, or UDPack itself. Several in a row may be told once. */
   | { readonly type: 'ping' }
   /** A `ping` of ours was acknowledged after so many ms. `token` is what `ping` returned. */
   | { readonly type: 'pong'; readonly token: number; readonly rtt: number }

@@ -284,12 +284,7 @@ export class Session {
   /** Asks the peer for a sign of life; the number returned comes back in the event `pong`. */
   ping(now: Instant): number {
     const token = ++this.#pings;
-    let answered = false;
-    const frame = pingFrame((at) => {
-      if (!answered) this.#tell({ type: 'pong', token, rtt: at - now });
-      answered = true;
-    });
-    this.#control.push(frame);
+    this.#control.ask(now, (rtt) => this.#tell({ type: 'pong', token, rtt }));
     return token;
   }
 
@@ -379,7 +374,10 @@ export class Session {
   /** What frames tell the session itself. */
   #owner(): IntakeOwner {
     return {
-      onPing: () => this.#tell({ type: 'ping' }),
+      onPing: () => {
+        // Peers ask for a sign of life as often as they like; what is told and not yet heard of will do.
+        if (this.#events.at(-1)?.type !== 'ping') this.#tell({ type: 'ping' });
+      },
       onAuth: (token) => this.#onAuth(token),
       onAccept: () => this.#onAccept(),
       onClose: (application, code, reason) => {
