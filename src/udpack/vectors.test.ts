@@ -109,10 +109,11 @@ const mac1 = sha(Buffer.from('UDPack 2 mac 1'), of(chosen['serverPublic']));
 const tagOf = (...parts: readonly Uint8Array[]): Buffer => hmac(mac1, ...parts).subarray(0, 16);
 
 test('INIT, RESPONSE and secrets are those of the page', () => {
-  const padded = Buffer.alloc(1200 - 13 - 1 - 32 - 16 - 16);
+  const padded = Buffer.alloc(1200 - 13 - 1 - 40 - 32 - 16 - 16);
   of(parameters.client.encoded).copy(padded);
   const made = noise(padded, of(parameters.server.encoded));
-  const start = Buffer.concat([of(handshake['prologue']), of('00'), of(chosen['clientEphemeralPublic']), made.first]);
+  const noCookie = Buffer.concat([of('28'), Buffer.alloc(40)]);
+  const start = Buffer.concat([of(handshake['prologue']), noCookie, of(chosen['clientEphemeralPublic']), made.first]);
   expect(Buffer.concat([start, tagOf(start)]).toString('hex')).toBe(handshake['init']);
   const head = Buffer.concat([of('d155445032'), of(chosen['clientId']), of(chosen['serverEphemeralPublic'])]);
   expect(Buffer.concat([head, made.second]).toString('hex')).toBe(handshake['response']);
@@ -131,7 +132,7 @@ test('RETRY, VERSION and the token of a reset are those of the page', () => {
   const cookie = hmac(of(retry['secret']), time, where, of(chosen['clientEphemeralPublic']));
   expect(Buffer.concat([time, cookie]).toString('hex')).toBe(retry['cookie']);
   const init = of(handshake['init']);
-  const again = Buffer.concat([init.subarray(0, 13), of('28'), of(retry['cookie']), init.subarray(14, -16)]);
+  const again = Buffer.concat([init.subarray(0, 13), of('28'), of(retry['cookie']), init.subarray(54, -16)]);
   expect(Buffer.concat([again, tagOf(again)]).toString('hex')).toBe(retry['initAgain']);
   const list = Buffer.concat([of('d300000000'), of(chosen['clientId']), of('55445032')]);
   expect(Buffer.concat([list, tagOf(of(version.init).subarray(-16), list)]).toString('hex')).toBe(version.version);
