@@ -19,9 +19,8 @@ export class OwnIds {
     return this.#ids.size;
   }
 
-  /** The sequence number that the next id gets. */
-  get next(): number {
-    return this.#next;
+  has(sequence: number): boolean {
+    return this.#ids.has(sequence);
   }
 
   add(id: Uint8Array): number {

@@ -37,11 +37,6 @@ export class MtuSearch {
     return this.#rung();
   }
 
-  /** When `probe` may have one again, if it rests. */
-  get restsUntil(): Instant | undefined {
-    return this.#outstanding || this.#rung() === undefined ? undefined : this.#restAt;
-  }
-
   onProbeSent(): void {
     this.#outstanding = true;
     this.#restAt = undefined;
@@ -62,6 +57,11 @@ export class MtuSearch {
     if (++this.#tries < TRIES) return;
     this.#tries = 0;
     this.#ceiling = Math.min(this.#ceiling, size);
+  }
+
+  /** Nobody will hear of what was under way. */
+  onAbandoned(): void {
+    this.#outstanding = false;
   }
 
   /** The system refused a datagram as too long (EMSGSIZE). Whether the path's size has shrunk by it. */

@@ -124,6 +124,13 @@ export class Path {
     if (this.recovery.timeouts === SILENT_TIMEOUTS && this.mtu.onSilence(now)) this.controller.onMtu(this.mtu.size);
   }
 
+  /** Gives all up that is under way, since another path is used. It may be come back to. */
+  abandon(now: Instant): void {
+    this.recovery.abandon(now);
+    this.mtu.onAbandoned();
+    this.probes = 0;
+  }
+
   /** The system refused to send a datagram of this size. */
   onRefused(size: number, now: Instant): void {
     if (this.mtu.onRefused(size, now)) this.controller.onMtu(this.mtu.size);

@@ -19,6 +19,10 @@ const PROVE_TIMEOUT_LEAST = 1000;
 const CHALLENGE_AGAIN_LEAST = 300;
 /** Number spaces that are remembered for late acks; a peer that changes its ids more quickly goes without. */
 const SPACES_MOST = 16;
+/** Ways that were left, remembered for the same. */
+const LEFT_MOST = 16;
+/** Ids that are given back and whose RETIRE_ID is not acknowledged (RFC 9000 5.1.2): more are the peer's fault. */
+const RETIRING_MOST = 64;
 
 export interface PathsInit {
   readonly crypto: Crypto;
@@ -53,6 +57,9 @@ export class Paths {
   #fallback: Path | undefined;
   #left: Path[] = [];
   #answer: Uint8Array | undefined;
+  /** The highest sequence number of ours that NEW_ID, or the handshake, has said. */
+  #told = 0;
+  #retiring = 0;
   #newestSequence = 0;
   #newestNumber = -1;
 
@@ -72,7 +79,14 @@ export class Paths {
       const id = this.#init.newId();
       const token = this.#init.resetToken(id);
       const sequence = this.own.add(id);
-      control.push({ write: (writer) => writer.newId(sequence, 0, id, token) });
+      control.push({
+        write: (writer) => {
+          if (!writer.newId(sequence, 0, id, token)) return false;
+          this.#told = Math.max(this.#told, sequence);
+          return true;
+        },
+        stale: () => !this.own.has(sequence),
+      });
     }
   }
 
@@ -87,21 +101,17 @@ export class Paths {
     const retire: number[] = [];
     if (!this.#remote.add(remote, retirePrior, IDS_MOST, retire)) return 'id-limit';
     for (const sequence of retire) {
-      const inUse = this.current.space.remote.sequence === sequence;
-      const next = inUse ? this.#remote.take() : undefined;
-      if (inUse && next === undefined) return 'id-limit';
-      if (next !== undefined) this.#change(this.current, next);
-      this.#retire(sequence);
+      if (!this.#retire(sequence)) this.#giveBack(sequence);
     }
-    return undefined;
+    return this.#retiring <= RETIRING_MOST && this.#replace(retire) ? undefined : 'id-limit';
   }
 
   /**
-   * The peer gives an id of ours back.
+   * The peer gives an id of ours back. One that it was never told is none that it could.
    * @param usedNow The sequence number of the id that the frame came to: the peer must not retire that one.
    */
   onRetireId(sequence: number, usedNow: number, peerKeeps: number): Fault | undefined {
-    if (sequence >= this.own.next || sequence === usedNow) return 'id-limit';
+    if (sequence > this.#told || sequence === usedNow) return 'id-limit';
     const id = this.own.retire(sequence);
     if (id === undefined) return undefined;
     this.#init.dropId(id);
@@ -202,7 +212,7 @@ export class Paths {
     const back = this.#fallback;
     this.#fallback = undefined;
     this.current = back;
-    path.recovery.abandon(now);
+    path.abandon(now);
     this.#leave(path);
   }
 
@@ -218,7 +228,7 @@ export class Paths {
     if (back !== undefined && sameAddress(back.address, from)) {
       const left = this.current;
       this.#fallback = undefined;
-      left.recovery.abandon(now);
+      left.abandon(now);
       this.#leave(left);
       this.current = back;
       return true;
@@ -243,7 +253,7 @@ export class Paths {
 
   #switchTo(path: Path, now: Instant): void {
     this.migrations++;
-    this.current.recovery.abandon(now);
+    this.current.abandon(now);
     this.current = path;
     this.#spaces.set(path.space.remote.sequence, { path, space: path.space, end: undefined });
     this.#init.using(path.space.remote);
@@ -264,19 +274,49 @@ export class Paths {
     }
   }
 
+  /** The ids of `retired` that are in use make room for others; false: there is none for the way that is used. */
+  #replace(retired: readonly number[]): boolean {
+    if (retired.includes(this.current.space.remote.sequence)) {
+      const next = this.#remote.take();
+      if (next === undefined) return false;
+      this.#change(this.current, next);
+    }
+    const back = this.#fallback;
+    if (back === undefined || !retired.includes(back.space.remote.sequence)) return true;
+    const next = this.#remote.take();
+    if (next !== undefined) this.#change(back, next);
+    else {
+      this.#fallback = undefined;
+      this.#leave(back);
+    }
+    return true;
+  }
+
   #leave(path: Path): void {
     const { sequence } = path.space.remote;
     const used = this.#spaces.get(sequence);
     if (used !== undefined) used.end = path.nextNumber;
     this.#left.push(path);
     this.#retire(sequence);
+    const oldest = this.#left.length > LEFT_MOST ? this.#left.shift() : undefined;
+    if (oldest !== undefined) this.#forgetPath(oldest);
   }
 
-  #retire(sequence: number): void {
+  /** Gives an id of the peer's back; false: we don't have it. */
+  #retire(sequence: number): boolean {
     const remote = this.#remote.retire(sequence);
-    if (remote === undefined) return;
+    if (remote === undefined) return false;
     this.#init.left(remote);
-    this.#init.control.push({ write: (writer) => writer.numbers(FRAME.retireId, sequence) });
+    this.#giveBack(sequence);
+    return true;
+  }
+
+  #giveBack(sequence: number): void {
+    this.#retiring++;
+    this.#init.control.push({
+      write: (writer) => writer.numbers(FRAME.retireId, sequence),
+      onAcked: () => void this.#retiring--,
+    });
   }
 
   /** Forgets paths whose datagrams are all accounted for. */
@@ -284,10 +324,12 @@ export class Paths {
     this.current.recovery.forget(now, ackDelay);
     if (this.#left.length === 0) return;
     for (const path of this.#left) path.recovery.forget(now, ackDelay);
-    for (const path of this.#left.filter(({ recovery }) => recovery.quiet)) {
-      for (const [sequence, used] of this.#spaces) if (used.path === path) this.#spaces.delete(sequence);
-    }
+    for (const path of this.#left) if (path.recovery.quiet) this.#forgetPath(path);
     this.#left = this.#left.filter(({ recovery }) => !recovery.quiet);
+  }
+
+  #forgetPath(path: Path): void {
+    for (const [sequence, used] of this.#spaces) if (used.path === path) this.#spaces.delete(sequence);
   }
 }
 
