@@ -2,6 +2,7 @@
 import { realWorld } from '../runtime/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
+import { udpackTransport } from '../transports/udpack/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import { clientCodec } from '../wire/index.ts';
@@ -17,7 +18,15 @@ export const connect: Connect = createConnect({
   plain,
   world: realWorld(),
   codec: clientCodec,
-  transports: [websocketTransport, tcpTransport, tlsTransport, ipcTransport, workerTransport, inprocTransport],
+  transports: [
+    websocketTransport,
+    tcpTransport,
+    tlsTransport,
+    ipcTransport,
+    workerTransport,
+    inprocTransport,
+    udpackTransport,
+  ],
 });
 
 export type {
@@ -51,6 +60,7 @@ export type {
   PeerCertificate,
   TlsDialOptions,
   TlsVersion,
+  UdpackLinkOptions,
 } from '../transport/index.ts';
 export type { ThreadEnd } from '../transports/worker/index.ts';
 export type { Dialect, From, Goaway, Member, PlainFraming, PlainMessage } from '../wire/index.ts';

@@ -20,7 +20,7 @@ export class Outbound {
    * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
    * start: an array that grows costs more time and memory than the frame.
    */
-  readonly framed: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined];
+  readonly framed: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
 
   constructor(bytes: Uint8Array, text: boolean, headroom = 0) {
     this.bytes = bytes;
@@ -48,7 +48,7 @@ export const LANE = {
 export const HEADROOM = 10;
 
 /** Where each link-independent framing keeps its frame in `Outbound.framed`. */
-export const FRAME_SLOT = { length: 0, line: 1, websocket: 2, websocketDeflated: 3 } as const;
+export const FRAME_SLOT = { length: 0, line: 1, websocket: 2, websocketDeflated: 3, packet: 4 } as const;
 
 /** Writes `header` before the message, in place when the headroom allows it, in a copy otherwise. */
 export function prependHeader(message: Outbound, header: Uint8Array): Uint8Array {

@@ -16,6 +16,7 @@ import { realWorld } from '../runtime/index.ts';
 import type { CompressionOptions, PeerCertificate, Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
+import { udpackTransport } from '../transports/udpack/index.ts';
 import { resolveCompression, websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
 import type { Dialect } from '../wire/index.ts';
@@ -146,6 +147,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       ipcTransport,
       workerTransport,
       inprocTransport,
+      udpackTransport,
     ],
     name: options.name ?? 'hawser',
     world: realWorld(),

@@ -226,16 +226,17 @@ function holdingBack(options: LinkSuiteOptions): void {
     server.link.pause();
     let sent = 0;
     const most = (options.pipeBytes ?? 16 << 20) / piece;
-    for (let held = false; !held && sent < most; await bench.turns(1))
-      held = !client.link.send(numbered(sent++, piece));
-    await bench.turns(20);
-    for (; sent < most && client.link.send(numbered(sent++, piece)); ) await bench.turns(5);
+    // What lies between may take its time to fill.
+    do {
+      for (; sent < most && client.link.send(numbered(sent++, piece)); ) await bench.turns(1);
+      await bench.turns(20);
+    } while (client.link.queued < bench.backlogMark && sent < most);
+    const { drains } = client;
     expect(client.link.queued).toBeLessThanOrEqual(bench.backlogMark + piece + 100);
     expect(client.link.queued).toBeGreaterThan(bench.backlogMark - 1);
     expect(typeof client.link.stalledSince).toBe('number');
-    expect(client.drains).toBe(0);
     server.link.resume();
-    await bench.until(() => client.drains === 1);
+    await bench.until(() => client.drains === drains + 1);
     expect(client.link.queued).toBeLessThanOrEqual(bench.backlogMark / 2);
     for (let i = 0; i < sent; i++) expect(numberOf(await server.bytes())).toBe(i);
     await bench.until(() => client.link.queued === 0);

@@ -37,10 +37,23 @@ export interface TlsDialOptions extends TlsOptions {
   readonly rejectUnauthorized?: boolean;
 }
 
+/** What udpack is told. */
+export interface UdpackLinkOptions {
+  /**
+   * On a listener its private key, when dialling the server's public key: X25519, PEM; a public one also as 32 bytes or their 43 characters of
+   * base64url. Parameter `key` names its file, or is the 43 characters.
+   */
+  readonly key?: string | Uint8Array;
+  /** How fast it sends. Default `bbr`. */
+  readonly congestion?: 'bbr' | 'cubic' | 'newreno';
+}
+
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */
 export interface NetListenOptions {
   /** tls and wss. */
   readonly tls?: TlsListenOptions;
+  /** udpack. */
+  readonly udpack?: UdpackLinkOptions;
   /** Connections that the system holds until they are accepted. Default 511; the system may have a lower bound. */
   readonly backlog?: number;
   /** In a worker of node:cluster: this process listens by itself instead of sharing. Default false. */
@@ -76,6 +89,8 @@ export interface NetListenOptions {
 export interface NetDialOptions {
   /** tls and wss. */
   readonly tls?: TlsDialOptions;
+  /** udpack. */
+  readonly udpack?: UdpackLinkOptions;
   /** The address to call from. Default: the system's choice. */
   readonly localAddress?: string;
   /** The port to call from. Default: the system's choice. */

@@ -17,6 +17,10 @@ const BYTES: Rule = [(value) => typeof value === 'string' || value instanceof Ui
 const TEXT: Rule = [(value) => typeof value === 'string', 'text'];
 const VERSION: Rule = [(value) => /^TLSv1(\.[123])?$/.test(String(value)), 'TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3'];
 
+const LOCAL_ADDRESS: Rule = [(value) => isIP(String(value)) > 0, 'an address'];
+const LOCAL_PORT: Rule = [(value) => Number.isInteger(value) && isNumber(value) && value < 65_536, 'a port'];
+const FAMILY: Rule = [(value) => value === 0 || value === 4 || value === 6, '0, 4 or 6'];
+
 /** What sockets of any kind can be told, then what those of TCP can besides. */
 const SOCKET = { idleTimeout: MS } as const;
 const TCP = { ...SOCKET, noDelay: BOOLEAN, keepAlive: BOOLEAN, keepAliveDelay: MS } as const;
@@ -35,9 +39,9 @@ const LISTEN = {
 const LISTEN_TCP: Readonly<Record<string, Rule>> = { ...LISTEN, ...TCP, ipv6Only: BOOLEAN };
 const DIAL_TCP: Readonly<Record<string, Rule>> = {
   ...TCP,
-  localAddress: [(value) => isIP(String(value)) > 0, 'an address'],
-  localPort: [(value) => Number.isInteger(value) && isNumber(value) && value < 65_536, 'a port'],
-  family: [(value) => value === 0 || value === 4 || value === 6, '0, 4 or 6'],
+  localAddress: LOCAL_ADDRESS,
+  localPort: LOCAL_PORT,
+  family: FAMILY,
   lookup: FUNCTION,
   autoSelectFamily: BOOLEAN,
   autoSelectFamilyAttemptTimeout: [(value) => isNumber(value) && value >= 10, 'ms from 10'],
@@ -58,6 +62,25 @@ const TLS_LISTEN: Readonly<Record<string, Rule>> = {
   requestCert: [(value) => typeof value === 'boolean' || value === 'optional', "true, false or 'optional'"],
 };
 const TLS_DIAL: Readonly<Record<string, Rule>> = { ...TLS, servername: TEXT, rejectUnauthorized: BOOLEAN };
+
+const UDPACK: Readonly<Record<string, Rule>> = {
+  key: BYTES,
+  congestion: [(value) => ['bbr', 'cubic', 'newreno'].includes(String(value)), 'bbr, cubic or newreno'],
+};
+const UDPACK_LISTEN: Readonly<Record<string, Rule>> = { maxConnections: COUNT, unref: BOOLEAN, udpack: OBJECT };
+const UDPACK_DIAL: Readonly<Record<string, Rule>> = {
+  localAddress: LOCAL_ADDRESS,
+  localPort: LOCAL_PORT,
+  family: FAMILY,
+  udpack: OBJECT,
+};
+
+/** @throws HawserError ERR_OPTION for a name that udpack doesn't know, or a value that can't be. */
+export function checkUdpack<T extends NetListenOptions | NetDialOptions>(side: 'listen' | 'dial', options: T): T {
+  check('udpack', options, side === 'listen' ? UDPACK_LISTEN : UDPACK_DIAL);
+  check('udpack: udpack', options.udpack ?? {}, UDPACK);
+  return options;
+}
 
 /** @throws HawserError ERR_OPTION for a name that this scheme doesn't know, or a value that can't be. */
 export function checkListening(scheme: string, options: NetListenOptions = {}): NetListenOptions {

@@ -96,6 +96,11 @@ export class Streams implements FrameSource {
     return !this.#control.empty || !this.#datagrams.empty || this.#outflow.pending;
   }
 
+  /** Bytes of streams that left for the first time, in all; so many, with the marks of packets, were written or more. */
+  get sent(): number {
+    return this.#outflow.flow.sent;
+  }
+
   /** How many streams are open or wait to be. */
   get count(): number {
     return this.#table.size;

@@ -1,0 +1,172 @@
+import { HawserError } from '../../core/index.ts';
+import { type Address, Endpoint, type EndpointOptions, type Session, type SessionEvent } from '../../udpack/index.ts';
+import { Driver, type DriverHandler, datagramSizeOf, nodeCrypto, now, UdpPort } from '../../udpack-endpoint/parts.ts';
+
+/** Whom a session's events go to. */
+export interface SessionUser {
+  onEvent(event: SessionEvent): void;
+  /** All that there is to tell has been told. */
+  onBatch(): void;
+  /** The system has no way to the peer: the code is its own. */
+  onUnreachable?(code: string): void;
+}
+
+/** Who takes in the sessions that others open. */
+export interface Host {
+  newcomer(session: Session): SessionUser;
+}
+
+/** The system's words for a destination that can't be reached. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EACCES',
+  'EPERM',
+  'EAFNOSUPPORT',
+]);
+
+export type HubOptions = Omit<EndpointOptions, 'crypto' | 'datagramSize'>;
+
+/**
+ * One UDP socket with its sessions. It lives while somebody listens on it or a session lives, and keeps the process alive for who holds it
+ * alone: sessions that are over but for their last words don't.
+ */
+export class Hub implements DriverHandler {
+  readonly address: Address;
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** Links that are up. */
+  links = 0;
+  /** The last one has left: it closes. */
+  stopping = false;
+  /** Resolves when the socket is closed. */
+  readonly closed: Promise<void>;
+  readonly #endpoint: Endpoint;
+  readonly #driver: Driver;
+  readonly #users: Map<Session, SessionUser> = new Map();
+  #host: Host | undefined;
+  #holders = 0;
+  #tellClosed: () => void = () => {};
+
+  /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED; what the signal was aborted with. */
+  static async open(host: string, port: number, options: HubOptions, signal?: AbortSignal): Promise<Hub> {
+    return new Hub(await UdpPort.bind(host, port, signal), options);
+  }
+
+  private constructor(port: UdpPort, options: HubOptions) {
+    const datagramSize = datagramSizeOf(port.address.address);
+    this.address = port.address;
+    this.closed = new Promise((resolve) => {
+      this.#tellClosed = resolve;
+    });
+    this.#endpoint = new Endpoint({ ...options, crypto: nodeCrypto, datagramSize }, now());
+    this.#driver = new Driver(this.#endpoint, port, datagramSize, this);
+    this.#driver.unref();
+  }
+
+  /** Who listens now; undefined: nobody is let in, and the hub ends with its last session. */
+  get host(): Host | undefined {
+    return this.#host;
+  }
+
+  set host(host: Host | undefined) {
+    this.#host = host;
+    this.#endpoint.closed = host === undefined;
+    this.#endIfIdle();
+  }
+
+  dial(peer: Address, serverKey: Uint8Array, user: SessionUser): Session {
+    const session = this.#endpoint.dial(peer, serverKey, new Uint8Array(), now());
+    this.#users.set(session, user);
+    this.kick();
+    return session;
+  }
+
+  /** From now on another hears of the session. */
+  hand(session: Session, user: SessionUser): void {
+    if (this.#users.has(session)) this.#users.set(session, user);
+  }
+
+  /** Something was done to a session: looks after it within this turn. */
+  kick(): void {
+    this.#driver.kick();
+  }
+
+  /** Tells now what a session has to tell: for who reads on after a pause. */
+  look(session: Session): void {
+    if (this.#users.has(session)) this.onEvents(session);
+    this.kick();
+  }
+
+  /** Keeps the process alive until `release` was called as often. */
+  hold(): void {
+    if (this.#holders++ === 0) this.#driver.ref();
+  }
+
+  release(): void {
+    if (--this.#holders === 0) this.#driver.unref();
+  }
+
+  /** Ends what is left at once, and gives the port back. */
+  async stop(): Promise<void> {
+    if (!this.stopping) {
+      this.stopping = true;
+      this.#host = undefined;
+      for (const session of this.#users.keys()) session.close(0, '', now());
+      await this.#driver.stop();
+      this.#tellClosed();
+    }
+    await this.closed;
+  }
+
+  onEvents(session: Session): void {
+    let user = this.#users.get(session);
+    if (user === undefined) {
+      user = this.#host?.newcomer(session);
+      if (user === undefined) {
+        // It came with the last datagrams before the listener closed.
+        if (!session.ended) session.close(0, '', now());
+        return;
+      }
+      this.#users.set(session, user);
+    }
+    for (let event = session.poll(); event !== undefined; event = session.poll()) {
+      this.#users.get(session)?.onEvent(event);
+    }
+    this.#users.get(session)?.onBatch();
+    if (!session.ended) return;
+    this.#users.delete(session);
+    this.#endIfIdle();
+  }
+
+  onSendFailed(code: string, to: Address, size: number): void {
+    for (const [session, user] of this.#users) {
+      const { destination } = session;
+      if (destination.port !== to.port || destination.address !== to.address) continue;
+      if (code === 'EMSGSIZE') session.onRefused(size, now());
+      else if (UNREACHABLE.has(code)) user.onUnreachable?.(code);
+    }
+    this.kick();
+  }
+
+  onFailed(): void {
+    for (const session of this.#users.keys()) session.close(0, 'the socket failed', now());
+    this.kick();
+  }
+
+  onBytes(received: number, sent: number): void {
+    this.bytesRead += received;
+    this.bytesWritten += sent;
+  }
+
+  #endIfIdle(): void {
+    if (this.#host === undefined && this.#users.size === 0) void this.stop();
+  }
+}
+
+/** What was aborted, in the words of a dial. */
+export function abortedError(signal: AbortSignal, what: string): HawserError {
+  return new HawserError('ERR_ABORTED', `${what} was given up`, { cause: signal.reason });
+}

@@ -1,0 +1,162 @@
+import { CLOSE, HawserError } from '../../core/index.ts';
+import { LinkGroup } from '../../runtime/index.ts';
+import {
+  describeEndpoint,
+  type Endpoint,
+  type ListenAddress,
+  type Listener,
+  type ListenerStats,
+  type ListenOptions,
+  type NetListenOptions,
+  type Peer,
+  type Refusal,
+} from '../../transport/index.ts';
+import type { Session } from '../../udpack/index.ts';
+import { addressText, readPrivateKey } from '../../udpack-endpoint/parts.ts';
+import { checkUdpack } from '../settings.ts';
+import { type Host, Hub, type HubOptions, type SessionUser } from './hub.ts';
+import type { UdpackLink } from './link.ts';
+import { hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.ts';
+import { type Lobby, Visitor } from './visitor.ts';
+
+const LOOPBACK = '127.0.0.1';
+const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
+
+/**
+ * Sockets of this process by address, port and what they were opened with. UDP has one socket for a listener and all its links, and links outlive
+ * their listener: who listens on the port again goes on with that socket.
+ */
+const HUBS: Map<string, { readonly hub: Hub; readonly like: string }> = new Map();
+
+/** @throws HawserError as `Transport.listen` does; ERR_KEY. */
+export async function listenUdpack(
+  endpoint: Endpoint,
+  options: ListenOptions,
+  settings: UdpackSettings,
+): Promise<Listener> {
+  const net = checkUdpack('listen', options.net ?? {});
+  const { udpack = {} } = net;
+  if (endpoint.reserved.fd !== undefined)
+    throw new HawserError('ERR_OPTION', 'udpack: what is inherited can not be taken over');
+  const port = portOf(endpoint);
+  const key = readPrivateKey(await keyTextOf(endpoint, udpack, 'its private key'));
+  const hubOptions = { ...hubOptionsOf('listen', options, udpack, settings), key };
+  const hub = await openHub(endpoint.host || LOOPBACK, port, hubOptions);
+  return new UdpackListener(hub, options, net);
+}
+
+/** A socket on the port: one that was left by its listener and still has links, or a new one. */
+async function openHub(host: string, port: number, options: HubOptions): Promise<Hub> {
+  const like = JSON.stringify([options.limits, options.times, options.congestion, [...(options.key?.publicKey ?? [])]]);
+  const left = HUBS.get(addressText({ address: host === 'localhost' ? LOOPBACK : host, port }));
+  if (left?.hub.stopping) await left.hub.closed;
+  else if (left !== undefined && left.hub.host === undefined) {
+    if (left.like === like) return left.hub;
+    if (left.hub.links > 0) {
+      throw new HawserError(
+        'ERR_ADDRESS_IN_USE',
+        `links of a listener before, with another key or limits, are on UDP port ${port}`,
+      );
+    }
+    await left.hub.stop();
+  }
+  const hub = await Hub.open(host, port, options);
+  const name = addressText(hub.address);
+  HUBS.set(name, { hub, like });
+  void hub.closed.then(() => HUBS.get(name)?.hub === hub && HUBS.delete(name));
+  return hub;
+}
+
+class UdpackListener implements Listener, Host, Lobby {
+  readonly endpoint: string;
+  readonly group: LinkGroup;
+  readonly options: ListenOptions;
+  readonly visitors: Set<Visitor> = new Set();
+  readonly #hub: Hub;
+  readonly #most: number;
+  #links = 0;
+  #accepted = 0;
+  #refused = 0;
+  #held = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    hub: Hub,
+    options: ListenOptions,
+    { maxConnections = Number.POSITIVE_INFINITY, unref }: NetListenOptions,
+  ) {
+    this.#hub = hub;
+    this.options = options;
+    this.#most = maxConnections;
+    this.group = new LinkGroup({ ...options, transport: 'udpack' });
+    const { address, port } = hub.address;
+    this.endpoint = describeEndpoint({
+      scheme: 'udpack',
+      host: address,
+      port,
+      path: '/',
+      namespace: '/',
+      reserved: {},
+      query: {},
+    });
+    hub.host = this;
+    if (unref !== true) this.ref();
+  }
+
+  get stats(): ListenerStats {
+    const { bytesRead, bytesWritten } = this.#hub;
+    const connections = this.#links + this.visitors.size;
+    return { connections, accepted: this.#accepted, refused: this.#refused, bytesRead, bytesWritten };
+  }
+
+  address(): ListenAddress {
+    const { address, port } = this.#hub.address;
+    return { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
+  }
+
+  ref(): void {
+    if (!this.#held && this.#closed === undefined) this.#hub.hold();
+    this.#held = true;
+  }
+
+  unref(): void {
+    if (this.#held && this.#closed === undefined) this.#hub.release();
+    this.#held = false;
+  }
+
+  newcomer(session: Session): SessionUser {
+    return new Visitor(this, this.#hub, session);
+  }
+
+  admit(peer: Peer): Refusal | undefined {
+    const refusal = this.#links + this.visitors.size > this.#most ? FULL : this.options.admit(peer);
+    if (refusal === FULL) this.#refused++;
+    return refusal;
+  }
+
+  onLink(link: UdpackLink): void {
+    this.#accepted++;
+    this.#links++;
+    void link.closed.then(() => this.#links--);
+    this.options.onLink(link);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#held) this.#hub.release();
+    for (const visitor of [...this.visitors])
+      visitor.refuse({ code: CLOSE.serverClosing, reason: 'the server is closing' });
+    this.#hub.hold();
+    this.#hub.host = undefined;
+    if (this.#hub.links === 0) await this.#hub.closed;
+    this.#hub.release();
+  }
+}
