@@ -11,7 +11,8 @@ import {
   SERVER_LIMITS,
   SERVER_TIMES,
 } from '../src/core/index.ts';
-import { UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
+import { FRAME } from '../src/udpack/frames.ts';
+import { FAULT_CODES, UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
 import { filesOf, foldersOf, ROOT, tableRows, textOf } from './support/tree.ts';
 
 const NO_TEXT = /\.(?:png|jpg|gif|ico|woff2?|pem|bin|tgz)$/;
@@ -76,6 +77,21 @@ describe('docs/LIMITS.md', () => {
     expect(written.toSorted(byName)).toEqual(Object.entries(defaults).toSorted(byName));
     // What follows is the head of another table.
     expect(all[first + written.length]?.[0]).not.toMatch(/^`\w+`$/);
+  });
+});
+
+describe('docs/UDPACK.md', () => {
+  const rows = tableRows('docs/UDPACK.md');
+
+  test('has a row with the number of every fault, and of no other', () => {
+    const written = rows.filter(([number = '', name = '']) => /^\d+$/.test(number) && /^`[a-z-]+`$/.test(name));
+    expect(written.map(([number, name]) => [unquote(name), Number(number)])).toEqual(Object.entries(FAULT_CODES));
+  });
+
+  test('has a row for every type of frame, and for no other', () => {
+    const written = rows.filter(([type = '', name = '']) => /^`0x[0-7][0-9a-f]`/.test(type) && /^[A-Z]/.test(name));
+    const types = written.slice(0, -1).map(([type]) => Number(unquote(type)));
+    expect([...types, Number(unquote(written.at(-1)?.[0]).slice(0, 4))]).toEqual(Object.values(FRAME));
   });
 });
 
