@@ -12,6 +12,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import { type Address, type Aead, type Crypto, type KeyPair, TAG_BYTES } from '../udpack/index.ts';
+import { aeadOf } from './aead.ts';
 
 /** What stands before 32 raw bytes in the DER of an X25519 key: RFC 8410 sections 4 and 7. */
 const SPKI = Buffer.from('302a300506032b656e032100', 'hex');
@@ -48,7 +49,7 @@ export const nodeCrypto: Crypto = {
     for (const part of parts) mac.update(part);
     return mac.digest();
   },
-  aead: (key) => new NodeAead(key),
+  aead: (key) => aeadOf(key, new NodeAead(key)),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
 };
 
@@ -71,7 +72,8 @@ export function rawPublicKey(key: KeyObject): Uint8Array {
   return new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(SPKI.length));
 }
 
-class NodeAead implements Aead {
+/** By a cipher object of node:crypto for each message. */
+export class NodeAead implements Aead {
   readonly #key: Uint8Array;
 
   constructor(key: Uint8Array) {

@@ -114,13 +114,14 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
    */
   openStream(done: Callback<UdpackStream>): void;
   openStream(options?: OpenStreamOptions): Promise<UdpackStream>;
-  openStream(first: OpenStreamOptions | Callback<UdpackStream> = {}): Promise<UdpackStream> | void {
+  openStream(first: OpenStreamOptions | Callback<UdpackStream> = {}): Promise<UdpackStream> | undefined {
     if (typeof first !== 'function') return this.#openStream(first);
     const guard = (run: () => void): void => this.#port.guard('the callback of openStream', run);
     this.#openStream({}).then(
       (stream) => guard(() => first(null, stream)),
       (error: unknown) => guard(() => first(asHawserError(error))),
     );
+    return undefined;
   }
 
   /** Sends a datagram once, at most: it may be lost. False when it is too long for the path, or the peer takes none. */

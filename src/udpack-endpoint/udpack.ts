@@ -103,10 +103,11 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
   /** Opens a stream on the session that was dialled last. @throws HawserError ERR_CLOSED when there is none. */
   openStream(done: Callback<UdpackStream>): void;
   openStream(options?: OpenStreamOptions): Promise<UdpackStream>;
-  openStream(first: OpenStreamOptions | Callback<UdpackStream> = {}): Promise<UdpackStream> | void {
+  openStream(first: OpenStreamOptions | Callback<UdpackStream> = {}): Promise<UdpackStream> | undefined {
     const opened = this.#openStream(typeof first === 'function' ? {} : first);
     if (typeof first !== 'function') return opened;
     void this.#hub.callBack('the callback of openStream', opened, first);
+    return undefined;
   }
 
   stats(): UdpackStats {
