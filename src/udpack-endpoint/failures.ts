@@ -57,3 +57,9 @@ export function abortedError(signal: AbortSignal): HawserError {
   const { reason } = signal as { reason: unknown };
   return new HawserError('ERR_ABORTED', 'the call was aborted', { cause: reason });
 }
+
+/** @throws HawserError ERR_ARGUMENT for what can't be a code of an application's. */
+export function checkCode(code: number): number {
+  if (Number.isSafeInteger(code) && code >= 0) return code;
+  throw new HawserError('ERR_ARGUMENT', `a code is a whole number from 0, not ${code}`);
+}

@@ -1,6 +1,6 @@
 import { HawserError } from '../core/index.ts';
 import { type Address, Endpoint, type Session, type SessionClosed, type Trace } from '../udpack/index.ts';
-import { now } from './clock.ts';
+import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { Driver } from './driver.ts';
 import { abortedError, closeOf, endedError } from './failures.ts';
@@ -71,6 +71,9 @@ const UNREACHABLE = new Set([
   'EAFNOSUPPORT',
 ]);
 
+/** What a peer has to answer to a CLOSE before the port is given back, in ms. */
+const LINGER = 200;
+
 /** Joins the machine, the socket and the faces: which session is whose, who is let in, who is told what. */
 export class Hub {
   readonly #options: ResolvedUdpackOptions;
@@ -86,8 +89,8 @@ export class Hub {
   #opening: Promise<void> | undefined;
   #counts = { sent: 0, received: 0 };
   #alive = true;
-  /** Called when there is no session left. */
-  #onEmpty: (() => void) | undefined;
+  /** Called when a session is open no more, or is over. */
+  #onFewer: () => void = () => {};
 
   constructor(options: ResolvedUdpackOptions, audience: Audience) {
     this.#options = options;
@@ -100,6 +103,11 @@ export class Hub {
 
   get sessions(): UdpackSession[] {
     return [...this.#entries.values()].filter(({ open }) => open).map(({ face }) => face);
+  }
+
+  /** Whether it closes, or is closed. */
+  get closing(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** The session that was dialled last, if it lives. */
@@ -198,10 +206,8 @@ export class Hub {
   }
 
   close(code: number, reason: string): Promise<void> {
-    this.#closing ??= this.#close(() => {
-      for (const { face, open } of this.#entries.values())
-        void (open ? face.close(code, reason) : face.abort(code, reason));
-    });
+    const end = ({ face, open }: Entry): unknown => (open ? face.close(code, reason) : face.abort(code, reason));
+    this.#closing ??= this.#close(end);
     return this.#closing;
   }
 
@@ -212,29 +218,42 @@ export class Hub {
   }
 
   #abort(): Promise<void> {
-    const abort = (): void => {
-      for (const { face } of this.#entries.values()) void face.abort();
-    };
-    if (this.#closing !== undefined) abort();
+    const abort = ({ face }: Entry): unknown => face.abort();
+    // Who closes politely is hurried.
+    if (this.#closing !== undefined) for (const entry of this.#entries.values()) abort(entry);
     this.#closing ??= this.#close(abort);
     return this.#closing;
   }
 
-  async #close(end: () => void): Promise<void> {
+  async #close(end: (entry: Entry) => unknown): Promise<void> {
     // A port that could not be bound is as good as closed.
     await this.#opening?.catch(() => {});
     if (this.#endpoint !== undefined) this.#endpoint.closed = true;
-    end();
-    if (this.#entries.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-    }
+    for (const entry of this.#entries.values()) end(entry);
+    await this.#emptied();
+    // Peers that are not there any more are not waited for; who holds their sessions hears that they are over.
+    for (const { core } of this.#entries.values()) this.#onEvents(core);
     await this.#driver?.stop();
     this.#speed.stop();
     await this.#qlog?.close();
     this.#endpoint = undefined;
     this.tell('close');
+  }
+
+  /** Resolves when all sessions are over, or have had time enough to be. */
+  async #emptied(): Promise<void> {
+    const empty = new Wait<void>();
+    let late: Alarm | undefined;
+    this.#onFewer = () => {
+      if (this.#entries.size === 0) empty.resolve();
+      if (late !== undefined || this.sessions.length > 0) return;
+      late = new Alarm(() => empty.resolve());
+      late.set(now() + LINGER);
+    };
+    this.#onFewer();
+    await empty.promise;
+    late?.clear();
+    this.#onFewer = () => {};
   }
 
   #onEvents(core: Session): void {
@@ -255,7 +274,7 @@ export class Hub {
   }
 
   #leave({ core }: Entry): void {
-    if (this.#entries.delete(core) && this.#entries.size === 0) this.#onEmpty?.();
+    if (this.#entries.delete(core)) this.#onFewer();
   }
 
   async #judge({ core, face }: Entry, token: Uint8Array): Promise<void> {
@@ -288,6 +307,7 @@ export class Hub {
     if (this.#dialled === face) this.#dialled = undefined;
     face.onEvent(event);
     dial?.reject(this.#dialFailure(entry, event));
+    this.#onFewer();
   }
 
   #dialFailure({ core }: Entry, event: SessionClosed): HawserError {

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns';
 import { isIP, isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { HawserError } from '../core/index.ts';
 import type { Address } from '../udpack/index.ts';
+import { abortedError } from './failures.ts';
 
 /** What a socket speaks: udp4 takes IPv4 alone, udp6 IPv6, and IPv4 too when it is bound to `::`. */
 export type Family = 'udp4' | 'udp6';
@@ -42,7 +43,7 @@ export function bare(host: string): string {
 /**
  * The IP address of a name, in the form in which a socket of `family` sends to it. The system is asked once; a literal is an answer by itself.
  *
- * @throws HawserError ERR_CONNECT_FAILED when there is none; what `signal` was aborted with.
+ * @throws HawserError ERR_CONNECT_FAILED when there is none, ERR_ABORTED.
  */
 export async function resolveHost(host: string, family: Family, signal?: AbortSignal): Promise<string> {
   const name = bare(host);
@@ -62,7 +63,7 @@ function fitted(ip: string, family: Family, host: string): string {
 
 function ask(name: string, family: Family, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
-    const give = (): void => reject(signal?.reason);
+    const give = (): void => reject(signal === undefined ? undefined : abortedError(signal));
     if (signal?.aborted) {
       give();
       return;

@@ -8,12 +8,17 @@ export interface PacketSource {
 
 type Turn = IteratorResult<Buffer, undefined>;
 
+interface Waiting {
+  readonly resolve: (turn: Turn) => void;
+  readonly reject: (error: HawserError) => void;
+}
+
 /** Packets, or pieces of bytes, one after the other for `for await`. While nobody waits for one the source is paused. */
 export class PacketReader implements AsyncIterableIterator<Buffer, undefined> {
   readonly #source: PacketSource;
   readonly #leave: () => void;
   readonly #packets: Buffer[] = [];
-  #waiting: { resolve: (turn: Turn) => void; reject: (error: HawserError) => void } | undefined;
+  readonly #waiting: Waiting[] = [];
   #ended: HawserError | 'end' | undefined;
 
   /** @param leave Called when the loop is left before the end. */
@@ -23,36 +28,28 @@ export class PacketReader implements AsyncIterableIterator<Buffer, undefined> {
   }
 
   push(packet: Buffer): void {
-    const waiting = this.#waiting;
+    const waiting = this.#waiting.shift();
     if (waiting === undefined) {
       this.#packets.push(packet);
       this.#source.pause();
-      return;
-    }
-    this.#waiting = undefined;
-    waiting.resolve({ done: false, value: packet });
+    } else waiting.resolve({ done: false, value: packet });
   }
 
   /** Nothing more comes; with an error the loop throws it, after what came before. */
   end(error: HawserError | undefined): void {
     this.#ended ??= error ?? 'end';
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (error !== undefined) waiting?.reject(error);
-    else waiting?.resolve({ done: true, value: undefined });
+    for (const { resolve, reject } of this.#waiting.splice(0)) this.#tellEnd(resolve, reject);
   }
 
   next(): Promise<Turn> {
     const packet = this.#packets.shift();
     if (packet !== undefined) return Promise.resolve({ done: false, value: packet });
-    if (this.#ended === 'end') return Promise.resolve({ done: true, value: undefined });
-    if (this.#ended !== undefined) {
-      const error = this.#ended;
-      this.#ended = 'end';
-      return Promise.reject(error);
-    }
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      if (this.#ended !== undefined) {
+        this.#tellEnd(resolve, reject);
+        return;
+      }
+      this.#waiting.push({ resolve, reject });
       this.#source.resume();
     });
   }
@@ -62,6 +59,14 @@ export class PacketReader implements AsyncIterableIterator<Buffer, undefined> {
     this.end(undefined);
     this.#leave();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** An error is told once; after it there is just no more. */
+  #tellEnd(resolve: Waiting['resolve'], reject: Waiting['reject']): void {
+    const ended = this.#ended;
+    this.#ended = 'end';
+    if (ended === undefined || ended === 'end') resolve({ done: true, value: undefined });
+    else reject(ended);
   }
 
   [Symbol.asyncIterator](): this {

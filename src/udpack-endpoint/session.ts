@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { HawserError } from '../core/index.ts';
 import {
   type Address,
   kindOf,
@@ -12,7 +11,7 @@ import {
   type Streams,
 } from '../udpack/index.ts';
 import { now } from './clock.ts';
-import { closeOf, endedError, type UdpackClose } from './failures.ts';
+import { checkCode, closeOf, endedError, type UdpackClose } from './failures.ts';
 import { shown } from './names.ts';
 import { type SendOptions, type StreamPort, type StreamWrite, UdpackStream } from './stream.ts';
 import { asHawserError, type Callback, checkSignal, Wait, type WaitOptions } from './waits.ts';
@@ -147,12 +146,12 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
   /** Tells the peer that this side is to close soon: it should open no more streams. What is open goes on. */
   goaway(code = 0, reason = ''): void {
     if (this.#close !== undefined) return;
-    this.#core.goaway(code, reason);
+    this.#core.goaway(checkCode(code), reason);
     this.#port.kick();
   }
 
   /** Closes when all that was written has arrived, at the latest after `times.closeWait`. */
-  close(code = 0, reason = ''): Promise<UdpackClose> {
+  async close(code = 0, reason = ''): Promise<UdpackClose> {
     if (this.#close === undefined) {
       this.#core.finish(checkCode(code), reason, now());
       this.#port.kick();
@@ -161,7 +160,7 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
   }
 
   /** Closes at once: what has not arrived is lost. */
-  abort(code = 0, reason = ''): Promise<UdpackClose> {
+  async abort(code = 0, reason = ''): Promise<UdpackClose> {
     if (this.#close === undefined) {
       this.#core.close(checkCode(code), reason, now());
       this.#port.kick();
@@ -249,7 +248,10 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     const stream = this.#stream(id, kind);
     this.#port.kick();
     if (!streams.waits(id)) return stream;
-    const wait = new Wait<void>(signal, () => stream.reset());
+    const wait = new Wait<void>(signal, () => {
+      stream.reset();
+      stream.stop();
+    });
     this.#opening.set(id, () => wait.resolve());
     try {
       await wait.promise;
@@ -306,8 +308,8 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
       guard: (during, run) => this.#port.guard(during, run),
       write: (stream, bytes, options) => this.#write(stream, bytes, options),
       end: ({ id }) => act((streams) => streams.end(id)),
-      reset: ({ id }, code) => act((streams) => streams.reset(id, checkCode(code))),
-      stop: ({ id }, code) => act((streams) => streams.stop(id, checkCode(code))),
+      reset: ({ id }, code) => act((streams) => streams.reset(id, code)),
+      stop: ({ id }, code) => act((streams) => streams.stop(id, code)),
       pause: ({ id }) => act((streams) => streams.pause(id)),
       resume: ({ id }) => act((streams) => streams.resume(id)),
     };
@@ -319,9 +321,4 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     this.#port.kick();
     return { write, room: !streams.full };
   }
-}
-
-function checkCode(code: number): number {
-  if (Number.isSafeInteger(code) && code >= 0) return code;
-  throw new HawserError('ERR_ARGUMENT', `a code is a whole number from 0, not ${code}`);
 }

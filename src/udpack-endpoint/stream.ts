@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { HawserError } from '../core/index.ts';
 import type { StreamEvent, StreamKind, WriteRefusal } from '../udpack/index.ts';
+import { checkCode } from './failures.ts';
 import { PacketReader } from './packet-reader.ts';
 import type { UdpackSession } from './session.ts';
 import { type Callback, Wait, type WaitOptions } from './waits.ts';
@@ -92,7 +93,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     this.#settle = settle;
     port.pause(this);
     (this as unknown as EventEmitter).on('newListener', (name) => {
-      if (name === 'data' && !this.#held) this.resume();
+      if (name === 'data') queueMicrotask(() => this.#flow());
     });
   }
 
@@ -142,6 +143,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
 
   /** Gives this side's direction up, with what is not acknowledged. The peer hears the code. */
   reset(code = 0): void {
+    checkCode(code);
     if (this.#over) return;
     this.#ended = true;
     this.#writeFailure ??= reset(`this side gave stream ${this.id} up`, code);
@@ -150,8 +152,10 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
 
   /** Asks the peer to send no more. */
   stop(code = 0): void {
-    if (this.#peerEnded || this.#over) return;
-    this.#port.stop(this, code);
+    checkCode(code);
+    if (!this.#peerEnded && !this.#over) this.#port.stop(this, code);
+    this.#backlog.length = 0;
+    this.#tellUntold();
   }
 
   /** Ends this side's direction politely, and asks for no more of the peer's. */
@@ -182,6 +186,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     const source = { pause: () => void this.pause(), resume: () => void this.resume() };
     this.#reader = new PacketReader(source, () => this.stop());
     for (const packet of this.#backlog.splice(0)) this.#reader.push(packet);
+    this.#tellUntold();
     if (this.#peerEnded || this.#over) this.#reader.end(this.#readFailure);
     return this.#reader;
   }
@@ -296,7 +301,16 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
       const packet = this.#backlog.shift();
       if (packet !== undefined) this.#tell('data', packet);
     }
-    if (!this.#paused) for (const tell of this.#untold.splice(0)) tell();
+    if (!this.#paused) this.#tellUntold();
+  }
+
+  #tellUntold(): void {
+    for (const tell of this.#untold.splice(0)) tell();
+  }
+
+  /** There is a listener for data by now, unless it is gone again. */
+  #flow(): void {
+    if (!this.#held && this.listenerCount('data') > 0) this.resume();
   }
 
   /** Tells what is behind all data that came. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { HawserError } from '../core/index.ts';
 import type { Address } from '../udpack/index.ts';
+import { abortedError } from './failures.ts';
 import { addressText, bare, type Family, resolveHost } from './names.ts';
 
 /** What the system is asked to hold for the socket in each direction; it may give less. */
@@ -31,7 +32,8 @@ export class UdpPort {
 
   /**
    * Binds. The host `::` takes IPv4 too.
-   * @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED for an address that isn't this machine's.
+   * @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED for an address that isn't this machine's,
+   * ERR_ABORTED.
    */
   static async bind(host: string, port: number, signal?: AbortSignal): Promise<UdpPort> {
     const family = await familyOf(bare(host), signal);
@@ -44,7 +46,7 @@ export class UdpPort {
     } catch (error) {
       socket.on('error', () => {});
       socket.close();
-      throw signal?.aborted ? signal.reason : bindFailed(error as NodeJS.ErrnoException, { address: ip, port });
+      throw signal?.aborted ? abortedError(signal) : bindFailed(error as NodeJS.ErrnoException, { address: ip, port });
     }
     raiseBuffers(socket);
     return new UdpPort(socket, family);

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { HawserError } from '../core/index.ts';
 import type { Address } from '../udpack/index.ts';
-import { abortedError } from './failures.ts';
+import { abortedError, checkCode } from './failures.ts';
 import { Hub, type HubEvents } from './hub.ts';
 import { type KeySource, readPublicKey } from './keys.ts';
 import { shown } from './names.ts';
@@ -55,6 +55,8 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
       () => this.#hub.tell('listening'),
       // Whoever waits for `ready` is told there; an 'error' that nobody hears ends the process, as in Node.
       (error: HawserError) => {
+        // Closing it is no error.
+        if (this.#hub.closing) return;
         if (this.listenerCount('error') > 0 || !this.#awaited) this.emit('error', error);
       },
     );
@@ -116,12 +118,13 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
 
   /** Tells all peers that this side is to close soon. What is open goes on. */
   goaway(code = 0, reason = ''): void {
+    checkCode(code);
     for (const session of this.#hub.sessions) session.goaway(code, reason);
   }
 
   /** Takes nothing new, closes all sessions when what was written has arrived (at the latest after `times.closeWait`), and gives the port back. */
-  close(code = 0, reason = ''): Promise<void> {
-    return this.#hub.close(code, reason);
+  async close(code = 0, reason = ''): Promise<void> {
+    return this.#hub.close(checkCode(code), reason);
   }
 
   /** Whether the endpoint keeps the process alive, as it does at first. */
