@@ -1,6 +1,6 @@
 /** What an endpoint is made of, for the transport `udpack:`, which builds its links on the machine itself; no part of `hawser/udpack`. */
 export { Alarm, now } from './clock.ts';
-export { nodeCrypto } from './crypto.ts';
+export { nodeCrypto, resetSecretOf } from './crypto.ts';
 export { Driver, type DriverHandler } from './driver.ts';
 export { closeOf, endedError } from './failures.ts';
 export { generateKeys, publicKeyText, readPrivateKey, readPublicKey } from './keys.ts';

@@ -3,7 +3,7 @@ import type { Instant } from '../core/index.ts';
 /** A time-out is never below so many probe time-outs: RFC 9000 10.1. */
 const PROBES = 3;
 /** A PING goes out after no more than this part of the idle time, whatever `keepalive` says: the peer may have chosen a short one. */
-const KEEPALIVE_PART = 1 / 3;
+const KEEPALIVE_PART = 1 / 2;
 
 /** Whether the peer is still there: when it was heard, when a PING is to go out, when the session is given up. Times are in ms. */
 export class Liveness {

@@ -53,7 +53,7 @@ export interface UdpackTimes {
   readonly handshakeWait: number;
   /** Silence after which a session ends. The lesser of both sides' holds. Default 30,000. */
   readonly idle: number;
-  /** Silence after which a PING goes out, or after a third of the idle time where that is less; 0 turns it off. Default 10,000. */
+  /** Silence after which a PING goes out, or after half of the idle time where that is less; 0 turns it off. Default 10,000. */
   readonly keepalive: number;
   /** The longest that an ack is held back. Default 20. */
   readonly ackDelay: number;

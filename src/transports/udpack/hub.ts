@@ -1,6 +1,14 @@
 import { HawserError } from '../../core/index.ts';
 import { type Address, Endpoint, type EndpointOptions, type Session, type SessionEvent } from '../../udpack/index.ts';
-import { Driver, type DriverHandler, datagramSizeOf, nodeCrypto, now, UdpPort } from '../../udpack-endpoint/parts.ts';
+import {
+  Driver,
+  type DriverHandler,
+  datagramSizeOf,
+  nodeCrypto,
+  now,
+  resetSecretOf,
+  UdpPort,
+} from '../../udpack-endpoint/parts.ts';
 
 /** Whom a session's events go to. */
 export interface SessionUser {
@@ -61,7 +69,8 @@ export class Hub implements DriverHandler {
     this.closed = new Promise((resolve) => {
       this.#tellClosed = resolve;
     });
-    this.#endpoint = new Endpoint({ ...options, crypto: nodeCrypto, datagramSize }, now());
+    const resetSecret = options.key && resetSecretOf(options.key, port.address);
+    this.#endpoint = new Endpoint({ ...options, crypto: nodeCrypto, datagramSize, resetSecret }, now());
     this.#driver = new Driver(this.#endpoint, port, datagramSize, this);
     this.#driver.unref();
   }
