@@ -23,6 +23,8 @@ export interface PathInit {
   readonly controller: Controller;
   /** The longest datagram that may ever go this way, in bytes of UDP payload. */
   readonly datagramSize: number;
+  /** The longest that the peer says it holds acks back, in ms. */
+  readonly ackDelay: number;
   /** Whether the peer has shown that it receives what is sent to this address. */
   readonly proved: boolean;
 }
@@ -30,7 +32,7 @@ export interface PathInit {
 /** One way to the peer: an address, an id of the peer's to send to, and what is known of the network between. */
 export class Path {
   address: Address;
-  readonly recovery: Recovery = new Recovery();
+  readonly recovery: Recovery;
   readonly controller: Controller;
   readonly mtu: MtuSearch;
   /** The id in use, and those before it on this path. */
@@ -50,6 +52,7 @@ export class Path {
 
   constructor(init: PathInit) {
     this.address = init.address;
+    this.recovery = new Recovery(init.ackDelay);
     this.controller = init.controller;
     this.proved = init.proved;
     this.mtu = new MtuSearch(init.datagramSize);

@@ -46,7 +46,7 @@ class Bench {
 
   #path(address: Address, id: RemoteId, proved: boolean): Path {
     const controller = createController('newreno', { datagramSize: 1200, random: () => 0 });
-    return new Path({ address, remote: id, controller, datagramSize: 1452, proved });
+    return new Path({ address, remote: id, controller, datagramSize: 1452, ackDelay: 20, proved });
   }
 
   /** Control frames that would leave now, with what is to be told of each. */

@@ -25,7 +25,7 @@ export function makePaths(session: Session, { options, control, peer, address, r
   const datagramSize = Math.min(options.datagramSize, peer.datagramSize);
   const makePath = (to: Address, id: RemoteId): Path => {
     const controller = createController(congestion, { datagramSize: MTU_LEAST, random: () => unit(crypto) });
-    return new Path({ address: to, remote: id, controller, datagramSize, proved: false });
+    return new Path({ address: to, remote: id, controller, datagramSize, ackDelay: peer.ackDelay, proved: false });
   };
   return new Paths({
     crypto,

@@ -69,7 +69,9 @@ export class Recovery {
   #threshold: number = THRESHOLD;
   #lateness: number = LATENESS;
   #calm = 0;
-  #lastAckAt: Instant = 0;
+  /** When the last ack came that had news; the end of time before a round trip was measured. */
+  #lastAckAt: Instant = Number.POSITIVE_INFINITY;
+  readonly #ackDelay: number;
   readonly #outcome: Outcome = {
     acked: [],
     lost: [],
@@ -79,6 +81,11 @@ export class Recovery {
     measured: false,
     persistent: false,
   };
+
+  /** @param ackDelay The longest that the peer says it holds acks back, in ms. */
+  constructor(ackDelay: number) {
+    this.#ackDelay = ackDelay;
+  }
 
   /** Leaves a number out: who acknowledges it lies. */
   skip(): void {
@@ -117,7 +124,7 @@ export class Recovery {
     }
     this.#detect(now);
     this.timeouts = 0;
-    this.#lastAckAt = now;
+    if (this.trips.measured) this.#lastAckAt = now;
     this.#trim();
     return outcome;
   }
@@ -258,19 +265,22 @@ export class Recovery {
     this.#givenAt.push(now);
   }
 
-  /** RFC 9002 7.6.2: nothing between two lost datagrams was acknowledged, and they left far apart. */
+  /**
+   * RFC 9002 7.6.2: nothing between two lost datagrams was acknowledged, they left far apart, and a round trip had been measured
+   * before. What left after the last ack can have been acknowledged by this one alone.
+   */
   #persistent(lost: readonly SentDatagram[]): boolean {
-    if (!this.trips.measured) return false;
+    const { acked } = this.#outcome;
+    const least = this.trips.probeTimeout(this.#ackDelay) * PERSISTENT;
+    let passed = 0;
     let first: SentDatagram | undefined;
-    let last: SentDatagram | undefined;
     for (const datagram of lost) {
       if (datagram.probe || datagram.sentAt <= this.#lastAckAt) continue;
-      // A gap in the orders is a datagram that was acknowledged, or one that asked for no ack, or a skipped one.
-      if (last === undefined || datagram.order - last.order > 2) first = datagram;
-      last = datagram;
+      for (; (acked[passed]?.order ?? Number.POSITIVE_INFINITY) < datagram.order; passed++) first = undefined;
+      first ??= datagram;
+      if (datagram.sentAt - first.sentAt >= least) return true;
     }
-    if (first === undefined || last === undefined) return false;
-    return last.sentAt - first.sentAt >= this.trips.probeTimeout(0) * PERSISTENT;
+    return false;
   }
 
   #namesSkipped(ranges: AckRanges, base: number): boolean {
