@@ -59,10 +59,9 @@ export class ReceivedSpace {
    */
   owe(number: number, now: Instant, every: number, delay: number): void {
     this.#unacked++;
-    // Out of order, or behind a gap: the sender should know at once (RFC 9000 13.2.1).
-    const gap = number < this.largest || this.ranges.fromAt(this.ranges.count - 1) === number;
-    const inOrderFirst = number === 0 || this.ranges.count === 1;
-    if (this.#unacked >= every || (gap && !inOrderFirst)) this.ackAt = now;
+    // Late, or behind a gap: the sender should know at once (RFC 9000 13.2.1). Before the first range there is none.
+    const gap = this.ranges.count > 1 && this.ranges.fromAt(this.ranges.count - 1) === number;
+    if (this.#unacked >= every || number < this.largest || gap) this.ackAt = now;
     else this.ackAt ??= now + delay;
   }
 

@@ -49,7 +49,7 @@ class Bench {
 }
 
 /** A path with a round trip of 100 ms, of which nothing is under way. */
-function measured(): Bench {
+function withTrip(): Bench {
   const bench = new Bench();
   for (let at = 0; at < 20; at++) {
     bench.send(at * 100);
@@ -129,7 +129,7 @@ describe('loss', () => {
   });
 
   test('is what is late by an eighth of a round trip, once something later arrived (RFC 9002 6.1.2)', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.send(3000);
     bench.send(3001);
     expect(bench.recovery.lossAt).toBeUndefined();
@@ -142,7 +142,7 @@ describe('loss', () => {
   });
 
   test('is not what nothing later has overtaken, however long it takes', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.sendMany(3, 3000);
     expect(bench.lossTime(1e6)).toEqual([]);
     expect(bench.recovery.flying).toBe(3);
@@ -156,7 +156,7 @@ describe('loss', () => {
   });
 
   test('in error is found out, and more reordering is borne afterwards', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.sendMany(6, 3000);
     expect(bench.ack(3100, [21, 25])).toMatchObject({ lost: [20] });
     expect(bench.ack(3101, [20, 25])).toMatchObject({ spurious: [20], acked: [] });
@@ -168,7 +168,7 @@ describe('loss', () => {
   });
 
   test('without reordering brings the first thresholds back', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.sendMany(6, 3000);
     bench.ack(3100, [21, 25]);
     bench.ack(3101, [20, 25]);
@@ -194,7 +194,7 @@ describe('loss', () => {
   });
 
   test('is forgotten after three probe time-outs: an ack then is no news', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.sendMany(4, 3000);
     bench.ack(3100, [21, 23]);
     const patience = bench.recovery.trips.probeTimeout(DELAY) * 3;
@@ -216,7 +216,7 @@ describe('loss', () => {
 
 describe('silence', () => {
   test('brings a probe, then each after twice as long, at most half a minute (RFC 9002 6.2)', () => {
-    const bench = measured();
+    const bench = withTrip();
     expect(bench.recovery.probeAt(DELAY)).toBeUndefined();
     bench.send(3000);
     bench.send(3050);
@@ -233,7 +233,7 @@ describe('silence', () => {
   });
 
   test('makes the oldest be sent again, two at a time, each once; they stay under way', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.sendMany(3, 3000);
     bench.recovery.onProbeTimeout(2, 3500);
     expect(bench.lost).toEqual([20, 21]);
@@ -255,24 +255,24 @@ describe('persistent congestion (RFC 9002 7.6)', () => {
     const ranges = [[last - 2, last] as const, ...acked.toReversed().map((at) => [first + at, first + at] as const)];
     return bench.ack(3000 + (times.at(-1) ?? 0) + 110 + late, ...ranges);
   };
-  const least = 3 * measured().recovery.trips.probeTimeout(DELAY);
+  const least = 3 * withTrip().recovery.trips.probeTimeout(DELAY);
 
   test('is two losses far apart, and nothing that arrived between them', () => {
-    expect(outage(measured(), [0, least])).toMatchObject({ lost: [20, 21], persistent: true });
-    expect(outage(measured(), [0, 50, least / 2, least])).toMatchObject({ persistent: true });
+    expect(outage(withTrip(), [0, least])).toMatchObject({ lost: [20, 21], persistent: true });
+    expect(outage(withTrip(), [0, 50, least / 2, least])).toMatchObject({ persistent: true });
   });
 
   test('is not what one datagram between them got through', () => {
-    expect(outage(measured(), [0, least / 2, least], [1])).toMatchObject({ lost: [20, 22], persistent: false });
+    expect(outage(withTrip(), [0, least / 2, least], [1])).toMatchObject({ lost: [20, 22], persistent: false });
     // Behind it there may be such a time again.
-    expect(outage(measured(), [0, 1, 2, least + 2], [1])).toMatchObject({ persistent: true });
-    expect(outage(measured(), [0, least, least + 1, least + 2], [2])).toMatchObject({ persistent: true });
+    expect(outage(withTrip(), [0, 1, 2, least + 2], [1])).toMatchObject({ persistent: true });
+    expect(outage(withTrip(), [0, least, least + 1, least + 2], [2])).toMatchObject({ persistent: true });
   });
 
   test('is not less than three probe time-outs, with the delay of acks in them', () => {
-    expect(outage(measured(), [0, least - 1])).toMatchObject({ lost: [20, 21], persistent: false });
+    expect(outage(withTrip(), [0, least - 1])).toMatchObject({ lost: [20, 21], persistent: false });
     // What a late ack measures makes the time-out longer.
-    expect(outage(measured(), [0, least], [], 500)).toMatchObject({ lost: [20, 21], persistent: false });
+    expect(outage(withTrip(), [0, least], [], 500)).toMatchObject({ lost: [20, 21], persistent: false });
   });
 
   test('is nothing that happens before a round trip was measured', () => {
@@ -284,7 +284,7 @@ describe('persistent congestion (RFC 9002 7.6)', () => {
   });
 
   test('is not what left before the last ack came', () => {
-    const bench = measured();
+    const bench = withTrip();
     bench.send(3000);
     bench.send(3001);
     bench.ack(3101, [21, 21]);
@@ -295,7 +295,7 @@ describe('persistent congestion (RFC 9002 7.6)', () => {
 });
 
 test('a path that is left gives all up, and late acks are no loss in error', () => {
-  const bench = measured();
+  const bench = withTrip();
   bench.sendMany(3, 3000);
   bench.recovery.onProbeTimeout(1, 3400);
   bench.recovery.abandon(3500);
