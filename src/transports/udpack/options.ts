@@ -21,6 +21,8 @@ const KEY_TEXT = /^[\w-]{43}$/;
 
 /** Signs of life come from the dialler, who has the reason: the way back to it may be forgotten by what lies between. */
 const KEEPALIVE = { listen: 0, dial: 15_000 } as const;
+/** A dialler gives up before its client does, and can say why. */
+const HANDSHAKE = { listen: 10_000, dial: 5000 } as const;
 
 /** What the endpoint of a link, or of a listener, is made with. */
 export function hubOptionsOf(
@@ -36,7 +38,7 @@ export function hubOptionsOf(
       packetBytes: Math.max(PREFACE_MOST, Math.min(messageBytes + 1, Number.MAX_SAFE_INTEGER)),
       streams: Math.min(STREAMS_MOST, Math.floor(lanes) + 1),
     },
-    times: { keepalive: KEEPALIVE[side], closeWait, ...times },
+    times: { handshakeWait: HANDSHAKE[side], keepalive: KEEPALIVE[side], closeWait, ...times },
   };
 }
 
