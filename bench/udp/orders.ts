@@ -1,0 +1,46 @@
+import type { PeerName } from './peers/index.ts';
+import type { Place, Target } from './peer.ts';
+
+/** What the conductor orders a process to do; each is answered by one `Answer`. */
+export type Order =
+  | { readonly do: 'serve'; readonly peer: PeerName; readonly place: Place }
+  | { readonly do: 'mode'; readonly mode: Mode }
+  | { readonly do: 'verify'; readonly peer: PeerName; readonly place: Place; readonly target: Target }
+  | { readonly do: 'begin'; readonly load: Load }
+  | { readonly do: 'mark' }
+  | { readonly do: 'finish' };
+
+/** What a server does with the streams that are opened from now on. */
+export type Mode = 'echo' | 'count' | 'clock';
+
+/** What a load generator does until it is told to finish. */
+export type Load =
+  | { readonly kind: 'bulk'; readonly chunk: number }
+  | { readonly kind: 'round-trips'; readonly size: number }
+  | { readonly kind: 'ticks'; readonly size: number; readonly streams: number; readonly everyMs: number }
+  | { readonly kind: 'handshakes'; readonly atOnce: number };
+
+/** A process at one moment. Counts begin with the process, latencies with the mark before. */
+export interface Mark {
+  readonly atMs: number;
+  readonly cpuUs: number;
+  readonly rssBytes: number;
+  readonly bytes: number;
+  readonly messages: number;
+  readonly bytesSent: number | undefined;
+  readonly latency: Latency | undefined;
+}
+
+/** In ms. */
+export interface Latency {
+  readonly count: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly most: number;
+}
+
+export interface Answer {
+  readonly value?: unknown;
+  readonly error?: string;
+}
