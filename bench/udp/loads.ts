@@ -14,7 +14,7 @@ export async function startLoad(load: Load, dial: Dial, counts: Counts): Promise
       return roundTrips(await dial(), load.size, counts);
     case 'ticks':
       return ticks(await dial(), load, counts);
-    case 'handshakes':
+    default:
       return handshakes(dial, load.atOnce, counts);
   }
 }
@@ -27,12 +27,12 @@ async function bulk(connection: Connection, size: number, counts: Counts): Promi
   const channel = await connection.open();
   const chunk = pattern(size);
   const most = Math.min(TURN_WRITES, Math.ceil(TURN_BYTES / size));
-  let going = true;
+  const load = { going: true };
   let left = most;
   let yielding = false;
   let room = true;
   const pump = (): void => {
-    for (; going && room && left > 0; left--) {
+    for (; load.going && room && left > 0; left--) {
       room = channel.send(chunk);
       counts.messages++;
     }
@@ -50,7 +50,7 @@ async function bulk(connection: Connection, size: number, counts: Counts): Promi
   };
   pump();
   return async () => {
-    going = false;
+    load.going = false;
   };
 }
 
@@ -58,20 +58,20 @@ async function bulk(connection: Connection, size: number, counts: Counts): Promi
 async function roundTrips(connection: Connection, size: number, counts: Counts): Promise<() => Promise<void>> {
   const channel = await connection.open();
   const message = pattern(size);
-  let going = true;
+  const load = { going: true };
   let sentAt = clock();
   const messages = new Messages(size, () => {
     const now = clock();
     counts.latencies.add(now - sentAt);
     counts.messages++;
-    if (!going) return;
+    if (!load.going) return;
     sentAt = now;
     channel.send(message);
   });
   channel.onData = (bytes) => messages.push(bytes);
   channel.send(message);
   return async () => {
-    going = false;
+    load.going = false;
   };
 }
 
@@ -104,9 +104,9 @@ async function ticks(
 
 /** Sessions that are opened and closed again, a few at a time. */
 async function handshakes(dial: Dial, atOnce: number, counts: Counts): Promise<() => Promise<void>> {
-  let going = true;
+  const load = { going: true };
   const lane = async (): Promise<void> => {
-    while (going) {
+    while (load.going) {
       const connection = await dial();
       counts.messages++;
       await connection.close();
@@ -114,7 +114,7 @@ async function handshakes(dial: Dial, atOnce: number, counts: Counts): Promise<(
   };
   const lanes = Array.from({ length: atOnce }, lane);
   return async () => {
-    going = false;
+    load.going = false;
     await Promise.all(lanes);
   };
 }

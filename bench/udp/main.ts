@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Figures, measure } from './measure.ts';
-import { type Plan, PLANS, type Variant } from './plans.ts';
+import { PLANS, type Plan, type Variant } from './plans.ts';
 import { emulated, loopback, narrowLoopback, type World } from './worlds.ts';
 
 /** Cores that others may keep busy before a run is done again, and how often it is. */
@@ -44,7 +44,9 @@ const { values: options } = parseArgs({
 function makeKeys(): string {
   const folder = mkdtempSync(join(tmpdir(), 'hawser-bench-'));
   const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.77.0.2';
-  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'.split(' ');
+  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'.split(
+    ' ',
+  );
   const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')];
   execFileSync('openssl', [...words, '-addext', names, ...files], { stdio: 'ignore' });
   return folder;
@@ -100,7 +102,8 @@ async function runPlan(plan: Plan, repetitions: number, keys: string): Promise<R
 }
 
 function shown(plan: Plan, row: Row): string {
-  const { seconds, bytes, messages, serverCpu, clientCpu, latencyMs, missing, wireBytes, othersCores, loadAverage } = row;
+  const { seconds, bytes, messages, serverCpu, clientCpu, latencyMs, missing, wireBytes, othersCores, loadAverage } =
+    row;
   const cpu = serverCpu + clientCpu;
   const parts = [
     bytes > 0 ? `${(bytes / seconds / 1e6).toFixed(2)} MB/s, ${(cpu / (bytes / 1e9)).toFixed(2)} CPU s/GB` : '',

@@ -1,5 +1,5 @@
-import type { PeerName } from './peers/index.ts';
 import type { Place, Target } from './peer.ts';
+import type { PeerName } from './peers/index.ts';
 
 /** What the conductor orders a process to do; each is answered by one `Answer`. */
 export type Order =

@@ -12,8 +12,14 @@ export interface Counts {
 /** What the server does with a stream. */
 export function serveChannel(channel: Channel, mode: Mode, counts: Counts): void {
   if (mode === 'echo') channel.onData = (bytes) => void channel.send(Uint8Array.from(bytes));
-  else if (mode === 'count') channel.onData = (bytes) => void (counts.bytes += bytes.length);
+  else if (mode === 'count') countChannel(channel, counts);
   else clockChannel(channel, counts);
+}
+
+function countChannel(channel: Channel, counts: Counts): void {
+  channel.onData = (bytes) => {
+    counts.bytes += bytes.length;
+  };
 }
 
 /** Messages of 64 bytes that begin with the time at which they were sent. */

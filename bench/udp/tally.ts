@@ -25,7 +25,7 @@ export class Latencies {
     const count = this.#count;
     if (count === 0) return undefined;
     this.#count = 0;
-    const sorted = this.#values.slice(0, count).sort();
+    const sorted = this.#values.subarray(0, count).toSorted();
     const at = (share: number): number => sorted[Math.min(count - 1, Math.floor(share * count))] ?? Number.NaN;
     return { count, p50: at(0.5), p95: at(0.95), p99: at(0.99), most: at(1) };
   }

@@ -7,6 +7,7 @@ import { type Counts, serveChannel } from './serving.ts';
 import { clock, Latencies, pattern } from './tally.ts';
 
 const VERIFIED_BYTES = 1024 * 1024;
+const PIECE_BYTES = 16_384;
 
 const counts: Counts = { bytes: 0, messages: 0, latencies: new Latencies() };
 let mode: Mode = 'echo';
@@ -43,8 +44,8 @@ async function verify(): Promise<void> {
     let sent = 0;
     const pump = (): void => {
       let room = true;
-      while (room && sent < VERIFIED_BYTES) {
-        room = channel.send(bytes.subarray(sent, (sent += 16_384)));
+      for (; room && sent < VERIFIED_BYTES; sent += PIECE_BYTES) {
+        room = channel.send(bytes.subarray(sent, sent + PIECE_BYTES));
       }
     };
     channel.onDrain = pump;
@@ -62,7 +63,10 @@ async function obey(order: Order): Promise<unknown> {
       return undefined;
     case 'verify': {
       const peer = await loadPeer(order.peer);
-      dial = async () => (current = await peer.dial(order.target, order.place));
+      dial = async () => {
+        current = await peer.dial(order.target, order.place);
+        return current;
+      };
       return verify();
     }
     case 'begin':
@@ -70,7 +74,7 @@ async function obey(order: Order): Promise<unknown> {
       return undefined;
     case 'mark':
       return mark();
-    case 'finish':
+    default:
       return finish();
   }
 }

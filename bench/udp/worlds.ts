@@ -61,7 +61,10 @@ export function emulated(folder: string, link: Link): World {
   const { delayMs, loss, rateMbit, queueKb, seed, congestion } = link;
   const numbers = { 'delay-ms': delayMs, loss, 'rate-mbit': rateMbit, 'queue-kb': queueKb, seed };
   const words = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  execFileSync(script, ['up', ...words], { env: { ...process.env, CC: congestion }, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(script, ['up', ...words], {
+    env: { ...process.env, CC: congestion },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const pid = readFileSync(join(process.env['NETLAB_DIR'] ?? join(tmpdir(), 'netlab'), 'pid'), 'utf8').trim();
   return {
     name: `${rateMbit} Mbit/s, ${2 * delayMs} ms round trip, ${queueKb} KB queue, ${loss * 100} % loss`,

@@ -1,15 +1,15 @@
 import type { Peer } from '../peer.ts';
 
-const LOAD = {
+export type PeerName = 'udpack' | 'tls' | 'tcp' | 'quic' | 'kcp' | 'bare';
+
+const LOAD: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   udpack: async () => (await import('./udpack.ts')).udpack,
   tls: async () => (await import('./net.ts')).tls,
   tcp: async () => (await import('./net.ts')).tcp,
   quic: async () => (await import('./quic.ts')).quic,
   kcp: async () => (await import('./kcp.ts')).kcp,
   bare: async () => (await import('./bare.ts')).bare,
-} as const satisfies Record<string, () => Promise<Peer>>;
-
-export type PeerName = keyof typeof LOAD;
+};
 
 /** A process loads what it measures, and nothing else. */
 export function loadPeer(name: PeerName): Promise<Peer> {

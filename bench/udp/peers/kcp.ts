@@ -32,7 +32,9 @@ class KcpChannel extends Channel {
 
   constructor(socket: Socket, port: number, host: string, { datagram }: Place) {
     super();
-    const { KCP } = createRequire(import.meta.url)('node-kcp/build/Release/kcp.node') as { KCP: new (id: number, context: object) => Kcp };
+    const { KCP } = createRequire(import.meta.url)('node-kcp/build/Release/kcp.node') as {
+      KCP: new (id: number, context: object) => Kcp;
+    };
     const kcp = new KCP(77, {});
     kcp.nodelay(1, UPDATE_MS, 2, 1);
     kcp.wndsize(WINDOW, WINDOW);

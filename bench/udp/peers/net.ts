@@ -81,7 +81,8 @@ export const tls: Peer = {
     );
   },
   async dial({ host, port }, place) {
-    const ca = (certificate ??= readFileSync(join(place.keys, 'cert.pem')));
+    certificate ??= readFileSync(join(place.keys, 'cert.pem'));
+    const ca = certificate;
     const options = { host, port, ca, servername: 'localhost', minVersion: 'TLSv1.3' as const };
     return new SocketConnection(await connected((done) => connectTls(options, done)), place);
   },

@@ -1,8 +1,8 @@
 import { createHmac, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { events, QUICClient, QUICServer, type QUICConnection, type QUICStream } from '@matrixai/quic';
 import Logger, { LogLevel } from '@matrixai/logger';
+import { events, QUICClient, type QUICConnection, QUICServer, type QUICStream } from '@matrixai/quic';
 import { Channel, type Connection, type Peer, type Place } from '../peer.ts';
 
 const silent = new Logger('quic', LogLevel.SILENT);
@@ -24,7 +24,7 @@ class QuicChannel extends Channel {
 
   constructor(stream: QUICStream) {
     super();
-    this.#writer = stream.writable.getWriter() as WritableStreamDefaultWriter<Uint8Array>;
+    this.#writer = stream.writable.getWriter();
     void this.#read(stream).catch(() => {});
   }
 
@@ -68,7 +68,7 @@ export const quic: Peer = {
   async serve(place, onChannel) {
     const sign = async (key: ArrayBuffer, data: ArrayBuffer): Promise<ArrayBuffer> => {
       const mac = createHmac('sha256', Buffer.from(key)).update(Buffer.from(data)).digest();
-      return mac.buffer.slice(mac.byteOffset, mac.byteOffset + mac.byteLength) as ArrayBuffer;
+      return mac.buffer.slice(mac.byteOffset, mac.byteOffset + mac.byteLength);
     };
     const verify = async (key: ArrayBuffer, data: ArrayBuffer, mac: ArrayBuffer): Promise<boolean> =>
       timingSafeEqual(Buffer.from(await sign(key, data)), Buffer.from(mac));

@@ -49,7 +49,8 @@ class UdpackConnection implements Connection {
 
 /** All options at their defaults; but one address may shake hands as often as it likes, which here is the measure. */
 const limits = { handshakeRate: 1e9, handshakeBurst: 1e9 };
-let dialler: UDPack | undefined;
+/** The one that this process dials from, made when it first does. */
+const diallers: UDPack[] = [];
 
 export const udpack: Peer = {
   async serve({ host }, onChannel) {
@@ -62,7 +63,8 @@ export const udpack: Peer = {
   },
   async dial({ host, port, key }) {
     if (key === undefined) throw new Error('the key of the server is missing');
-    dialler ??= await new UDPack({ host: host === '127.0.0.1' ? host : '0.0.0.0' }).ready();
+    const dialler = diallers[0] ?? (await new UDPack({ host: host === '127.0.0.1' ? host : '0.0.0.0' }).ready());
+    diallers[0] = dialler;
     return new UdpackConnection(await dialler.connect({ host, port, key }), dialler);
   },
 };
