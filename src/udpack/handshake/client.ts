@@ -108,7 +108,7 @@ export class ClientHandshake {
 
   #onVersion(datagram: Uint8Array): Fault | undefined {
     const versions = decodeBound(this.#crypto, this.#macKey, datagram, this.#mac);
-    if (versions === undefined || versions.length % 4 !== 0) return undefined;
+    if (versions === undefined || versions.length === 0 || versions.length % 4 !== 0) return undefined;
     for (let at = 0; at < versions.length; at += 4) {
       // A server that speaks our version would have answered otherwise.
       if (read32(versions, at) === VERSION) return undefined;

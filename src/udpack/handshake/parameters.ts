@@ -84,7 +84,7 @@ function readList(bytes: Uint8Array): Map<number, Uint8Array> | undefined {
     if (length < 0) return undefined;
     at += varintLengthAt(bytes[at] ?? 0);
     if (length > bytes.length - at || said.has(number)) return undefined;
-    said.set(number, bytes.slice(at, at + length));
+    said.set(number, new Uint8Array(bytes.subarray(at, at + length)));
     at += length;
   }
   // After the end there is nothing but padding.
