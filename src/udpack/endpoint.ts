@@ -16,6 +16,8 @@ import { parametersOf, type SessionHost, type SessionOptions, type Trace } from 
 const ANSWERS_MOST = 256;
 /** A RESET is at least so long, so that it looks like any datagram. */
 const RESET_LEAST = 40;
+/** A handshake has so many ms to show that its address is its own, before it gives way to others where there is no room. */
+const HALF_OPEN_LEAST = 1000;
 /** RESETs a second to one address, and at once. */
 const RESETS_PER_SECOND = 10;
 const RESET_BURST = 20;
@@ -57,7 +59,7 @@ interface Answer {
 
 interface HalfOpen {
   readonly response: Uint8Array;
-  readonly from: Address;
+  readonly since: Instant;
 }
 
 /**
@@ -107,8 +109,8 @@ export class Endpoint {
       newId: (session) => this.#newId(session),
       dropId: (id) => this.#byId.delete(keyOf(id, 0)),
       resetToken: (id) => this.#resetToken(id),
-      expectReset: (token, session) => this.#byReset.set(hex(token), session),
-      forgetReset: (token) => this.#byReset.delete(hex(token)),
+      expectReset: (token, session) => this.#byReset.set(this.#resetName(token), session),
+      forgetReset: (token) => this.#byReset.delete(this.#resetName(token)),
     };
   }
 
@@ -217,7 +219,7 @@ export class Endpoint {
       return;
     }
     this.#counts.stray++;
-    const reset = this.#byReset.get(hex(resetTokenOf(datagram)));
+    const reset = this.#byReset.get(this.#resetName(resetTokenOf(datagram)));
     if (reset !== undefined) {
       reset.onStatelessReset(now);
       this.#wake(reset);
@@ -259,10 +261,11 @@ export class Endpoint {
    */
   #admits(handshake: ServerHandshake, init: Init, from: Address, now: Instant): boolean {
     const { halfOpen, halfOpenFree, sessions } = this.#limits;
-    if (this.#sessions.size < sessions && this.#halfOpen.size < halfOpen) {
+    if (this.#sessions.size < sessions) {
       const proved = handshake.proves(init, from, now);
-      if (proved && this.#provedRates.allow(from, now)) return true;
-      if (!proved && this.#halfOpen.size < halfOpenFree && this.#rates.allow(from, now)) return true;
+      if (proved && this.#provedRates.allow(from, now) && this.#makeRoom(now)) return true;
+      const free = !proved && this.#halfOpen.size < Math.min(halfOpenFree, halfOpen);
+      if (free && this.#rates.allow(from, now)) return true;
       if (!proved) {
         this.#counts.retries++;
         this.#answer(handshake.retry(init, from, now), from);
@@ -270,6 +273,21 @@ export class Endpoint {
       }
     }
     this.#counts.refused++;
+    return false;
+  }
+
+  /**
+   * Whether one more may be half open. Where there is no room, the oldest one gives way: who never ends his handshakes, from a few
+   * addresses of his own, locks nobody out.
+   */
+  #makeRoom(now: Instant): boolean {
+    if (this.#halfOpen.size < this.#limits.halfOpen) return true;
+    for (const [session, name] of this.#halfOpenSessions) {
+      if (now - (this.#halfOpen.get(name)?.since ?? now) < HALF_OPEN_LEAST) break;
+      session.refuse('others wait', now);
+      this.#wake(session);
+      return true;
+    }
     return false;
   }
 
@@ -296,7 +314,7 @@ export class Endpoint {
     );
     this.#byId.set(keyOf(id, 0), { id, session });
     this.#sessions.add(session);
-    this.#halfOpen.set(name, { response: answered.response, from });
+    this.#halfOpen.set(name, { response: answered.response, since: now });
     this.#halfOpenSessions.set(session, name);
     this.#answer(answered.response, from);
     this.#wake(session);
@@ -351,6 +369,11 @@ export class Endpoint {
     if (found === undefined) return undefined;
     for (let byte = 0; byte < ID_BYTES; byte++) if (datagram[at + byte] !== found.id[byte]) return undefined;
     return found.session;
+  }
+
+  /** What a token is looked up by: how long it takes to compare tells nothing of the token (RFC 9000 10.3.1). */
+  #resetName(token: Uint8Array): string {
+    return hex(this.#crypto.mac(this.#resetSecret, token));
   }
 
   #resetToken(id: Uint8Array): Uint8Array {

@@ -18,7 +18,7 @@ export interface UdpackLimits {
   readonly datagramBytes: number;
   /** Sessions of one endpoint. Default 100,000. */
   readonly sessions: number;
-  /** Handshakes that have not shown their address to be theirs. Default 1,000; further ones are dropped. */
+  /** Handshakes that have not shown their address to be theirs. Default 1,000; the oldest gives way, or the new one is dropped. */
   readonly halfOpen: number;
   /** Half-open handshakes from which on a cookie is asked for. Default 100. */
   readonly halfOpenFree: number;
