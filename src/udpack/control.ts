@@ -16,6 +16,7 @@ export interface ControlFrame {
 export class Control implements FrameSource {
   readonly #waiting: ControlFrame[] = [];
   readonly #onWork: () => void;
+  #leaving = false;
 
   /** @param onWork Called when there is something to send. */
   constructor(onWork: () => void) {
@@ -29,6 +30,13 @@ export class Control implements FrameSource {
   push(frame: ControlFrame): void {
     this.#waiting.push(frame);
     this.#onWork();
+  }
+
+  /** Says GOAWAY, the first time that it is asked to. */
+  goaway(code: number, reason: Uint8Array): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.push({ write: (writer) => writer.ending(FRAME.goaway, code, reason) });
   }
 
   fill(writer: FrameWriter, sent: SentFrame[]): boolean {

@@ -14,6 +14,8 @@ import type { Streams } from './streams/index.ts';
 
 /** Below this, a datagram isn't worth making: a header, a tag, and a frame or two. */
 const ROOM_LEAST: number = SEALED_OVERHEAD + 24;
+/** What asks for an ack is at least so long: who has forgotten the session can answer it by a RESET, which is shorter (RFC 9000 10.3). */
+const ASKING_LEAST = 41;
 /** What CLOSE takes at most, with its reason; before it there is room for an ACK. */
 const CLOSE_MOST = 300;
 /** Acks that leave alone are never acknowledged themselves; so many in a row, over so many ranges, carry a PING. */
@@ -139,6 +141,7 @@ export class DatagramBuilder {
     if (asks) {
       this.#lonely = 0;
       if (path.probes > 0) path.probes--;
+      pad(writer, Math.min(size, ASKING_LEAST));
     }
     if (proves) pad(writer, Math.min(size, MTU_LEAST));
     return this.#send(out, writer.at, path, protection, asks, false, acked, frames, now);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CLIENT, KEY, Pair, SERVER, TOKEN } from '../../test/support/udpack-pair.ts';
+import { nodeCrypto } from '../udpack-endpoint/crypto.ts';
+import { Endpoint } from './endpoint.ts';
 
 describe('a session', () => {
   test('opens in two round trips, and tells the server the token', () => {
@@ -66,10 +68,53 @@ describe('a session', () => {
     expect(pair.accepted?.stats.address).toEqual(pair.clientAddress);
   });
 
+  test('answers where the client is now, when what comes from there ends it', () => {
+    const pair = new Pair({ datagramSize: 1200 }, { limits: { tokenBytes: 2 } });
+    pair.run(() => pair.session.state === 'authenticating');
+    pair.clientAddress = { address: '10.0.0.9', port: 9 };
+    // A datagram from another address than the first one's: the token in it is too long.
+    const destinations = new Set<string>();
+    pair.drop = (fromClient) => {
+      if (!fromClient && pair.server.destination.port > 0) destinations.add(pair.server.destination.address);
+      return false;
+    };
+    pair.run(() => pair.session.ended);
+    expect(pair.events('closed', true)).toMatchObject([{ by: 'peer', fault: 'token-refused' }]);
+    expect([...destinations]).toEqual(['10.0.0.9']);
+  });
+
   test('lives on when the peer has a shorter patience than keepalive', () => {
     const pair = new Pair({}, { times: { idle: 3000, keepalive: 0 } });
     pair.run(() => pair.now > 40_000);
     expect(pair.session.state).toBe('open');
+  });
+
+  test('learns from its keepalive, though that says nothing, that the server was started again', () => {
+    const options = { crypto: nodeCrypto, key: KEY, resetSecret: new Uint8Array(32) };
+    const pair = new Pair({ times: { idle: 0 } }, options);
+    pair.run(() => pair.session.state === 'open');
+    pair.server = new Endpoint(options, pair.now);
+    const before = pair.now;
+    pair.run(() => pair.session.ended);
+    expect(pair.events('closed', true)).toMatchObject([{ by: 'peer', fault: 'stateless-reset' }]);
+    expect(pair.now - before).toBeLessThan(11_000);
+  });
+
+  test('is told of GOAWAY once, however often it is said and sent', () => {
+    const pair = new Pair();
+    pair.run(() => pair.session.state === 'open');
+    pair.accepted?.goaway(3, 'soon');
+    pair.accepted?.goaway(4, 'sooner');
+    // Its acks are lost, so that it is sent again.
+    const until = pair.now + 500;
+    let sent = 0;
+    pair.drop = (fromClient) => {
+      if (!fromClient) sent++;
+      return fromClient && pair.now < until;
+    };
+    pair.run(() => pair.now > until);
+    expect(sent).toBeGreaterThan(2);
+    expect(pair.events('goaway', true)).toEqual([{ type: 'goaway', code: 3, reason: 'soon' }]);
   });
 
   test('ends after its idle time when the peer is gone', () => {

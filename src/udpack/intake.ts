@@ -36,6 +36,7 @@ export class Intake implements FrameHandler {
 
   readonly #parts: IntakeParts;
   readonly #owner: IntakeOwner;
+  #peerLeaves = false;
 
   constructor(parts: IntakeParts, owner: IntakeOwner) {
     this.#parts = parts;
@@ -73,7 +74,9 @@ export class Intake implements FrameHandler {
   }
 
   onGoaway(code: number, reason: Uint8Array): undefined {
-    this.#owner.onGoaway(code, reason);
+    // It comes again where its ack was late.
+    if (!this.#peerLeaves) this.#owner.onGoaway(code, reason);
+    this.#peerLeaves = true;
   }
 
   onNewId(sequence: number, retirePrior: number, id: Uint8Array, resetToken: Uint8Array): Fault | undefined {

@@ -167,8 +167,9 @@ export class Session {
     if (this.#closing === undefined) {
       if (this.streams.leftOut()) space.disown(number);
       else if (this.#reader.asked) this.#acks.owe(space, number, now);
-      this.#onWay(wire, from, datagram.length, sequence, number, now);
     } else this.#closing.onDatagram(this.#closes);
+    // A CLOSE, too, goes to where the peer was heard last.
+    this.#onWay(wire, from, datagram.length, sequence, number, now);
     this.#settle(now);
   }
 
@@ -288,9 +289,9 @@ export class Session {
     return token;
   }
 
-  /** Asks the peer to open no more streams, since this side is to close soon. */
+  /** Asks the peer to open no more streams, since this side is to close soon. Only what is said first counts. */
   goaway(code: number, reason: string): void {
-    this.#control.push({ write: (writer) => writer.ending(FRAME.goaway, code, reasonOf(reason)) });
+    this.#control.goaway(code, reasonOf(reason));
   }
 
   /** Closes at once: what is not acknowledged is lost. */

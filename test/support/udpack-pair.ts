@@ -13,7 +13,7 @@ export const SERVER: Address = { address: '10.0.0.2', port: 2222 };
 /** Two endpoints, and a wire of 10 ms between them on which `drop` may lose datagrams. */
 export class Pair {
   now = 0;
-  readonly server: Endpoint;
+  server: Endpoint;
   readonly client: Endpoint;
   readonly session: Session;
   accepted: Session | undefined;
