@@ -1,43 +1,61 @@
 import type { CloseName, SessionClosed } from '../../../src/udpack/index.ts';
 import type { Chance } from './chance.ts';
 import type { Party } from './party.ts';
-import type { Verdict } from './scenario.ts';
+import { takesToken, type Verdict } from './scenario.ts';
 import type { Talker } from './talker.ts';
 
 /** Ends that a network may bring about, whatever the sides do. */
 const MISFORTUNES: readonly (CloseName | undefined)[] = ['idle', 'stateless-reset', 'handshake-timeout'];
+/** Ends of those whose server died. */
+const RESTARTED: readonly (CloseName | undefined)[] = ['stateless-reset', 'handshake-timeout'];
+
+export interface DialInit {
+  readonly number: number;
+  readonly token: Uint8Array;
+  readonly verdict: Verdict;
+  readonly party: Party;
+  readonly client: Talker;
+  readonly server: Party;
+  readonly calm: boolean;
+  /** The client is of another version. */
+  readonly foreign: boolean;
+  /** Nothing may keep it from being opened any more. */
+  readonly certain: boolean;
+}
 
 /** One call of a client's: the session on its side, and what became of it on the server's. */
 export class Dial {
-  readonly number: number;
   readonly token: Uint8Array;
   readonly verdict: Verdict;
   readonly client: Talker;
   /** Both sides were there when one of them was told to close. */
   asked = false;
-  readonly #party: Party;
-  readonly #calm: boolean;
-  #serverParty: Party | undefined;
+  readonly #init: DialInit;
+  /** The token is no good, or too long. */
+  readonly #unwelcome: boolean;
+  readonly #forgeable: boolean;
   #server: Talker | undefined;
+  #restarted = false;
   #ending: { readonly code: number; readonly reason: string; readonly by: Talker } | undefined;
 
-  constructor(number: number, token: Uint8Array, verdict: Verdict, party: Party, client: Talker, calm: boolean) {
-    this.number = number;
-    this.token = token;
-    this.verdict = verdict;
-    this.client = client;
-    this.#party = party;
-    this.#calm = calm;
+  constructor(init: DialInit) {
+    this.#init = init;
+    this.token = init.token;
+    this.verdict = init.verdict;
+    this.client = init.client;
+    this.#forgeable = [init.party, init.server].some(({ settings }) => settings.keyLimits.forgeries !== undefined);
+    this.#unwelcome = init.verdict === 'bad' || !takesToken(init.server.settings, init.token.length);
   }
 
-  /** The session ended on the client's side though nobody asked for it. */
+  /** How the session ended on the client's side, if it was not by an application. */
+  get fault(): CloseName | undefined {
+    const { closed } = this.client;
+    return closed === undefined || closed.application ? undefined : closed.fault;
+  }
+
+  /** The session ended on the client's side though nobody wanted it. */
   get died(): boolean {
-    return (
-      this.client.closed !== undefined &&
-      !this.client.closed.application &&
-      this.verdict !== 'bad' &&
-      this.verdict !== 'silent'
-    );
+    return !this.#unwelcome && this.verdict !== 'silent' && MISFORTUNES.includes(this.fault);
   }
 
   get resting(): boolean {
@@ -46,60 +64,83 @@ export class Dial {
     if (client.closed === undefined && !client.open) return false;
     const server = this.#server;
     if (server === undefined) return true;
-    if (client.closed !== undefined && server.closed === undefined) return false;
-    return server.resting && (server.closed === undefined || client.closed !== undefined);
+    if (server.crashed) return client.closed !== undefined;
+    if (client.closed !== undefined || server.closed !== undefined)
+      return (client.closed !== undefined && server.closed !== undefined) || this.#orphan !== undefined;
+    return server.resting && client.conversation.unheard === 0;
+  }
+
+  /** The server's side of a session whose client ended it unheard, if silence is no reason to end it. */
+  get #orphan(): Talker | undefined {
+    const { party, server } = this.#init;
+    const patient = [party, server].every(({ settings }) => settings.times.idle === 0);
+    const gone = this.client.closed !== undefined && this.#server?.closed === undefined;
+    return patient && gone && this.#server?.crashed === false ? this.#server : undefined;
   }
 
   get unrest(): readonly string[] {
     if (this.resting) return [];
     const talkers = this.#server === undefined ? [this.client] : [this.client, this.#server];
     return talkers.map(
-      (talker) => `dial ${this.number} (${talker.session.state}, ${JSON.stringify(talker.closed)}): ${talker.unrest}`,
+      (talker) =>
+        `dial ${this.#init.number} (${talker.session.state}, ${JSON.stringify(talker.closed)}): ${talker.unrest}`,
     );
   }
 
-  onServer(party: Party, talker: Talker, fail: (what: string) => void): void {
-    if (this.#server !== undefined) fail(`dial ${this.number} came to the server twice`);
+  onServer(talker: Talker, fail: (what: string) => void): void {
+    const { number, foreign, server } = this.#init;
+    if (this.#server !== undefined) fail(`dial ${number} came to the server twice`);
+    if (foreign) fail(`dial ${number} came to the server, whose version it does not speak`);
     const [ours, theirs] = [this.client.session.handshakeHash, talker.session.handshakeHash];
     if (ours === undefined || theirs === undefined || Buffer.compare(ours, theirs) !== 0)
       fail("the sides don't agree on their handshake");
-    this.#serverParty = party;
     this.#server = talker;
-    if (party.finishing) talker.finish();
+    if (server.finishing) talker.finish();
+  }
+
+  /** The server has died, or is not there again yet. */
+  onRestart(): void {
+    if (this.client.closed === undefined) this.#restarted = true;
   }
 
   /** Each side that may says something, perhaps. */
   act(chance: Chance): void {
     const { handshakeHash, state } = this.client.session;
     if (chance.often(0.7) && handshakeHash !== undefined && state !== 'closing')
-      this.#party.command((now) => this.client.act(now));
+      this.#init.party.command((now) => this.client.act(now));
     const server = this.#server;
-    if (chance.often(0.7) && server?.open === true) this.#serverParty?.command((now) => server.act(now));
+    if (chance.often(0.7) && server?.open === true) this.#init.server.command((now) => server.act(now));
   }
 
   /** What ended sessions before anybody asked for it must have been the network's fault, or the verdict's. */
   checkRested(): void {
-    for (const talker of [this.client, this.#server]) {
-      const closed = talker?.closed;
-      if (closed !== undefined && !this.#expected(closed))
-        this.client.conversation.fail(`ended with ${JSON.stringify(closed)}`);
-    }
+    const { party, server, certain } = this.#init;
+    this.#checkSide(this.client, party, server);
+    if (this.#server !== undefined) this.#checkSide(this.#server, server, party);
+    if (certain && this.#server?.open !== true) this.client.conversation.fail('did not come about');
   }
 
   ping(): void {
-    if (this.client.closed === undefined) this.#party.command((now) => this.client.ping(now));
+    if (this.client.closed === undefined) this.#init.party.command((now) => this.client.ping(now));
+  }
+
+  /** Ends what the client has to say. */
+  finish(): void {
+    this.#init.party.command(() => this.client.finish());
   }
 
   close(chance: Chance): void {
+    const orphan = this.#orphan;
+    if (orphan !== undefined) this.#init.server.command((now) => orphan.session.close(0, '', now));
     const server = this.#server;
     if (server === undefined || server.closed !== undefined || this.client.closed !== undefined) return;
     if (!server.open || !this.client.open) return;
-    const [by, party] = chance.often(0.5) ? [this.client, this.#party] : [server, this.#serverParty];
+    const [by, party] = chance.often(0.5) ? [this.client, this.#init.party] : [server, this.#init.server];
     const code = chance.below(100_000);
     const reason = chance.pick(['', 'enough', 'x'.repeat(250), 'ü'.repeat(100)]);
     this.#ending = { code, reason, by };
     this.asked = true;
-    party?.command((now) => {
+    party.command((now) => {
       if (chance.often(0.5)) by.session.close(code, reason, now);
       else by.session.finish(code, reason, now);
     });
@@ -119,16 +160,31 @@ export class Dial {
         closed.by === by;
       if (!same)
         fail(
-          `dial ${this.number} was closed with ${ending.code} ${ending.reason}, and heard ${JSON.stringify(closed)} as ${by}`,
+          `dial ${this.#init.number} was closed with ${ending.code} ${ending.reason}, and heard ${JSON.stringify(closed)} as ${by}`,
         );
     }
   }
 
-  #expected(closed: SessionClosed): boolean {
-    if (closed.application) return false;
+  #checkSide({ closed, session }: Talker, own: Party, other: Party): void {
+    if (closed === undefined) return;
+    const forged = session.stats.datagramsForged;
+    const worn = (closed.by === 'self' ? own : other).settings.keyLimits.forgeries ?? Infinity;
+    if (closed.fault === 'forgery-limit' && worn < Infinity && (closed.by === 'peer' || forged >= worn)) return;
+    if (closed.application || !this.#expects(closed))
+      this.client.conversation.fail(`ended with ${JSON.stringify(closed)}, ${forged} forged`);
+  }
+
+  #expects({ fault, reason }: SessionClosed): boolean {
+    const { foreign, calm } = this.#init;
     const { verdict } = this;
-    if (verdict === 'bad' && closed.fault === 'token-refused') return true;
-    if (verdict === 'silent' && closed.fault === 'handshake-timeout') return true;
-    return !(this.#calm && verdict === 'good') && MISFORTUNES.includes(closed.fault);
+    if (foreign) return fault === 'version' || (!calm && fault === 'handshake-timeout');
+    if (this.#unwelcome && fault === 'token-refused')
+      return reason === (verdict === 'bad' && this.#server !== undefined ? 'no' : 'token-refused');
+    if (verdict === 'silent' && fault === 'handshake-timeout') return true;
+    // A CLOSE on account of forgeries may be lost in a queue; who asks later is told that there is no session.
+    if (!calm || this.#forgeable) return MISFORTUNES.includes(fault);
+    // A client that gives a handshake up says nothing to a server that has accepted it meanwhile.
+    const given = this.fault === 'handshake-timeout' && fault === 'idle';
+    return this.#restarted && (given || RESTARTED.includes(fault));
   }
 }

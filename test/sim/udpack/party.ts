@@ -2,8 +2,8 @@ import type { Instant } from '../../../src/core/index.ts';
 import { type Address, type Crypto, Endpoint, type KeyPair, type Session } from '../../../src/udpack/index.ts';
 import type { Chance } from './chance.ts';
 import type { Witness } from './crypto.ts';
-import type { Network } from './network.ts';
-import { Process } from './process.ts';
+import { keyOf, type Network } from './network.ts';
+import { type Machine, Process } from './process.ts';
 import type { PartySettings } from './scenario.ts';
 import type { Talker } from './talker.ts';
 import { Watch } from './watch.ts';
@@ -18,45 +18,74 @@ export interface PartyInit {
   readonly settings: PartySettings;
   readonly late: number;
   readonly inbox: number;
-  readonly close: boolean;
   readonly chance: Chance;
   readonly fail: (what: string) => void;
   readonly trace: ((line: string) => void) | undefined;
+  /** Stands between the endpoint and its process. */
+  readonly wrap?: (endpoint: Endpoint) => Machine;
   /** A server's: a client has shown its token. */
   readonly onToken?: (session: Session, token: Uint8Array) => void;
 }
 
 /** An endpoint in its process, and the applications of its sessions. */
 export class Party {
-  readonly endpoint: Endpoint;
+  endpoint: Endpoint;
   readonly process: Process;
   readonly settings: PartySettings;
   /** By session; those that have ended stay. */
   readonly talkers: Map<Session, Talker> = new Map();
-  readonly watch: Watch;
+  watch: Watch;
   /** New sessions are to end what they have, too. */
   finishing = false;
+  /** Times that a peer moved, and had told no id to spare for it. */
+  followed = 0;
+  /** Of endpoints that have died. */
+  retries = 0;
   readonly #init: PartyInit;
+  readonly #resetSecret: Uint8Array;
+  /** Where the peers of sessions were so far. */
+  readonly #places = new WeakMap<Session, { readonly seen: Set<string>; migrations: number }>();
 
   constructor(init: PartyInit) {
     this.#init = init;
     this.settings = init.settings;
-    const { network, chance, fail, late, inbox, settings } = init;
-    const { key, crypto } = init;
-    this.endpoint = new Endpoint({ ...settings, key, crypto }, network.scheduler.now);
-    this.watch = new Watch(this.endpoint, init.witness, settings, (what) => fail(`${init.name}: ${what}`));
-    this.process = new Process(network, init.name, init.address, this.endpoint, {
+    const { network, chance, fail, late, inbox } = init;
+    this.#resetSecret = init.crypto.random(32);
+    this.endpoint = this.#newEndpoint(network.scheduler.now);
+    this.watch = this.#newWatch();
+    this.process = new Process(network, init.name, init.address, init.wrap?.(this.endpoint) ?? this.endpoint, {
       late,
       inbox,
       chance,
       fail,
       events: () => this.#events(),
-      ...(init.close && {
-        before: () => this.watch.before(),
-        after: (length: number, _to: Address, now: Instant) => this.watch.after(length, now),
-      }),
-      rested: (now) => this.watch.rested(now),
+      watch: {
+        ticking: () => this.watch.ticking(),
+        ticked: () => this.watch.ticked(),
+        leaving: () => this.watch.leaving(),
+        left: (length, now) => this.watch.left(length, now),
+        rested: (now) => this.watch.rested(now),
+      },
     });
+  }
+
+  /** It dies with all its sessions; another process with the same keys is there after so many ms. */
+  restart(ms: number): void {
+    for (const talker of this.talkers.values()) talker.crash();
+    this.retries += this.endpoint.stats.retries;
+    this.endpoint = this.#newEndpoint(this.now);
+    this.watch = this.#newWatch();
+    this.process.restart(this.endpoint, ms);
+  }
+
+  #newEndpoint(now: Instant): Endpoint {
+    const { settings, key, crypto } = this.#init;
+    return new Endpoint({ ...settings, key, crypto, resetSecret: this.#resetSecret }, now);
+  }
+
+  #newWatch(): Watch {
+    const { witness, settings, fail, name } = this.#init;
+    return new Watch(this.endpoint, witness, settings, (what) => fail(`${name}: ${what}`));
   }
 
   get now(): Instant {
@@ -84,12 +113,23 @@ export class Party {
       any = true;
       this.#init.trace?.(`${this.#init.name} ${this.talkers.get(session)?.conversation.name ?? ''} ${traced(event)}`);
       if (event.type === 'auth') this.#init.onToken?.(session, event.token);
+      if (event.type === 'moved') this.#onMoved(session, event.address);
       const talker = this.talkers.get(session);
       if (talker !== undefined) talker.on(event);
       else if (event.type !== 'ping' && event.type !== 'moved' && !(event.type === 'closed' && 'code' in event))
         this.#init.fail(`${this.#init.name}: ${event.type} of a session of nobody`);
     }
     return any;
+  }
+
+  #onMoved(session: Session, to: Address): void {
+    const place = this.#places.get(session) ?? { seen: new Set(), migrations: 0 };
+    this.#places.set(session, place);
+    const { migrations } = session.stats;
+    // An address that it never had, and no id of its own for it.
+    if (!place.seen.has(keyOf(to)) && migrations === place.migrations) this.followed++;
+    place.seen.add(keyOf(to));
+    place.migrations = migrations;
   }
 }
 

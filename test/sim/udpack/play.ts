@@ -1,10 +1,12 @@
-import type { Address, Crypto, KeyPair, Session } from '../../../src/udpack/index.ts';
+import type { Address, Crypto, Endpoint, KeyPair, Session } from '../../../src/udpack/index.ts';
 import { nodeCrypto } from '../../../src/udpack-endpoint/crypto.ts';
 import { AmplificationWatch } from './amplification.ts';
 import { Attacker } from './attacker.ts';
 import { Chance } from './chance.ts';
 import { cheapCrypto, Witness, watched } from './crypto.ts';
 import { Dial } from './dial.ts';
+import { Fate } from './fate.ts';
+import { Foreign } from './foreign.ts';
 import { keyOf, Network, Pipe } from './network.ts';
 import { Party } from './party.ts';
 import { kind, mannerOf, mannersOf, type Scenario, scenarioOf, settingsOf, verdictOf, windowOf } from './scenario.ts';
@@ -25,15 +27,33 @@ export interface UdpackRun {
   readonly died: number;
   readonly closed: number;
   readonly moves: number;
+  /** Addresses changed along with ids, and without an id to spare: the client's own doing, and its NAT's. */
+  readonly rebound: number;
+  readonly unspared: number;
+  readonly followed: number;
   readonly lost: number;
   readonly injected: number;
   readonly keyUpdates: number;
+  /** Processes stopped, and clocks that jumped, by a minute or more. */
+  readonly pauses: number;
+  readonly leaps: number;
+  /** Times that the server died; sessions ended by a stateless reset; sessions opened to it once more at the end. */
+  readonly restarts: number;
+  readonly resets: number;
+  readonly again: number;
+  readonly goaways: number;
+  /** Clients that learned that the server does not speak their version. */
+  readonly foreign: number;
+  readonly refused: number;
+  /** Sessions given up because too much was forged. */
+  readonly worn: number;
+  readonly retries: number;
 }
 
 /** Where the server is. */
 const SERVER: Address = { address: '10.0.0.1', port: 443 };
 /** The longest that all may take once the network is kind, in ms. */
-const REST_WITHIN = 400_000;
+const REST_WITHIN = 900_000;
 /** The longest that an end may take. */
 const END_WITHIN = 60_000;
 
@@ -53,13 +73,14 @@ class Play {
   readonly #key: KeyPair;
   readonly #server: Party;
   readonly #clients: Party[] = [];
+  readonly #foreigners = new Set<Party>();
   readonly #pipes: Pipe[] = [];
   readonly #dials: Dial[] = [];
   readonly #attacker: Attacker | undefined;
+  readonly #fate: Fate;
   readonly #trace: ((line: string) => void) | undefined;
-  #rough = true;
   #ports = 1000;
-  #moves = 0;
+  #again = 0;
 
   constructor(seed: number, trace?: (line: string) => void) {
     this.#seed = seed;
@@ -72,11 +93,27 @@ class Play {
     this.#key = this.#crypto.keyPair();
     this.#server = this.#party('server', SERVER, true);
     this.network.observers.push(new AmplificationWatch(this.#server.process, (what) => this.fail(what)));
-    for (let client = 0; client < this.scenario.clients; client++) this.#addClient(client);
+    const { clients, foreign } = this.scenario;
+    for (let client = 0; client < clients; client++) this.#addClient(client, false);
+    if (foreign) this.#addClient(clients, true);
     if (this.scenario.attacker) {
       this.#attacker = new Attacker(this.network, this.#chance.fork());
       this.network.observers.push(this.#attacker);
     }
+    this.#fate = new Fate(
+      {
+        scenario: this.scenario,
+        scheduler: this.scheduler,
+        server: this.#server,
+        clients: this.#clients,
+        pipes: this.#pipes,
+        attacker: this.#attacker,
+        address: () => this.#address(),
+        onRestart: (downFor) => this.#onRestart(downFor),
+        trace: this.#trace,
+      },
+      this.#chance.fork(),
+    );
     if (this.#trace !== undefined) this.#traceNetwork(this.#trace);
   }
 
@@ -85,12 +122,13 @@ class Play {
   }
 
   run(): UdpackRun {
-    const { trouble } = this.scenario;
+    const { trouble, restarts } = this.scenario;
     this.#talk(trouble);
-    this.#strikes(trouble);
+    this.#fate.begin();
     this.scheduler.run(trouble);
     this.#becomeKind();
     this.#comeToRest();
+    if (restarts > 0) this.#dialAgain();
     for (const dial of this.#dials) dial.checkRested();
     this.#showAddresses();
     this.#closeAll();
@@ -98,7 +136,7 @@ class Play {
     return this.#totals();
   }
 
-  #party(name: string, address: Address, server: boolean): Party {
+  #party(name: string, address: Address, server: boolean, foreign = false): Party {
     const { scenario } = this;
     return new Party({
       network: this.network,
@@ -106,13 +144,15 @@ class Play {
       address,
       crypto: this.#crypto,
       witness: this.#witness,
-      settings: server ? scenario.server : settingsOf(this.#chance.fork()),
+      settings: server ? scenario.server : settingsOf(this.#chance.fork(), scenario.attacker),
       late: scenario.late,
       inbox: scenario.inbox,
-      close: scenario.close,
       chance: this.#chance.fork(),
       fail: (what) => this.fail(what),
       trace: this.#trace,
+      ...(foreign && {
+        wrap: (endpoint: Endpoint) => new Foreign(endpoint, this.#crypto, this.#key.publicKey),
+      }),
       ...(server && {
         key: this.#key,
         onToken: (session: Session, token: Uint8Array) => this.#onToken(session, token),
@@ -120,8 +160,9 @@ class Play {
     });
   }
 
-  #addClient(number: number): void {
-    const client = this.#party(`client ${number}`, this.#address(), false);
+  #addClient(number: number, foreign: boolean): void {
+    const client = this.#party(`client ${number}`, this.#address(), false, foreign);
+    if (foreign) this.#foreigners.add(client);
     const { weather } = this.scenario;
     const chance = this.#chance.fork();
     const there = new Pipe(this.scheduler, this.#chance.fork(), mannerOf(chance, weather));
@@ -139,7 +180,7 @@ class Play {
     this.#clients.push(client);
     for (let dials = this.#chance.pick([1, 1, 1, 2]); dials > 0; dials--) {
       this.scheduler.at(this.#chance.unit() * this.scenario.trouble * 0.3, () =>
-        client.command((now) => this.#dial(client, now)),
+        client.command((now) => void this.#dial(client, now)),
       );
     }
   }
@@ -148,9 +189,10 @@ class Play {
     return { address: '10.1.0.1', port: this.#ports++ };
   }
 
-  #dial(client: Party, now: number): void {
+  /** @param certain The network is kind, and the server there: it must come about. */
+  #dial(client: Party, now: number, certain = false): Dial {
     const number = this.#dials.length;
-    const token = this.#chance.bytes(4 + this.#chance.below(60));
+    const token = this.#chance.bytes(4 + this.#chance.below(certain ? 30 : 60));
     new DataView(token.buffer).setUint32(0, number);
     const session = client.endpoint.dial(SERVER, this.#key.publicKey, token, now);
     const window = Math.min(windowOf(client.settings), windowOf(this.scenario.server));
@@ -158,16 +200,27 @@ class Play {
     const conversation = new Conversation(`dial ${number}`, manners, (what) => this.fail(what));
     const talker = new Talker(session, conversation, this.#chance.fork());
     client.talkers.set(session, talker);
-    this.#dials.push(
-      new Dial(number, token, verdictOf(this.#chance.fork()), client, talker, this.scenario.weather === 'calm'),
-    );
+    const dial = new Dial({
+      number,
+      token,
+      verdict: certain ? 'good' : verdictOf(this.#chance.fork()),
+      party: client,
+      client: talker,
+      server: this.#server,
+      calm: this.scenario.weather === 'calm',
+      foreign: this.#foreigners.has(client),
+      certain,
+    });
+    if (this.#server.process.dead) dial.onRestart();
+    this.#dials.push(dial);
+    return dial;
   }
 
   #onToken(session: Session, token: Uint8Array): void {
     const dial = this.#dials[new DataView(token.buffer, token.byteOffset).getUint32(0)];
     if (dial === undefined || Buffer.compare(token, dial.token) !== 0) this.fail('a token that nobody showed');
     const talker = new Talker(session, dial.client.conversation, this.#chance.fork());
-    dial.onServer(this.#server, talker, (what) => this.fail(what));
+    dial.onServer(talker, (what) => this.fail(what));
     this.#server.talkers.set(session, talker);
     if (dial.verdict === 'good') session.accept();
     else if (dial.verdict === 'bad') session.refuse('no', this.#server.now);
@@ -186,57 +239,19 @@ class Play {
     this.scheduler.after(chance.unit() * pace, step);
   }
 
-  #strikes(until: number): void {
-    const { strokes, attacker, trouble } = this.scenario;
-    const chance = this.#chance.fork();
-    const repeat = (pace: number, run: () => void): void => {
-      this.scheduler.after(chance.unit() * pace * 2, () => {
-        if (this.scheduler.now >= until) return;
-        run();
-        repeat(pace, run);
+  /** Who hears that the server is there again dials anew, perhaps. */
+  #onRestart(downFor: number): void {
+    for (const dial of this.#dials) dial.onRestart();
+    for (const client of this.#clients) {
+      if (this.#chance.often(0.4)) continue;
+      this.scheduler.after(downFor + this.#chance.unit() * 2000, () => {
+        if (this.scheduler.now < this.scenario.trouble) client.command((now) => void this.#dial(client, now));
       });
-    };
-    if (strokes < Infinity) repeat(strokes, () => this.#stroke(chance));
-    if (attacker) repeat(Math.max(1, trouble / 400), () => this.#attacker?.strike());
-  }
-
-  /** Something happens to the network or to a process. */
-  #stroke(chance: Chance): void {
-    const { weather, trouble } = this.scenario;
-    const rough = weather === 'rough';
-    const party = chance.pick([this.#server, ...this.#clients]);
-    const pipe = chance.pick(this.#pipes);
-    const dice = chance.unit();
-    const dark = rough ? chance.pick([200, 2000, 15_000, 70_000]) : chance.pick([50, 500, 2000]);
-    if (dice < 0.3) this.#move(chance.pick(this.#clients), chance.often(0.2) ? 5 : 1, chance);
-    else if (dice < 0.4) pipe.manner = { ...pipe.manner, mtu: chance.pick([1200, 1300, 1452, 1500, 9000]) };
-    else if (dice < 0.5) pipe.manner = { ...pipe.manner, ...mannerOf(chance, weather) };
-    else if (dice < 0.7) pipe.darkUntil = Math.min(this.scheduler.now + dark, trouble + 100_000);
-    else if (dice < 0.85) party.process.stop(dark);
-    else if (dice < 0.92) party.process.leap(rough ? dark : Math.min(dark, 1000));
-    else this.#rebind(chance.pick(this.#clients));
-    this.#trace?.(`a stroke of fate: ${dice.toFixed(3)} ${party.process.name} ${dark}`);
-  }
-
-  /** The NAT of a client gives it another address, perhaps several times. */
-  #move(client: Party, times: number, chance: Chance): void {
-    this.#moves++;
-    client.process.move(this.#address());
-    if (times > 1 && this.#rough)
-      this.scheduler.after(chance.unit() * 100, () => this.#move(client, times - 1, chance));
-  }
-
-  /** A client's own address changes, and it knows. */
-  #rebind(client: Party): void {
-    this.#moves++;
-    client.process.move(this.#address());
-    client.command((now) => {
-      for (const session of client.endpoint.sessions()) session.rebind(now);
-    });
+    }
   }
 
   #becomeKind(): void {
-    this.#rough = false;
+    this.#fate.end();
     if (this.#attacker !== undefined) this.#attacker.active = false;
     for (const pipe of this.#pipes) {
       pipe.manner = kind(pipe.manner);
@@ -269,6 +284,23 @@ class Play {
 
   #unrest(): string {
     return this.#dials.flatMap((dial) => dial.unrest).join('; ');
+  }
+
+  /** After the server has died, each client can still speak to it. */
+  #dialAgain(): void {
+    const chance = this.#chance.fork();
+    const dials: Dial[] = [];
+    for (const client of this.#clients) {
+      if (!this.#foreigners.has(client)) client.command((now) => dials.push(this.#dial(client, now, true)));
+    }
+    for (let act = 1; act <= 10; act++)
+      this.scheduler.after(act * 100, () => {
+        for (const dial of dials) dial.act(chance);
+      });
+    this.scheduler.run(this.scheduler.now + 2000);
+    for (const dial of dials) dial.finish();
+    this.#comeToRest();
+    this.#again = dials.length;
   }
 
   /** A server learns where a client is that has moved only when it hears from there. */
@@ -306,6 +338,8 @@ class Play {
   }
 
   #totals(): UdpackRun {
+    const fate = this.#fate;
+    const server = this.#server;
     const sum = (what: (dial: Dial) => number): number => this.#dials.reduce((total, dial) => total + what(dial), 0);
     return {
       seed: this.#seed,
@@ -316,10 +350,23 @@ class Play {
       opened: sum((dial) => Number(dial.client.open)),
       died: sum((dial) => Number(dial.died)),
       closed: sum((dial) => Number(dial.asked)),
-      moves: this.#moves,
+      moves: fate.moves,
+      rebound: fate.rebound,
+      unspared: fate.unspared,
+      followed: server.followed,
       lost: this.#pipes.reduce((total, pipe) => total + pipe.lost, 0),
       injected: this.#attacker?.injected ?? 0,
       keyUpdates: sum((dial) => dial.client.session.stats.keyUpdates),
+      pauses: fate.pauses,
+      leaps: fate.leaps,
+      restarts: fate.restarts,
+      resets: sum(({ fault }) => Number(fault === 'stateless-reset')),
+      again: this.#again,
+      goaways: sum((dial) => dial.client.conversation.goaways),
+      foreign: sum(({ fault }) => Number(fault === 'version')),
+      refused: sum(({ fault }) => Number(fault === 'token-refused')),
+      worn: sum(({ fault }) => Number(fault === 'forgery-limit')),
+      retries: server.retries + server.endpoint.stats.retries,
     };
   }
 }

@@ -12,6 +12,18 @@ export interface Machine {
   readonly destination: Address;
 }
 
+/** Looks on while a machine runs. */
+export interface ProcessWatch {
+  /** Around `tick`. */
+  ticking(): void;
+  ticked(): void;
+  /** Around each datagram that leaves. */
+  leaving(): void;
+  left(length: number, now: Instant): void;
+  /** After each turn. */
+  rested(now: Instant): void;
+}
+
 export interface ProcessOptions {
   /** How late timers are at most, in ms. */
   readonly late: number;
@@ -20,11 +32,7 @@ export interface ProcessOptions {
   readonly chance: Chance;
   /** Takes the machine's events; true when there were any. */
   readonly events: () => boolean;
-  /** Around each datagram that leaves. */
-  readonly before?: (now: Instant) => void;
-  readonly after?: (length: number, to: Address, now: Instant) => void;
-  /** After each turn. */
-  readonly rested?: (now: Instant) => void;
+  readonly watch?: ProcessWatch;
   readonly fail: (what: string) => void;
 }
 
@@ -39,13 +47,14 @@ export class Process implements Host {
   readonly name: string;
   address: Address;
   readonly #network: Network;
-  readonly #machine: Machine;
+  #machine: Machine;
   readonly #options: ProcessOptions;
   readonly #out = new Uint8Array(DATAGRAM_MOST);
   #inbox: { readonly bytes: Uint8Array; readonly from: Address }[] = [];
   #inboxBytes = 0;
   #ahead = 0;
   #stoppedUntil: Instant = 0;
+  #deadUntil: Instant = 0;
   #turnAt: Instant | undefined;
   #timerAt: Instant | undefined;
   #turns = 0;
@@ -70,8 +79,13 @@ export class Process implements Host {
     return this.#network.scheduler.now < this.#stoppedUntil;
   }
 
+  /** It has died, and is not started again yet. */
+  get dead(): boolean {
+    return this.#network.scheduler.now < this.#deadUntil;
+  }
+
   receive(bytes: Uint8Array, from: Address): void {
-    if (this.#inboxBytes + bytes.length > this.#options.inbox) return;
+    if (this.dead || this.#inboxBytes + bytes.length > this.#options.inbox) return;
     this.#inboxBytes += bytes.length;
     this.#inbox.push({ bytes, from });
     this.wake();
@@ -90,6 +104,18 @@ export class Process implements Host {
   stop(ms: number): void {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#network.scheduler.now + ms);
     this.#turnAt = undefined;
+    this.wake();
+  }
+
+  /** It dies, and what waits with it. After so many ms another machine runs in its place. */
+  restart(machine: Machine, ms: number): void {
+    this.#machine = machine;
+    this.#inbox = [];
+    this.#inboxBytes = 0;
+    this.#timerAt = undefined;
+    this.#turnAt = undefined;
+    this.#deadUntil = this.#network.scheduler.now + ms;
+    this.#stoppedUntil = this.#deadUntil;
     this.wake();
   }
 
@@ -121,7 +147,7 @@ export class Process implements Host {
     this.#inboxBytes = 0;
     for (const { bytes, from } of inbox) this.#machine.receive(bytes, from, now);
     const due = (this.#machine.deadline ?? Infinity) <= now;
-    if (due) this.#machine.tick(now);
+    if (due) this.#tick(now);
     let busy = this.#transmit(now);
     while (this.#options.events()) {
       busy = true;
@@ -131,19 +157,27 @@ export class Process implements Host {
     this.#idle = again ? this.#idle + 1 : 0;
     if (this.#idle > IDLE_MOST)
       this.#options.fail(`${this.name}: timers without an end at ${now}, deadline ${this.#machine.deadline}`);
-    this.#options.rested?.(now);
+    this.#options.watch?.rested(now);
     this.#arm();
+  }
+
+  #tick(now: Instant): void {
+    const { watch } = this.#options;
+    watch?.ticking();
+    this.#machine.tick(now);
+    watch?.ticked();
   }
 
   #transmit(now: Instant): boolean {
     const machine = this.#machine;
+    const { watch } = this.#options;
     for (let count = 0; ; count++) {
       if (count > LEAVING_MOST) this.#options.fail(`${this.name}: datagrams without an end`);
-      this.#options.before?.(now);
+      watch?.leaving();
       const length = machine.transmit(this.#out, now);
       if (length === 0) return count > 0;
       const to = machine.destination;
-      this.#options.after?.(length, to, now);
+      watch?.left(length, now);
       this.#network.send(this, to, this.#out.subarray(0, length));
     }
   }

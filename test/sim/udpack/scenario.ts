@@ -1,4 +1,10 @@
-import type { ControllerName, KeyLimits, UdpackLimits, UdpackTimes } from '../../../src/udpack/index.ts';
+import {
+  type ControllerName,
+  type KeyLimits,
+  UDPACK_LIMITS,
+  type UdpackLimits,
+  type UdpackTimes,
+} from '../../../src/udpack/index.ts';
 import type { Chance } from './chance.ts';
 import { KIND, type Manner } from './network.ts';
 import type { Manners } from './talker.ts';
@@ -18,11 +24,13 @@ export interface Scenario {
   /** Between two strokes of fate, on average, in ms; Infinity: there are none. */
   readonly strokes: number;
   readonly attacker: boolean;
+  /** How often the server's process dies and is started again. */
+  readonly restarts: number;
+  /** Whether there is a client of another version, too. */
+  readonly foreign: boolean;
   readonly late: number;
   readonly inbox: number;
   readonly server: PartySettings;
-  /** Whether windows and sizes are looked at around each datagram, which takes longer than the datagram. */
-  readonly close: boolean;
 }
 
 export interface PartySettings {
@@ -36,9 +44,15 @@ export interface PartySettings {
 /** What the server does with a token. */
 export type Verdict = 'good' | 'late' | 'bad' | 'silent';
 
+/** Whether a server with these settings takes a token of this length at all. */
+export function takesToken({ limits }: PartySettings, length: number): boolean {
+  return length <= (limits.tokenBytes ?? UDPACK_LIMITS.tokenBytes);
+}
+
 export function scenarioOf(chance: Chance): Scenario {
   const weather = chance.pick<Weather>(['calm', 'fair', 'fair', 'rough']);
   const calm = weather === 'calm';
+  const attacker = chance.often(0.2);
   return {
     weather,
     realCrypto: chance.often(0.05),
@@ -46,20 +60,25 @@ export function scenarioOf(chance: Chance): Scenario {
     trouble: chance.pick([500, 2000, 6000, 20_000]),
     pace: chance.pick([10, 50, 300]),
     strokes: calm ? Infinity : chance.pick([400, 2000, 8000]),
-    attacker: chance.often(0.2),
+    attacker,
+    restarts: chance.pick([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
+    foreign: chance.often(0.06),
     late: chance.pick([0, 1, 2, 16]),
     inbox: chance.pick([65_536, 1_000_000]),
-    server: settingsOf(chance),
-    close: chance.often(0.2),
+    server: settingsOf(chance, attacker),
   };
 }
 
-export function settingsOf(chance: Chance): PartySettings {
+/** @param attacked Whether somebody forges datagrams: then it may get too much for a key. */
+export function settingsOf(chance: Chance, attacked: boolean): PartySettings {
   return {
     congestion: chance.pick<ControllerName>(['bbr', 'cubic', 'newreno']),
     limits: limitsOf(chance),
     times: timesOf(chance),
-    keyLimits: chance.often(0.2) ? { bytes: chance.pick([3000, 20_000, 200_000]) } : {},
+    keyLimits: {
+      ...(chance.often(0.2) && { bytes: chance.pick([3000, 20_000, 200_000]) }),
+      ...(attacked && chance.often(0.2) && { forgeries: chance.pick([1, 5, 30]) }),
+    },
     datagramSize: chance.pick([1200, 1300, 1452, 1452, 1452, 8900]),
   };
 }
@@ -77,13 +96,15 @@ function limitsOf(chance: Chance): Partial<UdpackLimits> {
     assemblyBytes: chance.pick([10_000, 200_000, 1_000_000]),
     backlogBytes: chance.pick([2000, 50_000, 1_000_000]),
     datagramBytes: chance.pick([3000, 65_536]),
+    tokenBytes: chance.pick([40, 1024, 1024, 1024]),
+    halfOpenFree: chance.pick([0, 1, 100]),
   };
 }
 
 function timesOf(chance: Chance): Partial<UdpackTimes> {
   if (chance.often(0.5)) return {};
   return {
-    idle: chance.pick([10_000, 30_000, 60_000]),
+    idle: chance.pick([10_000, 30_000, 60_000, 600_000, 0]),
     keepalive: chance.pick([2000, 5000, 10_000]),
     ackDelay: chance.pick([0, 5, 20, 100]),
     keyUpdate: chance.pick([500, 5000, 600_000]),
@@ -141,6 +162,7 @@ export function mannersOf(chance: Chance, window: number): Manners {
     heeds: chance.often(0.8),
     bytes: chance.pick([0, 0.3, 1]),
     keys: chance.pick([0, 0.1, 1]),
+    leaving: chance.pick([0, 0, 0, 0.02]),
   };
 }
 

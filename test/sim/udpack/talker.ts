@@ -25,6 +25,16 @@ export interface Manners {
   readonly bytes: number;
   /** How often the next key is used. */
   readonly keys: number;
+  /** How often a side says that it is to close soon. */
+  readonly leaving: number;
+}
+
+type Role = 'client' | 'server';
+const ROLES: readonly Role[] = ['client', 'server'];
+
+interface Goaway {
+  readonly code: number;
+  readonly reason: string;
 }
 
 /** What both sides of a session know of what is said. */
@@ -34,6 +44,8 @@ export class Conversation {
   readonly #ledgers = new Map<string, Ledger>();
   readonly #datagrams = { client: 0, server: 0 };
   readonly #came = { client: new Set<number>(), server: new Set<number>() };
+  readonly #goaways: Partial<Record<Role, Goaway>> = {};
+  readonly #heard: Record<Role, boolean> = { client: false, server: false };
   readonly #fail: (what: string) => void;
 
   constructor(name: string, manners: Manners, fail: (what: string) => void) {
@@ -74,6 +86,27 @@ export class Conversation {
     if (!isContent(bytes.subarray(4), number & 0xffff, bytes.length - 4)) this.#fail(`datagram ${number} came changed`);
   }
 
+  /** A side says GOAWAY; what it says later is not told. */
+  goaway(by: Role, goaway: Goaway): void {
+    this.#goaways[by] ??= goaway;
+  }
+
+  onGoaway(by: Role, { code, reason }: Goaway): void {
+    const said = this.#goaways[by];
+    if (said?.code !== code || said.reason !== reason) this.#fail(`${by} said GOAWAY ${code} ${reason}, or did it`);
+    if (this.#heard[by]) this.#fail(`GOAWAY ${code} of ${by} was told twice`);
+    this.#heard[by] = true;
+  }
+
+  /** What was said of leaving, and not heard yet. */
+  get unheard(): number {
+    return ROLES.filter((role) => this.#goaways[role] !== undefined && !this.#heard[role]).length;
+  }
+
+  get goaways(): number {
+    return ROLES.filter((role) => this.#heard[role]).length;
+  }
+
   get handed(): number {
     return this.#sum((ledger) => ledger.handed);
   }
@@ -109,8 +142,10 @@ export class Talker {
   closed: SessionClosed | undefined;
   open = false;
   goaway = false;
-  readonly #role: 'client' | 'server';
-  readonly #other: 'client' | 'server';
+  /** Its process has died. */
+  crashed = false;
+  readonly #role: Role;
+  readonly #other: Role;
   readonly #chance: Chance;
   readonly #streams = new Map<number, Own>();
   readonly #pings = new Set<number>();
@@ -139,13 +174,19 @@ export class Talker {
   }
 
   get resting(): boolean {
-    return this.closed !== undefined || (this.#streams.size === 0 && this.#pings.size === 0);
+    return this.crashed || this.closed !== undefined || (this.#streams.size === 0 && this.#pings.size === 0);
+  }
+
+  /** Whether it has a session that it may do something with. */
+  get #alive(): boolean {
+    return !this.crashed && this.closed === undefined && this.session.state !== 'closing' && !this.session.ended;
   }
 
   /** Says or does something. */
   act(now: Instant): void {
-    if (this.#finishing || this.closed !== undefined || this.session.state === 'closing' || this.session.ended) return;
-    const { rude, keys } = this.conversation.manners;
+    if (this.#finishing || !this.#alive) return;
+    const { rude, keys, leaving } = this.conversation.manners;
+    if (leaving > 0 && this.open && this.#chance.often(leaving)) this.#leave();
     const dice = this.#chance.unit();
     if (dice < 0.2) this.#openOne();
     else if (dice < 0.65) this.#write(now);
@@ -162,8 +203,16 @@ export class Talker {
     this.#pings.add(this.session.ping(now));
   }
 
+  /** Its process dies. */
+  crash(): void {
+    if (this.closed !== undefined) return;
+    this.crashed = true;
+    this.open = false;
+  }
+
   /** Reads all, ends all; what the peer still opens is ended at once. */
   finish(): void {
+    if (this.crashed) return;
     this.#finishing = true;
     for (const own of this.#streams.values()) this.#finishOne(own);
   }
@@ -177,6 +226,7 @@ export class Talker {
         return;
       case 'goaway':
         this.goaway = true;
+        this.conversation.onGoaway(this.#other, event);
         return;
       case 'pong':
         if (!this.#pings.delete(event.token)) this.#wrong(`pong ${event.token} has no ping`);
@@ -324,6 +374,13 @@ export class Talker {
       else if (dice < 0.7) this.#reset(own);
       else this.#stop(own);
     });
+  }
+
+  /** What is open goes on. */
+  #leave(): void {
+    const goaway = { code: this.#chance.below(100_000), reason: this.#chance.pick(['', 'soon', 'ä'.repeat(128)]) };
+    this.conversation.goaway(this.#role, goaway);
+    this.session.goaway(goaway.code, goaway.reason);
   }
 
   #someone(run: (own: Own) => void): void {

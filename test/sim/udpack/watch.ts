@@ -10,8 +10,8 @@ interface Before {
   readonly datagramSize: number;
 }
 
-/** What a datagram may be over the window by: a controller counts whole datagrams. */
-const DATAGRAMS_OVER = 1;
+/** Datagrams that may leave at a probe time-out though the window is full (RFC 9002 6.2.4). */
+const PROBES = 2;
 
 /** Watches an endpoint from outside while it runs: windows, sizes of datagrams, memory. */
 export class Watch {
@@ -20,32 +20,45 @@ export class Watch {
   readonly #endpoint: Endpoint;
   readonly #witness: Witness;
   readonly #limits: UdpackLimits;
+  readonly #forgeries: number;
   readonly #fail: (what: string) => void;
   #before: Before[] = [];
   #turns = 0;
-  /** By session: probe time-outs in a row, and in all, and datagrams that left though the window was full. */
-  readonly #counts = new WeakMap<Session, { row: number; probes: number; over: number }>();
+  /** Probe time-outs in a row, before timers ran. */
+  readonly #timeouts = new Map<Session, number>();
+  /** Datagrams that may still leave though the window is full. */
+  readonly #excused = new WeakMap<Session, number>();
 
   constructor(endpoint: Endpoint, witness: Witness, settings: PartySettings, fail: (what: string) => void) {
     this.#endpoint = endpoint;
     this.#witness = witness;
     this.#limits = { ...UDPACK_LIMITS, ...settings.limits };
+    this.#forgeries = settings.keyLimits.forgeries ?? Infinity;
     this.#fail = fail;
   }
 
-  before(): void {
+  /** Timers are to run: only they make probes due, and an ack in the same turn may have set their count back. */
+  ticking(): void {
+    this.#timeouts.clear();
+    for (const session of this.#endpoint.sessions()) this.#timeouts.set(session, session.stats.probeTimeouts);
+  }
+
+  ticked(): void {
+    for (const [session, before] of this.#timeouts) {
+      if (session.stats.probeTimeouts > before) this.#excused.set(session, (this.#excused.get(session) ?? 0) + PROBES);
+    }
+  }
+
+  /** A datagram may leave now. */
+  leaving(): void {
     this.#before = [];
     for (const session of this.#endpoint.sessions()) {
-      const { inFlight, window, datagramSize, probeTimeouts } = session.stats;
-      const counts = this.#counts.get(session) ?? { row: 0, probes: 0, over: 0 };
-      this.#counts.set(session, counts);
-      counts.probes += Math.max(0, probeTimeouts - counts.row);
-      counts.row = probeTimeouts;
+      const { inFlight, window, datagramSize } = session.stats;
       this.#before.push({ session, inFlight, window, datagramSize });
     }
   }
 
-  after(length: number, now: Instant): void {
+  left(length: number, now: Instant): void {
     for (const before of this.#before) {
       const { inFlight } = before.session.stats;
       if (inFlight <= before.inFlight) continue;
@@ -63,15 +76,13 @@ export class Watch {
 
   #left(before: Before, inFlight: number, length: number, now: Instant): void {
     const { session, window, datagramSize } = before;
-    const probe = this.#isProbe();
-    if (length > datagramSize && !probe)
-      this.#fail(`a datagram of ${length} bytes at ${now}, where ${datagramSize} may pass`);
-    if (probe || inFlight <= window + DATAGRAMS_OVER * datagramSize) return;
-    const counts = this.#counts.get(session);
-    if (counts === undefined || ++counts.over <= 2 * counts.probes) return;
-    this.#fail(
-      `${inFlight} bytes in flight at ${now}, the window is ${window}, and there were ${counts.probes} time-outs`,
-    );
+    if (length <= datagramSize && inFlight <= window) return;
+    if (this.#isProbe()) return;
+    if (length > datagramSize) this.#fail(`a datagram of ${length} bytes at ${now}, where ${datagramSize} may pass`);
+    const excused = this.#excused.get(session) ?? 0;
+    if (excused === 0)
+      this.#fail(`${inFlight} bytes in flight at ${now}, the window is ${window}, and no probe was due`);
+    this.#excused.set(session, excused - 1);
   }
 
   /** Whether what was sealed last is a PING and padding: a probe of the path's size. */
@@ -86,6 +97,9 @@ export class Watch {
   }
 
   #memory(session: Session, now: Instant): void {
+    const { datagramsForged, keyUpdates, state } = session.stats;
+    if (keyUpdates === 0 && datagramsForged >= this.#forgeries && state === 'open')
+      this.#fail(`open at ${now} though ${datagramsForged} datagrams were forged`);
     const { assembly, waiting, datagrams, streams } = session.streams.memory();
     const limits = this.#limits;
     // One step of growth, and the longest packet, which is always let in.
