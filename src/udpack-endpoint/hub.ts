@@ -51,7 +51,7 @@ interface Entry {
 }
 
 /** A tracer for each session, by the names that tell them apart. */
-function traceTo(qlog: Qlog | undefined): ((session: Session) => Trace) | undefined {
+function traceTo(qlog: Qlog | undefined): (() => Trace) | undefined {
   if (qlog === undefined) return undefined;
   let sessions = 0;
   return () => {

@@ -126,6 +126,55 @@ describe('a session', () => {
   });
 });
 
+describe('a trace', () => {
+  test('tells of each datagram that is sealed, opened or lost, of keys, figures, states, the path and the end', () => {
+    const told: { name: string; data: Readonly<Record<string, unknown>>; now: number }[][] = [];
+    const trace = () => {
+      const events: (typeof told)[number] = [];
+      told.push(events);
+      return (name: string, data: Readonly<Record<string, unknown>>, now: number) =>
+        void events.push({ name, data, now });
+    };
+    const pair = new Pair({ trace, keyLimits: { bytes: 200_000 } });
+    pair.drop = (_, count) => count % 50 === 49;
+    const stream = pair.session.streams.open('packets');
+    pair.session.streams.write(stream, new Uint8Array(500_000), {}, 0);
+    pair.run(() => pair.events('packet').length === 1);
+    pair.clientAddress = { address: '10.0.0.9', port: 9 };
+    pair.session.streams.write(stream, Uint8Array.of(1), {}, pair.now);
+    pair.run(() => pair.events('packet').length === 2 && pair.events('moved').length === 1);
+    const { datagramsSent, datagramsReceived, datagramsLost, keyUpdates } = pair.session.stats;
+    pair.session.close(7, '', pair.now);
+    pair.run(() => pair.server.stats.sessions + pair.client.stats.sessions === 0);
+
+    const [client = [], server = []] = told;
+    const count = (name: string): number => client.filter((event) => event.name === name).length;
+    // INIT is not among them, and CLOSE neither.
+    expect(count('transport:packet_sent')).toBe(datagramsSent - 1);
+    expect(count('transport:packet_received')).toBeGreaterThanOrEqual(datagramsReceived);
+    expect(count('recovery:packet_lost')).toBe(datagramsLost);
+    expect(datagramsLost).toBeGreaterThan(0);
+    expect(count('security:key_updated')).toBe(keyUpdates);
+    expect(keyUpdates).toBeGreaterThan(0);
+    expect(count('recovery:metrics_updated')).toBeGreaterThan(10);
+    const states = client.flatMap(({ name, data }) => (name.endsWith('state_updated') ? [data['new']] : []));
+    expect(states).toEqual(['authenticating', 'open', 'closing']);
+    expect(server).toContainEqual(
+      expect.objectContaining({
+        data: { path_remote: { ip: '10.0.0.9', port: 9 } },
+        name: 'connectivity:path_assigned',
+      }),
+    );
+    expect(client.find(({ name }) => name === 'connectivity:connection_closed')).toMatchObject({
+      data: { owner: 'local', application_code: 7 },
+    });
+    for (const events of told) {
+      const times = events.map(({ now }) => now);
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+    }
+  });
+});
+
 describe('an address that is forged', () => {
   test('loses its rate to the forger, and gets in with a cookie, which has a rate of its own', () => {
     const pair = new Pair({ limits: { handshakeRate: 1, handshakeBurst: 2 } });

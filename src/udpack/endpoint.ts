@@ -35,7 +35,8 @@ export interface EndpointOptions {
   readonly congestion?: ControllerName | undefined;
   /** The longest datagram that the interface can send and our buffers take, in bytes of UDP payload. Default 1452. */
   readonly datagramSize?: number | undefined;
-  readonly trace?: ((session: Session) => Trace | undefined) | undefined;
+  /** Makes who hears of what happens in a session, one for each. */
+  readonly trace?: (() => Trace) | undefined;
 }
 
 /** What an endpoint has done, in all. */
@@ -206,6 +207,7 @@ export class Endpoint {
       keyLimits: { ...KEY_LIMITS, age: this.#times.keyUpdate, ...keyLimits },
       congestion,
       datagramSize,
+      trace: this.#options.trace?.(),
     };
   }
 

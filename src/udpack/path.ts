@@ -6,6 +6,8 @@ import type { RemoteId } from './ids.ts';
 import { MtuSearch } from './mtu.ts';
 import { type Outcome, Recovery } from './recovery/recovery.ts';
 import type { SentDatagram } from './recovery/sent-datagram.ts';
+import type { Trace } from './session-types.ts';
+import { traceLost } from './tracing.ts';
 
 /** Unanswered probe time-outs after which longer datagrams are suspected. */
 const SILENT_TIMEOUTS = 3;
@@ -27,6 +29,8 @@ export interface PathInit {
   readonly ackDelay: number;
   /** Whether the peer has shown that it receives what is sent to this address. */
   readonly proved: boolean;
+  /** Hears of losses. */
+  readonly trace?: Trace | undefined;
 }
 
 /** One way to the peer: an address, an id of the peer's to send to, and what is known of the network between. */
@@ -49,6 +53,7 @@ export class Path {
   probes = 0;
 
   readonly #pacer: Pacer;
+  readonly #trace: Trace | undefined;
 
   constructor(init: PathInit) {
     this.address = init.address;
@@ -58,6 +63,7 @@ export class Path {
     this.mtu = new MtuSearch(init.datagramSize);
     this.space = { remote: init.remote, base: 0 };
     this.#pacer = new Pacer(init.controller);
+    this.#trace = init.trace;
   }
 
   /** From now on datagrams go to another id of the peer's, in its own number space. */
@@ -168,6 +174,7 @@ export class Path {
 
   /** Whether the loss may be congestion's. */
   #gone(datagram: SentDatagram, now: Instant): boolean {
+    if (this.#trace !== undefined) traceLost(this.#trace, this, datagram, now);
     if (datagram.probe) {
       this.mtu.onProbeLost(datagram.size);
       return false;

@@ -21,11 +21,19 @@ export interface SessionPathsInit {
 
 /** The ways to a session's peer, the first of which is known. */
 export function makePaths(session: Session, { options, control, peer, address, remote }: SessionPathsInit): Paths {
-  const { host, crypto, congestion } = options;
+  const { host, crypto, congestion, trace } = options;
   const datagramSize = Math.min(options.datagramSize, peer.datagramSize);
   const makePath = (to: Address, id: RemoteId): Path => {
     const controller = createController(congestion, { datagramSize: MTU_LEAST, random: () => unit(crypto) });
-    return new Path({ address: to, remote: id, controller, datagramSize, ackDelay: peer.ackDelay, proved: false });
+    return new Path({
+      address: to,
+      remote: id,
+      controller,
+      datagramSize,
+      ackDelay: peer.ackDelay,
+      proved: false,
+      trace,
+    });
   };
   return new Paths({
     crypto,

@@ -25,6 +25,7 @@ import {
   type SessionStats,
 } from './session-types.ts';
 import { Streams } from './streams/index.ts';
+import { Tracing } from './tracing.ts';
 
 /** Keys of a phase that is over are kept for so many probe time-outs (RFC 9001 6.5). */
 const RETIRED_KEYS_FOR = 3;
@@ -56,7 +57,8 @@ export class Session {
   readonly #reader = new FrameReader();
   readonly #builder: DatagramBuilder;
   readonly #liveness: Liveness;
-  readonly #counts = { received: 0, bytesReceived: 0, forged: 0, repeated: 0 };
+  readonly #tracing: Tracing | undefined;
+  readonly #counts = { datagramsReceived: 0, bytesReceived: 0, datagramsForged: 0, datagramsRepeated: 0 };
   #events: SessionEvent[] = [];
   #state: SessionState = 'handshaking';
   #address: Address;
@@ -99,6 +101,7 @@ export class Session {
     const { host, limits, times, crypto } = options;
     this.role = role;
     this.#options = options;
+    this.#tracing = options.trace && new Tracing(options.trace);
     this.#address = peer;
     this.#handshakeUntil = now + times.handshakeWait;
     this.#liveness = new Liveness(times.keepalive, now);
@@ -125,7 +128,7 @@ export class Session {
 
   /** Whether the peer has shown that it gets what is sent to its address. */
   get proved(): boolean {
-    return this.role === 'client' ? this.#wire !== undefined : this.#counts.received > 0;
+    return this.role === 'client' ? this.#wire !== undefined : this.#counts.datagramsReceived > 0;
   }
 
   /** Where the datagram goes that `transmit` wrote last, and where the peer is. */
@@ -151,7 +154,7 @@ export class Session {
     const space = this.#acks.space(sequence);
     const number = readNumber(datagram, space.largest);
     if (number < 0 || space.repeated(number)) {
-      this.#counts.repeated++;
+      this.#counts.datagramsRepeated++;
       return;
     }
     const retire = this.#probeTimeout(wire) * RETIRED_KEYS_FOR;
@@ -161,6 +164,7 @@ export class Session {
       return;
     }
     space.note(number, now);
+    this.#tracing?.received(this, number, sequence, datagram.length, now);
     this.#onHeard(wire, datagram.length, now);
     const fault = this.#read(wire, frames, from, sequence, now);
     if (fault !== undefined) this.#end(endingOf(fault), 'self', now);
@@ -248,6 +252,7 @@ export class Session {
       this.streams.rtt = recovery.trips.smoothed;
       this.streams.room = mtu.size - SEALED_OVERHEAD;
       const length = this.#builder.next(out, wire.paths, wire.protection, now);
+      if (length > 0) this.#tracing?.sent(this, wire.paths.current, wire.protection, length, now);
       if (length > 0 && this.#builder.asked) this.#liveness.onAsked(now);
       return length;
     }
@@ -320,15 +325,11 @@ export class Session {
   }
 
   get stats(): SessionStats {
-    return Object.assign(pathStats(this.#wire?.paths.current, this.#address), {
+    return Object.assign(pathStats(this.#wire?.paths.current, this.#address), this.#counts, {
       state: this.#state,
       congestion: this.#options.congestion,
       datagramsSent: this.#builder.datagrams + (this.#dialling?.sent ?? 0),
-      datagramsReceived: this.#counts.received,
       bytesSent: this.#builder.bytes,
-      bytesReceived: this.#counts.bytesReceived,
-      datagramsForged: this.#counts.forged,
-      datagramsRepeated: this.#counts.repeated,
       migrations: this.#wire?.paths.migrations ?? 0,
       keyUpdates: this.#wire?.protection.sendPhase ?? 0,
     });
@@ -419,17 +420,17 @@ export class Session {
   }
 
   #onHeard({ paths, peer }: Wire, size: number, now: Instant): void {
-    this.#counts.received++;
+    this.#counts.datagramsReceived++;
     this.#counts.bytesReceived += size;
     this.#liveness.onHeard(now);
-    if (this.role === 'client' || this.#counts.received > 1) return;
+    if (this.role === 'client' || this.#counts.datagramsReceived > 1) return;
     // Whoever seals a datagram has got the RESPONSE where it was sent to.
     paths.current.proved = true;
     paths.supply(peer.ids);
   }
 
   #onForged({ paths, protection }: Wire, datagram: Uint8Array, now: Instant): void {
-    this.#counts.forged++;
+    this.#counts.datagramsForged++;
     const token = paths.current.space.remote.resetToken;
     if (token !== undefined && this.#options.crypto.equal(resetTokenOf(datagram), token)) this.onStatelessReset(now);
     else if (protection.worn) this.#end(endingOf('forgery-limit'), 'self', now);
@@ -438,7 +439,7 @@ export class Session {
   #onWay({ paths }: Wire, from: Address, size: number, sequence: number, number: number, now: Instant): void {
     if (!paths.onDatagram(from, size, sequence, number, this.#reader.moved, now)) return;
     this.#tell({ type: 'moved', address: from });
-    this.#options.trace?.('migrated', { address: from.address, port: from.port }, now);
+    this.#tracing?.moved(from, now);
   }
 
   #tickWire(wire: Wire, now: Instant): void {
@@ -479,7 +480,7 @@ export class Session {
     this.#state = 'closing';
     this.#control.clear();
     this.#tell(closedEvent(ending, by));
-    this.#options.trace?.('closed', { by, code: ending.code, fault: faultOf(ending) }, now);
+    this.#tracing?.closed(by, ending.code, faultOf(ending), now);
     this.#settle(now);
   }
 
