@@ -3,10 +3,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runUdpack } from './play.ts';
+import { ProofRecord } from './proof-record.ts';
 
-/** Seeds that a process takes at once. */
+/** Seeds that a process takes at once, and seeds after which it is told, and written down, how far all are good. */
 const CHUNK = 50;
-const USAGE = 'usage: proof:udpack -- --from N --to M | --seed N [--trace], with whole numbers, N below M';
+const TOLD = 1000;
+const USAGE =
+  'usage: proof:udpack -- --from N --to M [--jobs N] [--out FILE] | --seed N [--trace], with whole numbers, N below M';
 
 interface Chunk {
   readonly from: number;
@@ -16,6 +19,7 @@ interface Chunk {
 /** What a process says of its chunk: sums, or the first seed that failed. */
 interface Outcome extends Chunk {
   readonly totals: Record<string, number>;
+  readonly cpuMs: number;
   readonly failed: number | undefined;
   readonly error: string;
 }
@@ -24,26 +28,30 @@ const { values } = parseArgs({
   options: {
     from: { type: 'string' },
     to: { type: 'string' },
+    jobs: { type: 'string' },
+    out: { type: 'string' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
     child: { type: 'boolean', default: false },
   },
 });
 
-if (values.child) process.on('message', (chunk: Chunk) => process.send?.(play(chunk)));
-else if (values.seed === undefined) await proveRange(Number(values.from ?? 0), Number(values.to ?? 10_000));
-else replay(Number(values.seed), values.trace);
-
 function play({ from, to }: Chunk): Outcome {
   const totals: Record<string, number> = {};
-  for (let seed = from; seed < to; seed++) {
+  const start = process.cpuUsage();
+  let failed: number | undefined;
+  let error = '';
+  for (let seed = from; seed < to && failed === undefined; seed++) {
     try {
-      for (const [key, value] of Object.entries(runUdpack(seed))) totals[key] = (totals[key] ?? 0) + value;
-    } catch (error) {
-      return { from, to, totals, failed: seed, error: error instanceof Error ? (error.stack ?? '') : String(error) };
+      const { seed: _, ...run } = runUdpack(seed);
+      for (const [key, value] of Object.entries(run)) totals[key] = (totals[key] ?? 0) + value;
+    } catch (thrown) {
+      failed = seed;
+      error = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown);
     }
   }
-  return { from, to, totals, failed: undefined, error: '' };
+  const { user, system } = process.cpuUsage(start);
+  return { from, to, totals, cpuMs: (user + system) / 1000, failed, error };
 }
 
 function replay(seed: number, trace: boolean): void {
@@ -55,41 +63,71 @@ function replay(seed: number, trace: boolean): void {
   }
 }
 
-/** Shares the seeds among as many processes as there are cores, and says how far all of them are good. */
+/** Shares the seeds among processes, as many as there are cores unless told otherwise, and says how far all of them are good. */
 async function proveRange(from: number, to: number): Promise<void> {
-  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to <= from) {
+  const jobs = Number(values.jobs ?? availableParallelism());
+  const whole = [from, to, jobs].every((value) => Number.isSafeInteger(value));
+  if (!whole || from < 0 || to <= from || jobs < 1) {
     console.error(USAGE);
     process.exitCode = 2;
     return;
   }
-  const totals: Record<string, number> = {};
-  const failures: number[] = [];
-  const done = new Set<number>();
+  const record = values.out === undefined ? undefined : new ProofRecord(values.out, from);
+  const progress = new Progress(from, to, record);
   let next = from;
-  let good = from;
-  const onOutcome = (outcome: Outcome): void => {
-    for (const [key, value] of Object.entries(outcome.totals)) totals[key] = (totals[key] ?? 0) + value;
-    done.add(outcome.from);
-    if (outcome.failed !== undefined) {
-      failures.push(outcome.failed);
-      console.error(outcome.error);
-      console.error(`failed: seed ${outcome.failed}. Replay: npm run proof:udpack -- --seed ${outcome.failed} --trace`);
-    }
-    while (failures.length === 0 && done.delete(good)) {
-      good = Math.min(to, good + CHUNK);
-      if (good % 1000 === 0) console.log(`good up to ${good - 1}; a run that is stopped goes on with --from ${good}`);
-    }
-  };
   const take = (): Chunk | undefined => {
-    if (next >= to || failures.length > 0) return undefined;
+    if (next >= to || progress.failed) return undefined;
     const chunk = { from: next, to: Math.min(to, next + CHUNK) };
     next = chunk.to;
     return chunk;
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, async () => work(take, onOutcome)));
-  delete totals['seed'];
-  if (failures.length > 0) process.exitCode = 1;
-  else console.log(`seeds ${from} to ${to - 1}: ${JSON.stringify(totals)}`);
+  await Promise.all(Array.from({ length: jobs }, async () => work(take, (outcome) => progress.on(outcome))));
+  record?.write();
+  if (progress.failed) process.exitCode = 1;
+  else console.log(`seeds ${from} to ${to - 1}: ${JSON.stringify(progress.totals)}`);
+}
+
+/** How far all seeds are good, though chunks end in any order. */
+class Progress {
+  readonly totals: Record<string, number> = {};
+  failed = false;
+  readonly #to: number;
+  readonly #record: ProofRecord | undefined;
+  readonly #done = new Map<number, Outcome>();
+  #good: number;
+
+  constructor(from: number, to: number, record: ProofRecord | undefined) {
+    this.#good = from;
+    this.#to = to;
+    this.#record = record;
+  }
+
+  on(outcome: Outcome): void {
+    const { failed, error } = outcome;
+    if (failed === undefined) this.#done.set(outcome.from, outcome);
+    else {
+      this.failed = true;
+      console.error(error);
+      console.error(`failed: seed ${failed}. Replay: npm run proof:udpack -- --seed ${failed} --trace`);
+    }
+    for (let next = this.#take(); next !== undefined; next = this.#take()) this.#onGood(next);
+  }
+
+  #take(): Outcome | undefined {
+    const outcome = this.#done.get(this.#good);
+    this.#done.delete(this.#good);
+    return outcome;
+  }
+
+  #onGood({ to, cpuMs, totals }: Outcome): void {
+    this.#good = to;
+    for (const [key, value] of Object.entries(totals)) this.totals[key] = (this.totals[key] ?? 0) + value;
+    this.#record?.add(to, cpuMs, totals);
+    if (to % TOLD !== 0) return;
+    this.#record?.write();
+    const more = to < this.#to ? `; a run that is stopped goes on with --from ${to}` : '';
+    console.log(`good up to ${to - 1}${more}`);
+  }
 }
 
 /** One process: plays chunks until there are none left. */
@@ -113,3 +151,7 @@ async function ask(child: ChildProcess, chunk: Chunk): Promise<Outcome> {
     child.send(chunk);
   });
 }
+
+if (values.child) process.on('message', (chunk: Chunk) => process.send?.(play(chunk)));
+else if (values.seed === undefined) await proveRange(Number(values.from ?? 0), Number(values.to ?? 10_000));
+else replay(Number(values.seed), values.trace);
