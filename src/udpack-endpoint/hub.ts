@@ -141,8 +141,12 @@ export class Hub {
       await bound.close();
       throw new HawserError('ERR_CLOSED', 'the endpoint was closed before its port was bound');
     }
-    this.#port = bound;
-    this.#start(bound);
+    try {
+      this.#start(bound);
+    } catch (error) {
+      await bound.close();
+      throw error;
+    }
   }
 
   #start(port: UdpPort): void {
@@ -154,6 +158,7 @@ export class Hub {
       { crypto: nodeCrypto, key, resetSecret, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },
       now(),
     );
+    this.#port = port;
     this.#endpoint = endpoint;
     this.#driver = new Driver(endpoint, port, datagramSize, {
       onEvents: (session) => this.#onEvents(session),

@@ -1,9 +1,11 @@
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { codeOf, Docks, KEYS, portOf, streamOf } from '../../test/support/udpack.ts';
 import { generateKeys } from './keys.ts';
 import { Qlog } from './qlog.ts';
 import { UDPack } from './udpack.ts';
@@ -105,4 +107,57 @@ test('a disk that fails ends nothing', async () => {
   qlog.event('transport:packet_sent', {}, 1, '1');
   await qlog.close();
   expect(writes).toBe(1);
+});
+
+test('no secret is in it: neither tokens, nor keys, nor what was said', async () => {
+  const own = new PassThrough({ highWaterMark: 2 ** 24 });
+  const token = 'a token that nobody else should see';
+  const said = 'words between two alone';
+  await using docks = new Docks();
+  const server = await docks.server({ qlog: own, authToken: (shown) => shown === token });
+  const client = await docks.client({ qlog: own, token });
+  const pair = await docks.join(server, client);
+  const { out, into } = await streamOf(pair);
+  into.resume();
+  await out.write(said);
+  pair.near.sendDatagram(said);
+  await codeOf(client.connect({ port: portOf(server), token: 'another that is wrong' }));
+  await pair.near.close(1, 'done');
+  const text = String(own.read());
+  expect(recordsOf(text).length).toBeGreaterThan(10);
+  const { d = '' } = createPrivateKey(KEYS.privateKey).export({ format: 'jwk' });
+  const secrets = [token, said, 'another that is wrong'].map((word) => Buffer.from(word));
+  for (const secret of [...secrets, Buffer.from(d, 'base64url')]) {
+    for (const form of ['utf8', 'hex', 'base64', 'base64url'] as const) {
+      expect(text).not.toContain(secret.toString(form).replace(/=+$/, ''));
+    }
+  }
+});
+
+test('bytes are written in hex, what is without end as null, and no text breaks a record', () => {
+  const own = new PassThrough();
+  const qlog = new Qlog(own, 'x', 1000);
+  qlog.event('seen', { id: Uint8Array.of(1, 0xff), rate: Number.POSITIVE_INFINITY, text: 'a\nb\u001e' }, 1500, '7');
+  const text = String(own.read());
+  expect(text.split('\n')).toHaveLength(3);
+  expect(recordsOf(text)[1]).toEqual({
+    time: 500,
+    group_id: '7',
+    name: 'seen',
+    data: { id: '01ff', rate: null, text: 'a\nb\u001e' },
+  });
+});
+
+test('a folder that can not be made: the endpoint says so, and takes no port', async () => {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await using docks = new Docks();
+  const first = await docks.server();
+  const port = portOf(first);
+  await first.close();
+  await expect(docks.make({ port, qlog: join(file, 'inside') }).ready()).rejects.toMatchObject({
+    code: 'ERR_FILE_UNWRITABLE',
+    message: expect.stringContaining('ENOTDIR'),
+  });
+  expect(portOf(await docks.server({ port }))).toBe(port);
 });

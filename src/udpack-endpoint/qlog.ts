@@ -1,6 +1,7 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
+import { HawserError } from '../core/index.ts';
 
 /** RFC 7464: each record begins with this and ends with a line feed. */
 const RECORD = '\u001e';
@@ -16,7 +17,10 @@ export class Qlog {
   #lost = 0;
   #failed = false;
 
-  /** @param to A folder, which is made if it isn't there, or a stream. */
+  /**
+   * @param to A folder, which is made if it isn't there, or a stream.
+   * @throws HawserError ERR_FILE_UNWRITABLE when there can't be such a folder.
+   */
   constructor(to: string | Writable, name: string, began: number) {
     this.#own = typeof to === 'string';
     this.#out = typeof to === 'string' ? fileIn(to, name) : to;
@@ -65,7 +69,12 @@ export class Qlog {
 const HELD = 4 * 1024 * 1024;
 
 function fileIn(folder: string, name: string): Writable {
-  mkdirSync(folder, { recursive: true });
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new HawserError('ERR_FILE_UNWRITABLE', `the folder for qlog can't be made: ${why}`, { cause });
+  }
   return createWriteStream(join(folder, `${name}.sqlog`), { highWaterMark: HELD });
 }
 

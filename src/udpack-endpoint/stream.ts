@@ -221,7 +221,8 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
         this.#finish(event.write, null);
         break;
       case 'dropped':
-        this.#finish(event.write, this.#writeFailure ?? new HawserError('ERR_TIMEOUT', 'given up before it arrived'));
+        // Why may be told behind it, in the same row of events.
+        queueMicrotask(() => this.#finish(event.write, this.#writeFailure ?? tooOld()));
         break;
       case 'skipped':
         this.#tell('skipped', event.count);
@@ -342,6 +343,10 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
 
 function reset(what: string, code: number): HawserError {
   return new HawserError('ERR_CHANNEL_RESET', `${what} (${code})`, { data: { code } });
+}
+
+function tooOld(): HawserError {
+  return new HawserError('ERR_TIMEOUT', 'given up before it arrived');
 }
 
 function refused(why: WriteRefusal, length: number): HawserError {

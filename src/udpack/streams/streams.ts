@@ -212,6 +212,8 @@ export class Streams implements FrameSource {
     this.#events.unshift(receive.kept);
     receive.kept.length = 0;
     this.#fault ??= receive.resume();
+    // What was held back is there to be polled.
+    this.#onWork();
     return this.#fault;
   }
 
