@@ -1,3 +1,4 @@
+import { KIND } from '../../../src/udpack/handshake/index.ts';
 import { type Flight, type Host, keyOf, type Observer } from './network.ts';
 
 interface Account {
@@ -13,12 +14,15 @@ interface Account {
 export class AmplificationWatch implements Observer {
   readonly #server: Host;
   readonly #fail: (what: string) => void;
+  /** Whether the server lets nobody in without a cookie. */
+  readonly #strict: boolean;
   readonly #accounts = new Map<string, Account>();
   /** Addresses at which a host heard the server: it may prove one from another. */
   readonly #heard = new Map<Host, Set<Account>>();
 
-  constructor(server: Host, fail: (what: string) => void) {
+  constructor(server: Host, strict: boolean, fail: (what: string) => void) {
     this.#server = server;
+    this.#strict = strict;
     this.#fail = fail;
   }
 
@@ -29,6 +33,8 @@ export class AmplificationWatch implements Observer {
     }
     const account = this.#account(keyOf(flight.to));
     account.sent += flight.bytes.length;
+    if (this.#strict && flight.bytes[0] === KIND.response && !account.proved)
+      this.#fail(`${keyOf(flight.to)} was let in, and has proved nothing`);
     if (account.proved || account.sent <= account.received) return;
     this.#fail(
       `${account.sent} bytes went to ${keyOf(flight.to)}, which sent ${account.received} and has proved nothing`,

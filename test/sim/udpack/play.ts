@@ -9,7 +9,17 @@ import { Fate } from './fate.ts';
 import { Foreign } from './foreign.ts';
 import { keyOf, Network, Pipe } from './network.ts';
 import { Party } from './party.ts';
-import { kind, mannerOf, mannersOf, type Scenario, scenarioOf, settingsOf, verdictOf, windowOf } from './scenario.ts';
+import {
+  kind,
+  mannerOf,
+  mannersOf,
+  type Scenario,
+  scenarioOf,
+  settingsOf,
+  takesToken,
+  verdictOf,
+  windowOf,
+} from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { Conversation, Talker } from './talker.ts';
 
@@ -92,7 +102,8 @@ class Play {
     this.#crypto = watched(this.scenario.realCrypto ? nodeCrypto : cheapCrypto, this.#chance.fork(), this.#witness);
     this.#key = this.#crypto.keyPair();
     this.#server = this.#party('server', SERVER, true);
-    this.network.observers.push(new AmplificationWatch(this.#server.process, (what) => this.fail(what)));
+    const strict = this.scenario.server.limits.halfOpenFree === 0;
+    this.network.observers.push(new AmplificationWatch(this.#server.process, strict, (what) => this.fail(what)));
     const { clients, foreign } = this.scenario;
     for (let client = 0; client < clients; client++) this.#addClient(client, false);
     if (foreign) this.#addClient(clients, true);
@@ -219,6 +230,7 @@ class Play {
   #onToken(session: Session, token: Uint8Array): void {
     const dial = this.#dials[new DataView(token.buffer, token.byteOffset).getUint32(0)];
     if (dial === undefined || Buffer.compare(token, dial.token) !== 0) this.fail('a token that nobody showed');
+    if (!takesToken(this.scenario.server, token.length)) this.fail(`a token of ${token.length} bytes was told`);
     const talker = new Talker(session, dial.client.conversation, this.#chance.fork());
     dial.onServer(talker, (what) => this.fail(what));
     this.#server.talkers.set(session, talker);
