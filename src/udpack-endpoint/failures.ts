@@ -52,6 +52,22 @@ export function endedError({ error, by, code, reason }: UdpackClose): HawserErro
   return new HawserError('ERR_CLOSED', `${who} has closed the session (${code}${reason === '' ? '' : `: ${reason}`})`);
 }
 
+/** The system's words for a destination that can't be reached. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EACCES',
+  'EPERM',
+  'EAFNOSUPPORT',
+]);
+
+/** Whether the system has no way to where a datagram was to go, so that waiting for an answer is of no use. `code` is the system's. */
+export function isUnreachable(code: string): boolean {
+  return UNREACHABLE.has(code);
+}
+
 /** What an aborted call rejects with. */
 export function abortedError(signal: AbortSignal): HawserError {
   const { reason } = signal as { reason: unknown };

@@ -3,7 +3,7 @@ import { type Address, Endpoint, type Session, type SessionClosed, type Trace } 
 import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { Driver } from './driver.ts';
-import { abortedError, closeOf, endedError } from './failures.ts';
+import { abortedError, closeOf, endedError, isUnreachable } from './failures.ts';
 import { datagramSizeOf } from './mtu.ts';
 import { addressText, resolveHost } from './names.ts';
 import type { ResolvedUdpackOptions } from './options.ts';
@@ -59,17 +59,6 @@ function traceTo(qlog: Qlog | undefined): (() => Trace) | undefined {
     return (name, data, at) => qlog.event(name, data, at, group);
   };
 }
-
-/** The system's words for a destination that can't be reached: waiting doesn't help. */
-const UNREACHABLE = new Set([
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'EADDRNOTAVAIL',
-  'EINVAL',
-  'EACCES',
-  'EPERM',
-  'EAFNOSUPPORT',
-]);
 
 /** What a peer has to answer to a CLOSE before the port is given back, in ms. */
 const LINGER = 200;
@@ -327,7 +316,7 @@ export class Hub {
       const { destination } = core;
       if (destination.port !== to.port || destination.address !== to.address) continue;
       if (code === 'EMSGSIZE') core.onRefused(size, now());
-      else if (dial !== undefined && core.state === 'handshaking' && UNREACHABLE.has(code)) {
+      else if (dial !== undefined && core.state === 'handshaking' && isUnreachable(code)) {
         dial.reject(new HawserError('ERR_CONNECT_FAILED', `${addressText(to)} can't be reached: ${code}`));
         void face.abort();
       }
@@ -366,6 +355,5 @@ export class Hub {
     listensToStreams: () => this.#audience.listens('stream'),
     onStream: (stream) => this.tell('stream', stream),
     onGoaway: (session, code, reason) => this.tell('goaway', session, code, reason),
-    onEnded: () => {},
   };
 }

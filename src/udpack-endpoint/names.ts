@@ -47,8 +47,7 @@ export function bare(host: string): string {
  */
 export async function resolveHost(host: string, family: Family, signal?: AbortSignal): Promise<string> {
   const name = bare(host);
-  const ip = isIP(name.split('%')[0] ?? '') === 0 ? await ask(name, family, signal) : name;
-  return fitted(canonical(ip), family, host);
+  return fitted(await lookUp(name, family === 'udp4' && isIP(name) === 0 ? 4 : 0, signal), family, host);
 }
 
 function fitted(ip: string, family: Family, host: string): string {
@@ -61,7 +60,14 @@ function fitted(ip: string, family: Family, host: string): string {
   return family === 'udp6' && isIPv4(ip) ? `${MAPPED}${ip}` : ip;
 }
 
-function ask(name: string, family: Family, signal: AbortSignal | undefined): Promise<string> {
+/**
+ * The first IP address of a name, of this family unless it is 0, as the system writes it; a literal is an answer by itself.
+ *
+ * @throws HawserError ERR_CONNECT_FAILED when there is none, ERR_ABORTED.
+ */
+export function lookUp(name: string, family: 0 | 4 | 6, signal?: AbortSignal): Promise<string> {
+  const literal = isIP(name.split('%')[0] ?? '');
+  if (literal > 0 && (family === 0 || family === literal)) return Promise.resolve(canonical(name));
   return new Promise((resolve, reject) => {
     const give = (): void => reject(signal === undefined ? undefined : abortedError(signal));
     if (signal?.aborted) {
@@ -69,9 +75,9 @@ function ask(name: string, family: Family, signal: AbortSignal | undefined): Pro
       return;
     }
     signal?.addEventListener('abort', give, { once: true });
-    lookup(name, { family: family === 'udp4' ? 4 : 0 }, (cause, ip) => {
+    lookup(name, { family }, (cause, ip) => {
       signal?.removeEventListener('abort', give);
-      if (cause === null) resolve(ip);
+      if (cause === null) resolve(canonical(ip));
       else reject(new HawserError('ERR_CONNECT_FAILED', `no address is known for the name ${name}`, { cause }));
     });
   });

@@ -2,8 +2,8 @@
 export { Alarm, now } from './clock.ts';
 export { nodeCrypto, resetSecretOf } from './crypto.ts';
 export { Driver, type DriverHandler } from './driver.ts';
-export { closeOf, endedError } from './failures.ts';
-export { generateKeys, publicKeyText, readPrivateKey, readPublicKey } from './keys.ts';
+export { closeOf, endedError, isUnreachable } from './failures.ts';
+export { generateKeys, readPrivateKey, readPublicKey } from './keys.ts';
 export { datagramSizeOf } from './mtu.ts';
-export { addressText, canonical, isLoopback, shown } from './names.ts';
+export { addressText, isLoopback, lookUp, shown } from './names.ts';
 export { UdpPort } from './udp-port.ts';

@@ -37,7 +37,6 @@ export interface SessionPort {
   listensToStreams(): boolean;
   onStream(stream: UdpackStream): void;
   onGoaway(session: UdpackSession, code: number, reason: string): void;
-  onEnded(session: UdpackSession): void;
 }
 
 interface SessionEvents {
@@ -235,7 +234,6 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     for (const open of this.#opening.values()) open();
     for (const stream of this.#streams.values()) stream.onOver(why);
     this.#streams.clear();
-    this.#port.onEnded(this);
     this.#tell('close', close);
     this.#settle(close);
   }

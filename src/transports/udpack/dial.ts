@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
 import { errorOfClose, HawserError } from '../../core/index.ts';
 import { LinkGroup } from '../../runtime/index.ts';
@@ -6,15 +5,15 @@ import { type DialOptions, describeEndpoint, type Endpoint, type Link } from '..
 import type { Address, Session, SessionClosed, SessionEvent } from '../../udpack/index.ts';
 import {
   addressText,
-  canonical,
   closeOf,
   endedError,
   isLoopback,
+  lookUp,
   now,
   readPublicKey,
 } from '../../udpack-endpoint/parts.ts';
 import { checkUdpack } from '../settings.ts';
-import { abortedError, Hub, type SessionUser } from './hub.ts';
+import { Hub, type SessionUser } from './hub.ts';
 import { peerOf, UdpackLink } from './link.ts';
 import { ANSWER_WAIT, hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.ts';
 import { prefaceOf, protocolsOf } from './packets.ts';
@@ -28,19 +27,18 @@ const LOOPBACK = '127.0.0.1';
  */
 export async function dialUdpack(endpoint: Endpoint, options: DialOptions, settings: UdpackSettings): Promise<Link> {
   const { signal } = options;
-  const what = describeEndpoint(endpoint);
   const net = checkUdpack('dial', options.net ?? {});
   const { udpack = {}, family = 0, localAddress, localPort = 0 } = net;
   const port = portOf(endpoint);
-  if (signal.aborted) throw abortedError(signal, what);
+  if (signal.aborted) throw givenUp(endpoint, signal);
   const key = readPublicKey(await keyTextOf(endpoint, udpack, 'the public key of its server'));
-  const ip = await resolve(endpoint.host || LOOPBACK, family || (isIP(localAddress ?? '') as 0 | 4 | 6));
-  if (signal.aborted) throw abortedError(signal, what);
+  const ip = await lookUp(endpoint.host || LOOPBACK, family || (isIP(localAddress ?? '') as 0 | 4 | 6), signal);
+  if (signal.aborted) throw givenUp(endpoint, signal);
   const from = localAddress ?? (isLoopback(ip) ? ip : ip.includes(':') ? '::' : '0.0.0.0');
   const hub = await Hub.open(from, localPort, hubOptionsOf('dial', options, udpack, settings));
   if (signal.aborted) {
     await hub.stop();
-    throw abortedError(signal, what);
+    throw givenUp(endpoint, signal);
   }
   return await new Promise((opened, failed) => {
     new Dialling({ hub, to: { address: ip, port }, endpoint, options, settings, opened, failed }).begin(key);
@@ -61,7 +59,7 @@ interface DiallingParts {
 class Dialling implements SessionUser {
   readonly #parts: DiallingParts;
   readonly #preface: Uint8Array;
-  readonly #aborted = (): void => this.#give(abortedError(this.#parts.options.signal, this.#what));
+  readonly #aborted = (): void => this.#give(givenUp(this.#parts.endpoint, this.#parts.options.signal));
   #session!: Session;
   #main = 0;
   #settled = false;
@@ -165,12 +163,6 @@ class Dialling implements SessionUser {
   }
 }
 
-/** The first address of a name. @throws HawserError ERR_CONNECT_FAILED. */
-function resolve(host: string, family: 0 | 4 | 6): Promise<string> {
-  return new Promise((found, failed) => {
-    lookup(host, { family }, (cause, ip) => {
-      if (cause === null) found(isIP(ip) === 0 ? ip : canonical(ip));
-      else failed(new HawserError('ERR_CONNECT_FAILED', `no address is known for the name ${host}`, { cause }));
-    });
-  });
+function givenUp(endpoint: Endpoint, signal: AbortSignal): HawserError {
+  return new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
 }

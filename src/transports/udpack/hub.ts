@@ -1,9 +1,9 @@
-import { HawserError } from '../../core/index.ts';
 import { type Address, Endpoint, type EndpointOptions, type Session, type SessionEvent } from '../../udpack/index.ts';
 import {
   Driver,
   type DriverHandler,
   datagramSizeOf,
+  isUnreachable,
   nodeCrypto,
   now,
   resetSecretOf,
@@ -23,17 +23,6 @@ export interface SessionUser {
 export interface Host {
   newcomer(session: Session): SessionUser;
 }
-
-/** The system's words for a destination that can't be reached. */
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'EADDRNOTAVAIL',
-  'EINVAL',
-  'EACCES',
-  'EPERM',
-  'EAFNOSUPPORT',
-]);
 
 export type HubOptions = Omit<EndpointOptions, 'crypto' | 'datagramSize'>;
 
@@ -155,7 +144,7 @@ export class Hub implements DriverHandler {
       const { destination } = session;
       if (destination.port !== to.port || destination.address !== to.address) continue;
       if (code === 'EMSGSIZE') session.onRefused(size, now());
-      else if (UNREACHABLE.has(code)) user.onUnreachable?.(code);
+      else if (isUnreachable(code)) user.onUnreachable?.(code);
     }
     this.kick();
   }
@@ -173,9 +162,4 @@ export class Hub implements DriverHandler {
   #endIfIdle(): void {
     if (this.#host === undefined && this.#users.size === 0) void this.stop();
   }
-}
-
-/** What was aborted, in the words of a dial. */
-export function abortedError(signal: AbortSignal, what: string): HawserError {
-  return new HawserError('ERR_ABORTED', `${what} was given up`, { cause: signal.reason });
 }
