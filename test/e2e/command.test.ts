@@ -228,7 +228,7 @@ test('keygen makes a pair of keys that only its owner can read, and overwrites n
   expect(pair[1]).toContain('BEGIN PUBLIC KEY');
   const again = Program.hawser('keygen', '--out', join(folder, 'keys'), '--names', 'prikey.pem,pubkey.pem');
   expect(await again.exitCode()).toBe(1);
-  expect(again.errors.join()).toMatch(/ERR_KEY.*is there already/);
+  expect(again.errors.join()).toMatch(/ERR_FILE_EXISTS.*is there already/);
   const wrong = Program.hawser('keygen', '--out', folder, '--names', '../a,b');
   expect(await wrong.exitCode()).toBe(2);
 });
