@@ -36,6 +36,7 @@ export async function receiveFiles(target: ReceiveTarget, options: ReceiveOption
   if (signal?.aborted) throw new HawserError('ERR_ABORTED', 'aborted', { cause: signal.reason });
   const limits = fileLimits(options.limits);
   const folder = await Folder.root(options.dir);
+  let receiver: FileReceiver | undefined;
   try {
     const { namespace = NAMESPACE } = options;
     if (typeof target === 'object' && 'of' in target) {
@@ -45,11 +46,12 @@ export async function receiveFiles(target: ReceiveTarget, options: ReceiveOption
     const urls = targets.map((one) => (typeof one === 'string' ? one : one.url));
     const namespaces = [...new Set(urls.map((url) => namespaceOf(url) ?? namespace))];
     const server = createServer(serverOptions(options));
-    const receiver = new FileReceiver(server, namespaces, folder, limits, options, server);
+    receiver = new FileReceiver(server, namespaces, folder, limits, options, server);
     await server.listen(...targets);
     return receiver;
   } catch (error) {
-    await folder[Symbol.asyncDispose]();
+    // The server may have its engine by now, and the receiver listens to the signal.
+    await (receiver ?? folder)[Symbol.asyncDispose]();
     throw error;
   }
 }
