@@ -49,7 +49,9 @@ function create(path: string, text: string, mode: number): void {
 function notWritten(cause: NodeJS.ErrnoException): HawserError {
   switch (cause.code) {
     case 'EEXIST':
-      return new HawserError('ERR_FILE_EXISTS', `${cause.path} is there already; a key is never overwritten`, { cause });
+      return new HawserError('ERR_FILE_EXISTS', `${cause.path} is there already; a key is never overwritten`, {
+        cause,
+      });
     case 'ENOSPC':
     case 'EDQUOT':
       return new HawserError('ERR_NO_SPACE', `no space is left for the keys: ${cause.message}`, { cause });
