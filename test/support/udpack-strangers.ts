@@ -20,6 +20,8 @@ export class Strangers {
   /** Bytes that each address sent, and those that were sent to it. */
   readonly brought: Map<string, number> = new Map();
   readonly earned: Map<string, number> = new Map();
+  /** Why sessions ended that no application closed. */
+  readonly faults: string[] = [];
   readonly #out = new Uint8Array(65_535);
 
   constructor(limits: Partial<typeof UDPACK_LIMITS> = {}, options: Partial<EndpointOptions> = {}) {
@@ -87,6 +89,7 @@ export class Strangers {
       for (let session = this.server.poll(); session !== undefined; session = this.server.poll()) {
         for (let event = session.poll(); event !== undefined; event = session.poll()) {
           if (event.type === 'auth') session.accept();
+          if (event.type === 'closed' && 'fault' in event && event.fault) this.faults.push(event.fault);
           busy = true;
         }
       }
