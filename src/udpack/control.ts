@@ -12,9 +12,15 @@ export interface ControlFrame {
   onAcked?(now: Instant): void;
 }
 
+/** A frame, however often it is sent. */
+interface Entry {
+  readonly frame: ControlFrame;
+  acked: boolean;
+}
+
 /** Frames of the session itself, in the order in which they were asked for. */
 export class Control implements FrameSource {
-  readonly #waiting: ControlFrame[] = [];
+  readonly #waiting: Entry[] = [];
   readonly #onWork: () => void;
   #leaving = false;
 
@@ -28,7 +34,12 @@ export class Control implements FrameSource {
   }
 
   push(frame: ControlFrame): void {
-    this.#waiting.push(frame);
+    this.again({ frame, acked: false });
+  }
+
+  /** It was lost. */
+  again(entry: Entry): void {
+    this.#waiting.push(entry);
     this.#onWork();
   }
 
@@ -42,11 +53,11 @@ export class Control implements FrameSource {
   fill(writer: FrameWriter, sent: SentFrame[]): boolean {
     let written = false;
     while (this.#waiting.length > 0) {
-      const frame = this.#waiting[0];
-      if (frame === undefined) break;
-      if (frame.stale?.() !== true) {
-        if (!frame.write(writer)) break;
-        sent.push(new SentControl(this, frame));
+      const entry = this.#waiting[0];
+      if (entry === undefined) break;
+      if (!entry.acked && entry.frame.stale?.() !== true) {
+        if (!entry.frame.write(writer)) break;
+        sent.push(new SentControl(this, entry));
         written = true;
       }
       this.#waiting.shift();
@@ -56,12 +67,7 @@ export class Control implements FrameSource {
 
   /** Sends a PING; `answered` hears once, in ms, how long its ack took. */
   ask(now: Instant, answered: (rtt: number) => void): void {
-    let heard = false;
-    const onAcked = (at: Instant): void => {
-      if (!heard) answered(at - now);
-      heard = true;
-    };
-    this.push(pingFrame(onAcked));
+    this.push(pingFrame((at) => answered(at - now)));
   }
 
   clear(): void {
@@ -71,27 +77,25 @@ export class Control implements FrameSource {
 
 class SentControl implements SentFrame {
   readonly #control: Control;
-  readonly #frame: ControlFrame;
-  #acked = false;
+  readonly #entry: Entry;
 
-  constructor(control: Control, frame: ControlFrame) {
+  constructor(control: Control, entry: Entry) {
     this.#control = control;
-    this.#frame = frame;
+    this.#entry = entry;
   }
 
   acked(now: Instant): void {
-    if (this.#acked) return;
-    this.#acked = true;
-    this.#frame.onAcked?.(now);
+    if (this.#entry.acked) return;
+    this.#entry.acked = true;
+    this.#entry.frame.onAcked?.(now);
   }
 
   lost(): void {
-    if (this.#acked || this.#frame.stale?.() === true) return;
-    this.#control.push(this.#frame);
+    if (!this.#entry.acked && this.#entry.frame.stale?.() !== true) this.#control.again(this.#entry);
   }
 }
 
-/** A PING that tells when it was acknowledged. One that is lost is not sent again: another takes its place if it still matters. */
+/** A PING that tells when it was acknowledged. */
 export function pingFrame(onAcked?: (now: Instant) => void): ControlFrame {
   return {
     write: (writer) => writer.numbers(FRAME.ping),
