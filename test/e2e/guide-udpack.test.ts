@@ -50,6 +50,16 @@ test('its server and its client talk', async () => {
   expect(await dialling.exit()).toBe(0);
   await serving.shows('hello');
   await serving.shows('bye 0');
+  // Who breaks off breaks nothing else.
+  const breaking = start(
+    'broken',
+    client.replace(/await client\.close\(\);/, '').replace('stream.end();', 'await session.abort(3);'),
+    port,
+  );
+  await serving.shows('a stream broke');
+  await serving.shows('bye 3');
+  breaking.signal('SIGKILL');
+  await start('client', client, port).shows('you said good morning');
 });
 
 test('its lines about streams, datagrams and figures do what they say', async () => {
