@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -169,6 +169,36 @@ test('a folder over tcp and ws: lines of JSON on both sides, and --once ends the
     expect(await sender.event('done')).toMatchObject({ files: 2, failed: 0, bytes: 5 });
     expect(sender.errors).toEqual([]);
     expect(readFileSync(join(inbox, 'tree/deep/a b.txt'), 'utf8')).toBe('hello');
+  }
+});
+
+test('over udpack with keys of hawser keygen, by file and by text; a key that is none is one clear line', async () => {
+  const keys = join(folder, 'keys');
+  const made = await new Command('keygen', '--out', keys, '--json').event('keys');
+  const { path, sha256 } = source();
+  const { command, url } = await receiver('--listen', `udpack://127.0.0.1:0?key=${keys}/server.key`, '--overwrite');
+  const to = (key: string): string => `udpack://127.0.0.1:${new URL(url).port}?key=${key}`;
+  for (const key of [join(keys, 'server.pub'), made['key'] as string]) {
+    const sender = new Command('send', path, to(key), '--json');
+    expect(await sender.exitCode()).toBe(0);
+    expect(await sender.event('sent')).toMatchObject({ name: 'large.bin', bytes: TOTAL, sha256 });
+    expect(digest(join(inbox, 'large.bin'))).toBe(sha256);
+  }
+  expect(await command.event('received')).toMatchObject({ name: 'large.bin', bytes: TOTAL, sha256 });
+  const rsa = join(folder, 'rsa.pem');
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(rsa, publicKey.export({ format: 'pem', type: 'spki' }));
+  for (const [key, error] of [
+    [rsa, /ERR_KEY: .*RSA.*hawser keygen/],
+    [join(keys, 'server.key'), /ERR_KEY: .*private.*hawser keygen/],
+    [join(folder, 'none'), /ERR_OPTION: .*can't be read/],
+    // Nobody answers who doesn't know the key: the line names what may be the reason.
+    [Buffer.alloc(32, 9).toString('base64url'), /ERR_CONNECT_FAILED: .*key/],
+  ] as const) {
+    const refused = new Command('send', path, to(key));
+    expect([key, await refused.exitCode()]).toEqual([key, expect.any(Number)]);
+    expect(refused.child.exitCode).toBeGreaterThan(0);
+    expect(refused.errors).toEqual([expect.stringMatching(error)]);
   }
 });
 
