@@ -30,6 +30,13 @@ async function relayed(ofServer: UdpackOptions = {}, ofClient: UdpackOptions = {
   return { ...pair, via };
 }
 
+/** A pair with a stream whose writer is over its mark. */
+interface Full {
+  readonly pair: Pair;
+  readonly out: UdpackStream;
+  readonly into: UdpackStream;
+}
+
 function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8)) & 0xff;
@@ -102,6 +109,20 @@ describe('back-pressure', () => {
     await out.write('x');
     expect(drains).toEqual(['stream', 'session']);
     expect(out.send('room again')).toBe(true);
+  });
+
+  test.each([
+    ['the peer wants no more', ({ into }: Full) => into.stop(7), 'ERR_CHANNEL_RESET'],
+    ['this side gives it up', ({ out }: Full) => out.reset(7), 'ERR_CHANNEL_RESET'],
+    ['the session ends', ({ pair }: Full) => void pair.near.abort(), 'ERR_CLOSED'],
+  ])('who waits for drain when %s is woken, and told by the next call', async (_, end, code) => {
+    const pair = await docks.pair({ limits, ...SHORT }, { limits: { backlogBytes: 100_000 } });
+    const { out, into } = await streamOf(pair);
+    while (out.send(new Uint8Array(40_000)));
+    const drained = once(out, 'drain');
+    end({ pair, out, into });
+    await drained;
+    expect(() => out.send('more')).toThrow(expect.objectContaining({ code }));
   });
 
   test('a paused stream holds up no other', async () => {

@@ -118,19 +118,21 @@ describe('writing', () => {
   test('a packet longer than the peer takes is refused, and the stream goes on', async () => {
     const { out, into } = await streamOf(await docks.pair({ limits: { packetBytes: 1000 } }));
     expect(await codeOf(out.write(new Uint8Array(1001)))).toBe('ERR_MESSAGE_TOO_LARGE');
-    expect(out.send(new Uint8Array(1001))).toBe(false);
+    expect(() => out.send(new Uint8Array(1001))).toThrow(expect.objectContaining({ code: 'ERR_MESSAGE_TOO_LARGE' }));
     await out.write(new Uint8Array(1000));
     expect((await read(into, 2)).map((packet) => packet.length)).toEqual([5, 1000]);
   });
 
-  test('after end nothing is taken, by callback, promise or silence', async () => {
+  test('after end nothing is taken, and nothing is lost in silence', async () => {
     const { out, into } = await streamOf(await docks.pair());
     out.end();
     expect(out.writable).toBe(false);
-    out.end('once more');
+    out.end();
+    const closed = expect.objectContaining({ code: 'ERR_CLOSED' });
+    expect(() => out.end('once more')).toThrow(closed);
     expect(await codeOf(out.write('late'))).toBe('ERR_CLOSED');
     expect(await new Promise((resolve) => out.write('late', resolve))).toMatchObject({ code: 'ERR_CLOSED' });
-    expect(out.send('late')).toBe(false);
+    expect(() => out.send('late')).toThrow(closed);
     expect((await readAll(into)).toString()).toBe('first');
   });
 

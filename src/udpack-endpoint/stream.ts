@@ -50,8 +50,8 @@ interface StreamEvents {
 /**
  * One stream of a session: packets, which keep their bounds, or bytes without any. Either side may end its direction alone.
  *
- * Events: `data`, `end` (the peer has ended its direction), `drain`, `reset` (the peer gave its direction up), `stop` (the peer wants no
- * more), `skipped` (so many packets were given up by the peer), `close` with an error unless both directions ended well. As with
+ * Events: `data`, `end` (the peer has ended its direction), `drain` (after a write that was told false: there is room again, or nothing
+ * more is taken), `reset` (the peer gave its direction up), `stop` (the peer wants no more), `skipped` (so many packets were given up by the peer), `close` with an error unless both directions ended well. As with
  * node:stream nothing is read before there is a listener for `data`, or a loop.
  */
 export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIterable<Buffer, undefined> {
@@ -122,18 +122,25 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
   write(bytes: Uint8Array | string, first?: WriteOptions | Callback, second?: Callback): boolean | Promise<void> {
     const options = typeof first === 'object' ? first : {};
     const done = typeof first === 'function' ? first : second;
-    if (done !== undefined) return this.#write(bytes, options, done);
+    if (done !== undefined) return this.#tellingWrite(bytes, options, done);
     const wait = new Wait<void>(options.signal);
-    if (options.signal?.aborted !== true) this.#write(bytes, options, settling(wait));
+    if (options.signal?.aborted !== true) this.#tellingWrite(bytes, options, settling(wait));
     return wait.promise;
   }
 
-  /** Writes without a word of what became of it. False when the backlog is over its mark: `drain` follows. */
+  /**
+   * Writes without a word of what became of it. False when the backlog is over its mark: `drain` follows.
+   *
+   * @throws HawserError for what is not taken at all: ERR_CLOSED after `end`, what ended the stream otherwise, ERR_MESSAGE_TOO_LARGE,
+   * ERR_ARGUMENT.
+   */
   send(bytes: Uint8Array | string, options: SendOptions = {}): boolean {
-    return this.#write(bytes, options, undefined);
+    const written = this.#write(bytes, options, undefined);
+    if (typeof written === 'boolean') return written;
+    throw written;
   }
 
-  /** Ends this side's direction after what is written; more bytes may be its last. */
+  /** Ends this side's direction after what is written; more bytes may be its last. @throws HawserError as `send` does. */
   end(bytes?: Uint8Array | string): void {
     if (bytes !== undefined) this.send(bytes);
     if (this.#ended || this.#over) return;
@@ -148,6 +155,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     this.#ended = true;
     this.#writeFailure ??= reset(`this side gave stream ${this.id} up`, code);
     this.#port.reset(this, code);
+    this.onDrain();
   }
 
   /** Asks the peer to send no more. */
@@ -216,6 +224,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
         this.#ended = true;
         this.#writeFailure ??= reset(`the peer wants no more of stream ${this.id}`, event.code);
         this.#tell('stop', event.code);
+        this.onDrain();
         break;
       case 'written':
         this.#finish(event.write, null);
@@ -239,7 +248,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     }
   }
 
-  /** @internal The backlog is below its mark. */
+  /** @internal The backlog is below its mark, or there is nothing to wait for any more. */
   onDrain(): void {
     if (!this.#full) return;
     this.#full = false;
@@ -254,6 +263,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     this.#writes.clear();
     const why = error ?? new HawserError('ERR_CLOSED', `stream ${this.id} is closed`);
     for (const done of left) this.#port.guard('the callback of a write', () => done(why));
+    this.onDrain();
     this.#reader?.end(this.#peerEnded ? undefined : why);
     this.#tellBehind(() => {
       this.#tell('close', error);
@@ -261,20 +271,24 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     });
   }
 
-  #write(bytes: Uint8Array | string, options: SendOptions, done: Callback | undefined): boolean {
+  /** Tells `done` whatever becomes of it. */
+  #tellingWrite(bytes: Uint8Array | string, options: SendOptions, done: Callback): boolean {
+    const written = this.#write(bytes, options, done);
+    if (typeof written === 'boolean') return written;
+    queueMicrotask(() => this.#port.guard('the callback of a write', () => done(written)));
+    return false;
+  }
+
+  /** Whether there is room for more, or why nothing was written. */
+  #write(bytes: Uint8Array | string, options: SendOptions, done: Callback | undefined): boolean | HawserError {
     const why = this.#refusal(options);
-    if (why !== undefined) return this.#refuse(why, done);
+    if (why !== undefined) return why;
     const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     const { write, room } = this.#port.write(this, data, options);
-    if (typeof write === 'string') return this.#refuse(refused(write, data.length), done);
+    if (typeof write === 'string') return refused(write, data.length);
     if (done !== undefined) this.#writes.set(write, done);
     if (!room) this.#full = true;
     return room;
-  }
-
-  #refuse(why: HawserError, done: Callback | undefined): boolean {
-    if (done !== undefined) queueMicrotask(() => this.#port.guard('the callback of a write', () => done(why)));
-    return false;
   }
 
   #refusal({ maxAge, ordered }: SendOptions): HawserError | undefined {
