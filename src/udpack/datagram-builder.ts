@@ -24,6 +24,8 @@ const LONELY_RANGES = 4;
 /** Numbers are left out, one of so many at first and ever fewer, so that who acknowledges what he did not get is found out. */
 const SKIP_FIRST = 64;
 const SKIP_MOST = 65_536;
+/** Where a round trip is shorter, in ms, what is lost is sent again soon enough. */
+const REPEAT_TRIP_LEAST = 5;
 /** Acks per window that the peer is asked for. */
 const ACKS_PER_WINDOW = 8;
 const ACK_EVERY_MOST = 64;
@@ -149,9 +151,12 @@ export class DatagramBuilder {
 
   #fillStreams(writer: FrameWriter, frames: SentFrame[], path: Path, asks: boolean, now: Instant): boolean {
     this.#askForAcks(writer, frames, path);
+    const { lacking } = this.#streams;
     let wrote = this.#streams.fill(writer, frames, now);
-    if ((wrote || asks) && path.recovery.inFlight * 2 < path.controller.window) {
-      wrote = this.#streams.fillAgain(writer, frames, writer.room) || wrote;
+    // Not at the cost of what is written next.
+    const spare = path.recovery.trips.smoothed >= REPEAT_TRIP_LEAST && path.hasWindow(2 * path.mtu.size);
+    if ((wrote || asks || lacking) && spare) {
+      wrote = this.#streams.fillAgain(writer, frames) || wrote;
     }
     return wrote;
   }

@@ -132,7 +132,7 @@ function repeating(streams: Streams, { bytes, frames }: Sent): Sent {
   // The last frame may reach to the end of its datagram, so the repeats go before it.
   const writer = new FrameWriter(new Uint8Array(1500), 0, 1500 - bytes.length);
   const again: SentFrame[] = [];
-  streams.fillAgain(writer, again, writer.room);
+  streams.fillAgain(writer, again);
   return { bytes: Uint8Array.from([...writer.bytes.slice(0, writer.at), ...bytes]), frames: [...again, ...frames] };
 }
 

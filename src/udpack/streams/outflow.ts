@@ -1,3 +1,4 @@
+import type { Instant } from '../../core/index.ts';
 import type { FrameWriter } from '../frames.ts';
 import type { SentFrame } from '../sent.ts';
 import type { Control } from './control.ts';
@@ -38,9 +39,14 @@ export class Outflow implements SendHost {
     return this.buffered >= this.#init.backlogBytes;
   }
 
-  /** Whether a stream has its turn to come. */
+  /** Whether a stream has its turn to come, or something is to be repeated that had no room. */
   get pending(): boolean {
-    return !this.#schedule.empty;
+    return !this.#schedule.empty || this.#thin.lacking;
+  }
+
+  /** Whether something is to be repeated that had no room in the datagram before. */
+  get lacking(): boolean {
+    return this.#thin.lacking;
   }
 
   /** Credit of the session. */
@@ -64,12 +70,13 @@ export class Outflow implements SendHost {
     this.ready(stream);
   }
 
-  fill(writer: FrameWriter, sent: SentFrame[]): void {
+  fill(writer: FrameWriter, sent: SentFrame[], now: Instant): void {
+    this.#thin.begin(now);
     this.#schedule.fill(writer, sent, this.#blocked);
   }
 
-  fillAgain(writer: FrameWriter, sent: SentFrame[], budget: number): boolean {
-    return this.#thin.fill(writer, sent, budget);
+  fillAgain(writer: FrameWriter, sent: SentFrame[]): boolean {
+    return this.#thin.fill(writer, sent);
   }
 
   forget(stream: SendStream): void {

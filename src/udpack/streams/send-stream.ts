@@ -383,8 +383,6 @@ export class SentStream implements SentFrame {
   readonly from: number;
   readonly to: number;
   readonly flags: number;
-  /** How often it was sent again before anybody knew whether it was lost. */
-  repeats = 0;
   /** Whether it was acknowledged or lost. */
   settled = false;
   readonly #host: SendHost;

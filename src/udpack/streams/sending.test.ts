@@ -350,45 +350,70 @@ test('credit that was lost is sent again, with what holds then', () => {
   expect(framesSent(server)).toEqual([['onStreamCredit', 2, 4000]]);
 });
 
-test('small frames of a thin session are repeated twice, until they are acknowledged or lost', () => {
+/** What a datagram at `now` repeats, of `room` bytes. */
+function repeatsAt(streams: Streams, now: number, room = 1200): ReturnType<typeof framesOf> {
+  const writer = new FrameWriter(new Uint8Array(room), 0, room);
+  streams.fill(writer, [], now);
+  const from = writer.at;
+  streams.fillAgain(writer, []);
+  return framesOf(writer.bytes.slice(from, writer.at));
+}
+
+test('frames of a thin session are repeated once, a little later, unless they are acknowledged or lost', () => {
   const streams = client();
   const id = streams.open('packets');
-  const again = (): ReturnType<typeof framesOf> => {
-    const writer = new FrameWriter(new Uint8Array(1200), 0, 1200);
-    const sent: SentFrame[] = [];
-    streams.fillAgain(writer, sent, 600);
-    return framesOf(writer.bytes.slice(0, writer.at));
+  const send = (now: number): ReturnType<typeof nextDatagram> => {
+    streams.write(id, new Uint8Array(20), {}, now);
+    return nextDatagram(streams, now);
   };
-  streams.write(id, new Uint8Array(20), {}, 0);
-  const first = nextDatagram(streams);
-  streams.write(id, new Uint8Array(20), {}, 0);
-  const second = nextDatagram(streams);
-  first?.frames[0]?.acked(0);
-  expect([again(), again(), again()]).toEqual([
-    [['onStream', id, STREAM.length, 21, 21]],
-    [['onStream', id, STREAM.length, 21, 21]],
-    [],
-  ]);
-  second?.frames[0]?.lost(0);
-  expect(again()).toEqual([]);
-  // A session that is not thin repeats nothing.
-  streams.write(id, new Uint8Array(5000), {}, 0);
+  send(1);
+  expect(repeatsAt(streams, 1)).toEqual([]);
+  expect(repeatsAt(streams, 2)).toEqual([['onStream', id, STREAM.length, 0, 21]]);
+  const second = send(3);
+  const third = send(3);
+  second?.frames[0]?.acked(3);
+  third?.frames[0]?.lost(4);
+  // The one that was lost is on its way again.
+  expect(repeatsAt(streams, 4)).toEqual([]);
+  expect(repeatsAt(streams, 5)).toEqual([['onStream', id, STREAM.length, 42, 21]]);
+  expect(repeatsAt(streams, 6)).toEqual([]);
+});
+
+test('repeats that have no room ask for a further datagram', () => {
+  const streams = client();
+  const id = streams.open('packets');
+  for (const now of [1, 2]) {
+    streams.write(id, new Uint8Array(20), {}, now);
+    nextDatagram(streams, now);
+  }
+  expect(repeatsAt(streams, 3, 40)).toEqual([['onStream', id, STREAM.length, 0, 21]]);
+  expect([streams.lacking, streams.pending]).toEqual([true, true]);
+  expect(repeatsAt(streams, 3, 40)).toEqual([['onStream', id, STREAM.length, 21, 21]]);
+  expect([streams.lacking, streams.pending]).toEqual([false, false]);
+});
+
+test('a session with more than 16 KiB on its way repeats nothing', () => {
+  const streams = client();
+  const id = streams.open('packets');
+  streams.write(id, new Uint8Array(17_000), {}, 1);
   datagramsOf(streams);
-  expect(again()).toEqual([]);
+  expect(repeatsAt(streams, 2)).toEqual([]);
 });
 
 test('a repeat that arrives stands for the first, and one that is lost changes nothing', () => {
   const streams = client();
   const id = streams.open('packets');
-  const write = streams.write(id, new Uint8Array(20), {}, 0);
-  const first = nextDatagram(streams);
+  const write = streams.write(id, new Uint8Array(20), {}, 1);
+  const first = nextDatagram(streams, 1);
   const sent: SentFrame[] = [];
-  streams.fillAgain(new FrameWriter(new Uint8Array(1200), 0, 1200), sent, 600);
-  streams.fillAgain(new FrameWriter(new Uint8Array(1200), 0, 1200), sent, 600);
-  sent[0]?.lost(0);
+  const writer = new FrameWriter(new Uint8Array(1200), 0, 1200);
+  streams.fill(writer, [], 2);
+  streams.fillAgain(writer, sent);
+  expect(sent).toHaveLength(1);
+  sent[0]?.lost(2);
   expect(framesSent(streams)).toEqual([]);
-  sent[1]?.acked(0);
+  sent[0]?.acked(3);
   expect(eventsOf(streams)).toEqual([{ type: 'written', stream: id, write }]);
-  first?.frames[0]?.lost(0);
+  first?.frames[0]?.lost(4);
   expect(framesSent(streams)).toEqual([]);
 });

@@ -258,17 +258,20 @@ export class Streams implements FrameSource {
     const before = writer.at;
     this.#control.fill(writer, sent, now);
     this.#datagrams.fill(writer, sent, this.room);
-    this.#outflow.fill(writer, sent);
+    this.#outflow.fill(writer, sent, now);
     return writer.at > before;
   }
 
   /**
-   * Repeats small frames that are not acknowledged, if that is all that is on its way: one loss then costs no round trip. Each goes out
-   * at most two more times.
-   * @param budget How many bytes that may take.
+   * Repeats frames of earlier times that are not acknowledged, each once, if no more than 16 KiB is on its way: one loss then costs no
+   * round trip. To be called behind `fill`, when that wrote something or `lacking` says that not all had room in the datagram before.
    */
-  fillAgain(writer: FrameWriter, sent: SentFrame[], budget: number): boolean {
-    return this.#outflow.fillAgain(writer, sent, budget);
+  fillAgain(writer: FrameWriter, sent: SentFrame[]): boolean {
+    return this.#outflow.fillAgain(writer, sent);
+  }
+
+  get lacking(): boolean {
+    return this.#outflow.lacking;
   }
 
   /** Whether a frame was left out since this was asked last. Its datagram is not to be acknowledged, so that the peer sends it again. */
