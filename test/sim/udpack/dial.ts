@@ -1,4 +1,4 @@
-import type { CloseName, SessionClosed } from '../../../src/udpack/index.ts';
+import { type CloseName, type SessionClosed, sameAddress } from '../../../src/udpack/index.ts';
 import type { Chance } from './chance.ts';
 import type { Party } from './party.ts';
 import { takesToken, type Verdict } from './scenario.ts';
@@ -146,13 +146,14 @@ export class Dial {
     });
   }
 
-  /** Both sides must have been told of the close that was asked for. */
+  /** Both sides must have been told of the close that was asked for; a client whose server has lost sight of it, that there is no session. */
   checkClosed(fail: (what: string) => void): void {
     const ending = this.#ending;
     if (ending === undefined) return;
     for (const talker of [this.client, this.#server]) {
       const closed = talker?.closed;
       const by = talker === ending.by ? 'self' : 'peer';
+      if (talker === this.client && this.#outOfSight && RESTARTED.includes(closed?.fault)) continue;
       const same =
         closed?.application === true &&
         closed.code === ending.code &&
@@ -163,6 +164,12 @@ export class Dial {
           `dial ${this.#init.number} was closed with ${ending.code} ${ending.reason}, and heard ${JSON.stringify(closed)} as ${by}`,
         );
     }
+  }
+
+  /** The last datagrams of the server went to an address that the client has no more: proving the new one had come to nothing. */
+  get #outOfSight(): boolean {
+    const last = this.#server?.session.destination;
+    return last !== undefined && !sameAddress(last, this.#init.party.process.address);
   }
 
   #checkSide({ closed, session }: Talker, own: Party, other: Party): void {
