@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ClientSocket, type ConnectOptions, connect } from '../../src/client/index.ts';
 import { createServer, type Server, type ServerOptions } from '../../src/server/index.ts';
 import { type Dialect, RawPeer } from './raw-peer.ts';
+import { keyFiles } from './udpack-keys.ts';
 
 let houses = 0;
 
@@ -32,7 +33,7 @@ export class House implements AsyncDisposable {
   url(scheme: Scheme): string {
     const found = this.#urls.find((url) => url.startsWith(`${scheme}:`));
     if (found === undefined) throw new Error(`nothing listens on ${scheme}:`);
-    return found;
+    return scheme === 'udpack' ? `${found}?key=${keyFiles().publicFile}` : found;
   }
 
   async client(scheme: Scheme, options: ConnectOptions = {}): Promise<ClientSocket> {
@@ -60,14 +61,14 @@ export class House implements AsyncDisposable {
   }
 }
 
-export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc' | 'worker';
+export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc' | 'worker' | 'udpack';
 
 /** An endpoint that nobody listens on. */
 export function freshUrl(scheme: Scheme): string {
   houses += 1;
   if (scheme === 'ipc') return `ipc://${join(tmpdir(), `hawser-${process.pid}-${houses}.sock`)}`;
   if (scheme === 'inproc' || scheme === 'worker') return `${scheme}:house-${process.pid}-${houses}`;
-  return `${scheme}://127.0.0.1:0`;
+  return `${scheme}://127.0.0.1:0${scheme === 'udpack' ? `?key=${keyFiles().privateFile}` : ''}`;
 }
 
 export class Bystanders {
