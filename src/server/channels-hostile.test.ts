@@ -35,7 +35,7 @@ async function scene(scheme: Scheme): Promise<Scene> {
   return { house, peer, channels };
 }
 
-describe.each<Scheme>(['tcp', 'ws'])('over %s', (scheme) => {
+describe.each<Scheme>(['tcp', 'ws', 'udpack'])('over %s', (scheme) => {
   test.each<[string, string, (peer: RawPeer) => void]>([
     ['bytes', 'x', (peer) => peer.say(codec.data(1, new Uint8Array(1000)).bytes)],
     ['events to a paused channel', 'paused', (peer) => peer.say(hawserCodec.event(1, 'e', 'x'.repeat(1000)).bytes)],

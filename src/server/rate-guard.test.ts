@@ -117,7 +117,7 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-const EVERY = (['tcp', 'ws', 'ipc'] as Scheme[]).flatMap((scheme) =>
+const EVERY = (['tcp', 'ws', 'ipc', 'udpack'] as Scheme[]).flatMap((scheme) =>
   (['hawser', 'json'] as Dialect[]).map((dialect): [Scheme, Dialect] => [scheme, dialect]),
 );
 const LIMITS = { messageRate: 200, messageBurst: 100 };

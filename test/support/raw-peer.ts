@@ -1,7 +1,9 @@
 import { connect, type Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { type ClientOptions, WebSocket } from 'ws';
 import { type CloseReason, Outbound } from '../../src/core/index.ts';
 import { LengthFraming, MAGIC, parseEndpoint } from '../../src/transport/index.ts';
+import { UDPack, type UdpackStream } from '../../src/udpack-endpoint/index.ts';
 import { type Codec, hawserCodec, Incoming, jsonCodec, type WireFailure } from '../../src/wire/index.ts';
 
 export type Dialect = 'hawser' | 'json';
@@ -24,9 +26,14 @@ export abstract class RawPeer implements AsyncDisposable {
 
   /** Dials; over tcp and ipc the Hawser dialect's magic is said at once. */
   static async open(url: string, dialect: Dialect, options: ClientOptions = {}): Promise<RawPeer> {
-    const peer = url.startsWith('ws:') ? new WebSocketPeer(url, dialect, options) : new StreamPeer(url, dialect);
+    const peer = RawPeer.#dial(url, dialect, options);
     await peer.opened;
     return peer;
+  }
+
+  static #dial(url: string, dialect: Dialect, options: ClientOptions): RawPeer {
+    if (url.startsWith('ws:')) return new WebSocketPeer(url, dialect, options);
+    return url.startsWith('udpack:') ? new UdpackPeer(url, dialect) : new StreamPeer(url, dialect);
   }
 
   abstract readonly opened: Promise<void>;
@@ -218,5 +225,68 @@ class WebSocketPeer extends RawPeer {
   /** The library shows the connection beneath to nobody, but has always kept it here. */
   get #stream(): Socket {
     return (this.#socket as unknown as Record<'_socket', Socket>)['_socket'];
+  }
+}
+
+/** Over a session of UDPack, on its main stream alone: docs/PROTOCOL.md 2.4. */
+class UdpackPeer extends RawPeer {
+  readonly opened: Promise<void>;
+  readonly #endpoint: UDPack = new UDPack();
+  #stream: UdpackStream | undefined;
+  #isAnswered = false;
+  #reason: CloseReason | undefined;
+
+  constructor(url: string, dialect: Dialect) {
+    super(dialect);
+    this.opened = this.#open(url);
+  }
+
+  say(said: Said): void {
+    if (said instanceof Uint8Array) this.raw(Buffer.from([0, ...said]));
+    else this.raw(Buffer.concat([Uint8Array.of(1), Buffer.from(typeof said === 'string' ? said : JSON.stringify(said))]));
+  }
+
+  raw(bytes: Uint8Array | string): void {
+    this.#stream?.send(bytes);
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
+  cut(): void {
+    void this.#stream?.session.abort();
+    void this.#endpoint.close();
+  }
+
+  async #open(url: string): Promise<void> {
+    const { host, port = 0, reserved } = parseEndpoint(url);
+    const session = await this.#endpoint.connect({ host, port, key: readFileSync(reserved.key ?? '') });
+    void session.closed.then(({ code, reason }) => this.ended(this.#reason ?? { code: code || 1006, reason }));
+    // What comes by lanes is heard like all else.
+    session.on('stream', (lane) => {
+      lane.end();
+      lane.on('data', (packet) => this.#receive(packet, () => undefined));
+    });
+    this.#stream = await session.openStream();
+    this.#stream.send(Buffer.concat([MAGIC, Buffer.from(this.codec.protocol)]));
+    const answered = new Promise<void>((resolve) => {
+      this.#stream?.on('data', (packet) => this.#receive(packet, resolve));
+    });
+    await answered;
+  }
+
+  #receive(packet: Buffer, answered: () => void): void {
+    if (!this.#isAnswered) {
+      this.#isAnswered = true;
+      answered();
+    } else if (packet[0] === 2) {
+      this.#reason = { code: packet.readUInt16BE(1), reason: packet.toString('utf8', 3) };
+      void this.#stream?.session.abort(this.#reason.code);
+    } else this.hear(packet.subarray(1), packet[0] === 1);
   }
 }
