@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { type ClientOptions, WebSocket } from 'ws';
 import { type CloseReason, Outbound } from '../../src/core/index.ts';
 import { LengthFraming, MAGIC, parseEndpoint } from '../../src/transport/index.ts';
@@ -243,7 +243,8 @@ class UdpackPeer extends RawPeer {
 
   say(said: Said): void {
     if (said instanceof Uint8Array) this.raw(Buffer.from([0, ...said]));
-    else this.raw(Buffer.concat([Uint8Array.of(1), Buffer.from(typeof said === 'string' ? said : JSON.stringify(said))]));
+    else
+      this.raw(Buffer.concat([Uint8Array.of(1), Buffer.from(typeof said === 'string' ? said : JSON.stringify(said))]));
   }
 
   raw(bytes: Uint8Array | string): void {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import { House } from '../../../test/support/house.ts';
 import { CuttingProxy } from '../../../test/support/proxy.ts';
+import { UdpRelay } from '../../../test/support/udp-relay.ts';
 import { keyFiles } from '../../../test/support/udpack-keys.ts';
-import { LosingRelay } from '../../../test/support/losing-relay.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../../client/index.ts';
 import type { ServerSocket } from '../../server/index.ts';
 import { parseEndpoint } from '../../transport/index.ts';
@@ -25,7 +25,7 @@ const portOf = (url: string): number => parseEndpoint(url).port ?? 0;
 
 interface Scene {
   readonly house: House;
-  readonly relay: LosingRelay;
+  readonly relay: UdpRelay;
   readonly proxy: CuttingProxy;
   /** The relay's first. */
   readonly urls: readonly string[];
@@ -34,7 +34,7 @@ interface Scene {
 /** A server over UDP and over WebSocket, each behind something that can be told to fail. */
 async function scene(): Promise<Scene> {
   const house = keep(await House.open({}, 'udpack', 'ws'));
-  const relay = keep(await LosingRelay.open(portOf(house.url('udpack'))));
+  const relay = keep(await UdpRelay.open(portOf(house.url('udpack'))));
   const proxy = keep(await CuttingProxy.open({ target: { port: portOf(house.url('ws')) } }));
   const urls = [`udpack://127.0.0.1:${relay.port}${key()}`, `ws://127.0.0.1:${proxy.port}`];
   return { house, relay, proxy, urls };
@@ -133,7 +133,10 @@ describe('UDP that dies later', () => {
     await expect.poll(() => heard.channel.length).toBe(byChannel);
     expect(heard).toEqual({ up: upTo(toServer ?? 0), down: upTo(toClient ?? 0), channel: upTo(byChannel ?? 0) });
     expect(client.transport).toBe('ws');
-    expect(told).toEqual([['down', expect.any(Number)], ['ws', true]]);
+    expect(told).toEqual([
+      ['down', expect.any(Number)],
+      ['ws', true],
+    ]);
     expect(house.reported).toEqual([]);
   });
 
