@@ -4,7 +4,6 @@ import { UdpRelay } from '../../../test/support/udp-relay.ts';
 import { keyFiles } from '../../../test/support/udpack-keys.ts';
 import { connect } from '../../client/index.ts';
 import type { ServerSocket } from '../../server/index.ts';
-import { seededRandom } from '../../testing/index.ts';
 import { type Link, parseEndpoint, type Transport } from '../../transport/index.ts';
 import { udpackTransport } from './index.ts';
 
@@ -25,9 +24,10 @@ test.each([1, 2, 3, 4])(
   'links that break, over a way that loses one in six (seed %d): nothing is lost or doubled',
   async (seed) => {
     const house = keep(await House.open({ limits: { channelBytes: 65_536 } }, 'udpack'));
-    const relay = keep(await UdpRelay.open(parseEndpoint(house.url('udpack')).port ?? 0));
-    const chance = seededRandom(seed);
-    relay.loses = () => chance.unit() < 1 / 6;
+    const relay = keep(
+      await UdpRelay.open({ address: '127.0.0.1', port: parseEndpoint(house.url('udpack')).port ?? 0 }, { seed }),
+    );
+    relay.weather = { loss: 1 / 6, copies: 0.05, late: 0.1 };
     const links: Link[] = [];
     const recording: Transport = {
       ...udpackTransport,
