@@ -42,6 +42,8 @@ export interface LinkSuiteOptions {
   readonly refusedCode?: string;
   /** What the server hears when the client aborts, where the platform can't cut a connection. Default 1006. */
   readonly abortCode?: number;
+  /** How long a polite close may take, ms: longer than 500 KB take, sent at once over a new link. Default 400. */
+  readonly closeWait?: number;
   /** Whether its links can be half-closed (`Link.end`), spoken to in the last protocol. Default false. */
   readonly halfCloses?: boolean;
   /** Cuts the connection beneath a link that was accepted, as when its process dies. Left out, that is not tested. */
@@ -163,7 +165,7 @@ export class Bench implements AsyncDisposable {
       world: this.world,
       messageBytes: 16 << 20,
       backlogMark: this.backlogMark,
-      closeWait: CLOSE_WAIT,
+      closeWait: this.#suite.closeWait ?? CLOSE_WAIT,
       protocols: this.protocols,
     };
   }

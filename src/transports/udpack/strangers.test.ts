@@ -184,8 +184,14 @@ describe('a peer that does not know how links begin', () => {
     return await endpoint.connect({ host, port, key: readFileSync(publicFile) });
   }
 
+  test('and says nothing is sent away with 4002', async () => {
+    const house = keep(await House.open({ times: { loginWait: 150, closeWait: 100 } }, 'udpack'));
+    const peer = await session(house);
+    expect((await peer.closed).code).toBe(4002);
+    expect(house.server.stats.sockets).toBe(0);
+  });
+
   test.each<[string, number, (session: UdpackSession) => unknown]>([
-    ['says nothing', 4002, () => {}],
     ['begins with other bytes', 4506, async (peer) => (await peer.openStream()).send('GET / HTTP/1.1')],
     [
       'says too much',
@@ -213,7 +219,7 @@ describe('a peer that does not know how links begin', () => {
       },
     ],
   ])('and %s is sent away with %d', async (_, code, begin) => {
-    const house = keep(await House.open({ times: { loginWait: 150, closeWait: 100 } }, 'udpack'));
+    const house = keep(await House.open({ times: { closeWait: 100 } }, 'udpack'));
     const others = await house.bystanders();
     const peer = await session(house);
     await begin(peer);

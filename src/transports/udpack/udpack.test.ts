@@ -27,6 +27,7 @@ for (const host of ['127.0.0.1', '[::1]']) {
     api: { describe, test, expect },
     transport,
     world: realWorld(),
+    closeWait: 3000,
     listenUrl: () => `udpack://${host}:0`,
     deadUrl: () => `udpack://${host}:1`,
   });
