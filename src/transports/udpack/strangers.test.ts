@@ -10,8 +10,8 @@ import { answerOfAnotherVersion } from '../../../test/support/udpack-stranger.ts
 import { type ConnectOptions, connect, type HawserError } from '../../client/index.ts';
 import { createServer, type ListenTarget } from '../../server/index.ts';
 import { MAGIC, parseEndpoint } from '../../transport/index.ts';
-import { UDPack, type UdpackSession } from '../../udpack-endpoint/index.ts';
-import { generateKeys, publicKeyText, readPublicKey } from '../../udpack-endpoint/parts.ts';
+import { publicKeyText, UDPack, type UdpackSession } from '../../udpack-endpoint/index.ts';
+import { generateKeys, readPublicKey } from '../../udpack-endpoint/parts.ts';
 import { hawserCodec } from '../../wire/index.ts';
 import { createUdpackTransport } from './index.ts';
 
