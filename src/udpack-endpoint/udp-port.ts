@@ -55,6 +55,8 @@ export class UdpPort {
   start(handler: UdpPortHandler): void {
     let last: Address = { address: '', port: 0 };
     this.#socket.on('message', (bytes: Buffer, { address, port }: RemoteInfo) => {
+      // Nobody can be answered at port 0; who says that he is there has forged it.
+      if (port === 0) return;
       // Datagrams of one peer come in rows: its address is made once.
       if (last.port !== port || last.address !== address) last = { address, port };
       handler.onDatagram(bytes, last);
@@ -64,7 +66,12 @@ export class UdpPort {
 
   /** Sends `bytes[0, length)`, which belong to the system until `done` is called, once, later. */
   send(bytes: Uint8Array, length: number, to: Address, done: (error: Error | null) => void): void {
-    this.#socket.send(bytes, 0, length, to.port, to.address, done);
+    try {
+      this.#socket.send(bytes, 0, length, to.port, to.address, done);
+    } catch (error) {
+      // Refused as it stands: a port or an address that can't be.
+      setImmediate(done, error as Error);
+    }
   }
 
   ref(): void {
