@@ -117,6 +117,11 @@ export class Stranger {
     this.from = from;
   }
 
+  /** Datagrams so far. */
+  get sent(): number {
+    return this.#number;
+  }
+
   /** The next datagram with these frames. */
   seal(...frames: readonly ((writer: FrameWriter) => unknown)[]): Uint8Array {
     const bytes = new Uint8Array(1500);
