@@ -50,6 +50,22 @@ describe('who closes', () => {
     expect([closing.ended(1499), closing.ended(1500)]).toEqual([false, true]);
   });
 
+  test('has not said what did not fit, and forgets the session in time all the same', () => {
+    const closing = new Closing(ENDING, false, false, TIMEOUT, 0);
+    const small = new FrameWriter(new Uint8Array(5), 0, 5);
+    for (let datagram = 0; datagram < 20; datagram++) {
+      closing.onDatagram(false);
+      expect(closing.due).toBe(true);
+      closing.write(small, 1);
+    }
+    expect([closing.due, closing.ended(1499), closing.ended(1500)]).toEqual([false, false, true]);
+    expect(small.at).toBe(0);
+    closing.onDatagram(false);
+    const writer = new FrameWriter(new Uint8Array(400), 0, 400);
+    closing.write(writer, 2);
+    expect(writer.at).toBeGreaterThan(0);
+  });
+
   test('says what it said before', () => {
     const bytes = new Uint8Array(400);
     const writer = new FrameWriter(bytes, 0, 400);

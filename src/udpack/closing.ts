@@ -79,12 +79,13 @@ export class Closing {
     if (!this.#answered && this.#left > 0) this.#due = true;
   }
 
+  /** Writes CLOSE; one that doesn't fit, since little may go to an address that isn't proved, is not counted, and has another turn. */
   write(writer: FrameWriter, now: Instant): void {
     const { application, code, reason } = this.#ending;
-    writer.ending(application ? FRAME.closeByApplication : FRAME.close, code, reason);
+    const written = writer.ending(application ? FRAME.closeByApplication : FRAME.close, code, reason);
     this.#due = false;
     if (this.#answered) return;
-    this.#left--;
+    if (written) this.#left--;
     this.#repeatAt = this.#left > 0 ? now + this.#wait : undefined;
     this.#wait *= 2;
   }
