@@ -2,13 +2,24 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-/** Seeds that were good one after the other, and of which code. */
+/** Seeds that were played one after the other, and of which code. */
 interface Part {
   readonly commit: string;
   readonly from: number;
+  /** Behind the last one. */
   to: number;
+  readonly failed: number[];
   cpuSeconds: number;
+  /** Sums of what the runs saw that were good. */
   readonly totals: Record<string, number>;
+}
+
+/** What further seeds add. */
+export interface Played {
+  readonly to: number;
+  readonly cpuMs: number;
+  readonly totals: Readonly<Record<string, number>>;
+  readonly failed: readonly number[];
 }
 
 /** What a file says of the seeds that were played: a run that is stopped and goes on adds to it. */
@@ -25,14 +36,14 @@ export class ProofRecord {
     this.#parts = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { parts: Part[] }).parts : [];
     const commit = git('rev-parse', '--short', 'HEAD');
     const part = this.#parts.find((known) => known.commit === commit && known.to === from);
-    this.#part = part ?? { commit, from, to: from, cpuSeconds: 0, totals: {} };
+    this.#part = part ?? { commit, from, to: from, failed: [], cpuSeconds: 0, totals: {} };
     if (part === undefined) this.#parts.push(this.#part);
   }
 
-  /** All seeds up to `to` were good, and this is what they add. */
-  add(to: number, cpuMs: number, totals: Readonly<Record<string, number>>): void {
+  add({ to, cpuMs, totals, failed }: Played): void {
     const part = this.#part;
     part.to = to;
+    part.failed.push(...failed);
     part.cpuSeconds = Math.round(part.cpuSeconds * 1000 + cpuMs) / 1000;
     for (const [key, value] of Object.entries(totals)) part.totals[key] = (part.totals[key] ?? 0) + value;
   }

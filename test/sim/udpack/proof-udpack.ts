@@ -5,9 +5,11 @@ import { parseArgs } from 'node:util';
 import { runUdpack } from './play.ts';
 import { ProofRecord } from './proof-record.ts';
 
-/** Seeds that a process takes at once, and seeds after which it is told, and written down, how far all are good. */
+/** Seeds that a process takes at once, and seeds after which it is told, and written down, how far they are played. */
 const CHUNK = 50;
 const TOLD = 1000;
+/** A run goes on behind seeds that fail, so that all are known; not behind so many. */
+const FAILED_MOST = 20;
 const USAGE =
   'usage: proof:udpack -- --from N --to M [--jobs N] [--out FILE] | --seed N [--trace], with whole numbers, N below M';
 
@@ -16,12 +18,11 @@ interface Chunk {
   readonly to: number;
 }
 
-/** What a process says of its chunk: sums, or the first seed that failed. */
+/** What a process says of its chunk: sums of the seeds that were good, and those that failed. */
 interface Outcome extends Chunk {
   readonly totals: Record<string, number>;
   readonly cpuMs: number;
-  readonly failed: number | undefined;
-  readonly error: string;
+  readonly failures: readonly { readonly seed: number; readonly error: string }[];
 }
 
 const { values } = parseArgs({
@@ -39,19 +40,17 @@ const { values } = parseArgs({
 function play({ from, to }: Chunk): Outcome {
   const totals: Record<string, number> = {};
   const start = process.cpuUsage();
-  let failed: number | undefined;
-  let error = '';
-  for (let seed = from; seed < to && failed === undefined; seed++) {
+  const failures: { seed: number; error: string }[] = [];
+  for (let seed = from; seed < to; seed++) {
     try {
       const { seed: _, ...run } = runUdpack(seed);
       for (const [key, value] of Object.entries(run)) totals[key] = (totals[key] ?? 0) + value;
     } catch (thrown) {
-      failed = seed;
-      error = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown);
+      failures.push({ seed, error: thrown instanceof Error ? (thrown.stack ?? '') : String(thrown) });
     }
   }
   const { user, system } = process.cpuUsage(start);
-  return { from, to, totals, cpuMs: (user + system) / 1000, failed, error };
+  return { from, to, totals, cpuMs: (user + system) / 1000, failures };
 }
 
 function replay(seed: number, trace: boolean): void {
@@ -76,57 +75,59 @@ async function proveRange(from: number, to: number): Promise<void> {
   const progress = new Progress(from, to, record);
   let next = from;
   const take = (): Chunk | undefined => {
-    if (next >= to || progress.failed) return undefined;
+    if (next >= to || progress.failed.length >= FAILED_MOST) return undefined;
     const chunk = { from: next, to: Math.min(to, next + CHUNK) };
     next = chunk.to;
     return chunk;
   };
   await Promise.all(Array.from({ length: jobs }, async () => work(take, (outcome) => progress.on(outcome))));
   record?.write();
-  if (progress.failed) process.exitCode = 1;
-  else console.log(`seeds ${from} to ${to - 1}: ${JSON.stringify(progress.totals)}`);
+  console.log(`seeds ${from} to ${progress.to - 1}: ${JSON.stringify(progress.totals)}`);
+  if (progress.failed.length === 0) return;
+  console.error(`failed: ${progress.failed.join(', ')}`);
+  process.exitCode = 1;
 }
 
-/** How far all seeds are good, though chunks end in any order. */
+/** How far all seeds are played, though chunks end in any order. */
 class Progress {
   readonly totals: Record<string, number> = {};
-  failed = false;
-  readonly #to: number;
+  readonly failed: number[] = [];
+  to: number;
+  readonly #end: number;
   readonly #record: ProofRecord | undefined;
   readonly #done = new Map<number, Outcome>();
-  #good: number;
 
-  constructor(from: number, to: number, record: ProofRecord | undefined) {
-    this.#good = from;
-    this.#to = to;
+  constructor(from: number, end: number, record: ProofRecord | undefined) {
+    this.to = from;
+    this.#end = end;
     this.#record = record;
   }
 
   on(outcome: Outcome): void {
-    const { failed, error } = outcome;
-    if (failed === undefined) this.#done.set(outcome.from, outcome);
-    else {
-      this.failed = true;
+    this.#done.set(outcome.from, outcome);
+    for (const { seed, error } of outcome.failures) {
+      this.failed.push(seed);
       console.error(error);
-      console.error(`failed: seed ${failed}. Replay: npm run proof:udpack -- --seed ${failed} --trace`);
+      console.error(`failed: seed ${seed}. Replay: npm run proof:udpack -- --seed ${seed} --trace`);
     }
-    for (let next = this.#take(); next !== undefined; next = this.#take()) this.#onGood(next);
+    for (let next = this.#take(); next !== undefined; next = this.#take()) this.#onPlayed(next);
   }
 
   #take(): Outcome | undefined {
-    const outcome = this.#done.get(this.#good);
-    this.#done.delete(this.#good);
+    const outcome = this.#done.get(this.to);
+    this.#done.delete(this.to);
     return outcome;
   }
 
-  #onGood({ to, cpuMs, totals }: Outcome): void {
-    this.#good = to;
+  #onPlayed({ to, cpuMs, totals, failures }: Outcome): void {
+    this.to = to;
     for (const [key, value] of Object.entries(totals)) this.totals[key] = (this.totals[key] ?? 0) + value;
-    this.#record?.add(to, cpuMs, totals);
+    const failed = failures.map(({ seed }) => seed);
+    this.#record?.add({ to, cpuMs, totals, failed });
     if (to % TOLD !== 0) return;
     this.#record?.write();
-    const more = to < this.#to ? `; a run that is stopped goes on with --from ${to}` : '';
-    console.log(`good up to ${to - 1}${more}`);
+    const more = to < this.#end ? `; a run that is stopped goes on with --from ${to}` : '';
+    console.log(`played up to ${to - 1}, ${this.failed.length} failed${more}`);
   }
 }
 
