@@ -55,7 +55,8 @@ describe('who acknowledges', () => {
       const [from, to] = ack(seen);
       for (const datagram of stranger.send(numbers(FRAME.ack, 0, to, 0, 0, to - from))) seen.add(numberOf(datagram));
     }
-    expect(seen.size).toBeGreaterThan(90);
+    // One of 64 to 128 is left out.
+    expect(seen.size).toBeGreaterThan(50);
     return scene.faults[0];
   }
 
