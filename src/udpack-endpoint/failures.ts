@@ -74,6 +74,12 @@ export function abortedError(signal: AbortSignal): HawserError {
   return new HawserError('ERR_ABORTED', 'the call was aborted', { cause: reason });
 }
 
+/** @throws HawserError ERR_ARGUMENT for what is no priority of a stream. */
+export function checkPriority(priority: number): number {
+  if (Number.isInteger(priority) && priority >= 0 && priority <= 7) return priority;
+  throw new HawserError('ERR_ARGUMENT', `a priority is a whole number from 0 to 7, not ${priority}`);
+}
+
 /** @throws HawserError ERR_ARGUMENT for what can't be a code of an application's. */
 export function checkCode(code: number): number {
   if (Number.isSafeInteger(code) && code >= 0) return code;

@@ -1,5 +1,12 @@
 import { HawserError } from '../core/index.ts';
-import { type Address, Endpoint, type Session, type SessionClosed, type Trace } from '../udpack/index.ts';
+import {
+  type Address,
+  Endpoint,
+  type EndpointStats,
+  type Session,
+  type SessionClosed,
+  type Trace,
+} from '../udpack/index.ts';
 import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { Driver } from './driver.ts';
@@ -13,7 +20,7 @@ import { SpeedMeter, type UdpackSpeed } from './speed.ts';
 import type { UdpackStream } from './stream.ts';
 import { UdpPort } from './udp-port.ts';
 import type { UdpackStats } from './udpack.ts';
-import { asHawserError, type Callback, Wait } from './waits.ts';
+import { asHawserError, type Callback, endedBy, Wait } from './waits.ts';
 
 /** What `UDPack` tells. */
 export interface HubEvents {
@@ -22,6 +29,8 @@ export interface HubEvents {
   stream: [stream: UdpackStream];
   connect_error: [error: HawserError];
   goaway: [session: UdpackSession, code: number, reason: string];
+  ping: [session: UdpackSession];
+  pong: [session: UdpackSession, rtt: number];
   speed: [speed: UdpackSpeed];
   error: [error: HawserError];
   close: [];
@@ -60,11 +69,24 @@ function traceTo(qlog: Qlog | undefined): (() => Trace) | undefined {
   };
 }
 
+const NOTHING_YET: EndpointStats = {
+  sessions: 0,
+  halfOpen: 0,
+  handshakes: 0,
+  refused: 0,
+  retries: 0,
+  resetsSent: 0,
+  stray: 0,
+};
+
 /** What a peer has to answer to a CLOSE before the port is given back, in ms. */
 const LINGER = 200;
 
 /** Joins the machine, the socket and the faces: which session is whose, who is let in, who is told what. */
 export class Hub {
+  /** Resolves when it has given its port back, or could not get it. */
+  readonly closed: Promise<void>;
+  #settleClosed: () => void = () => {};
   readonly #options: ResolvedUdpackOptions;
   readonly #audience: Audience;
   readonly #entries: Map<Session, Entry> = new Map();
@@ -82,6 +104,9 @@ export class Hub {
   #onFewer: () => void = () => {};
 
   constructor(options: ResolvedUdpackOptions, audience: Audience) {
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
     this.#options = options;
     this.#audience = audience;
   }
@@ -106,6 +131,7 @@ export class Hub {
 
   get stats(): UdpackStats {
     return {
+      ...(this.#endpoint?.stats ?? NOTHING_YET),
       sessions: this.sessions.length,
       bytesSent: this.#speed.sent,
       bytesReceived: this.#speed.received,
@@ -117,6 +143,7 @@ export class Hub {
   /** Binds. */
   open(): Promise<void> {
     this.#opening = this.#open();
+    this.#opening.catch(() => this.#settleClosed());
     return this.#opening;
   }
 
@@ -193,10 +220,9 @@ export class Hub {
     }
   }
 
+  /** Closes at once when the signal fires. */
   closeBy(signal: AbortSignal): void {
-    const abort = (): void => void this.#abort();
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    void endedBy(this.closed, signal, () => void this.abort(0, ''));
   }
 
   close(code: number, reason: string): Promise<void> {
@@ -211,8 +237,9 @@ export class Hub {
     else this.#driver?.unref();
   }
 
-  #abort(): Promise<void> {
-    const abort = ({ face }: Entry): unknown => face.abort();
+  /** Closes at once: what has not arrived is lost. */
+  abort(code: number, reason: string): Promise<void> {
+    const abort = ({ face }: Entry): unknown => face.abort(code, reason);
     // Who closes politely is hurried.
     if (this.#closing !== undefined) for (const entry of this.#entries.values()) abort(entry);
     this.#closing ??= this.#close(abort);
@@ -230,7 +257,7 @@ export class Hub {
     await this.#driver?.stop();
     this.#speed.stop();
     await this.#qlog?.close();
-    this.#endpoint = undefined;
+    this.#settleClosed();
     this.tell('close');
   }
 
@@ -328,7 +355,7 @@ export class Hub {
     const error = new HawserError('ERR_CONNECT_FAILED', `the socket failed: ${cause.message}`, { cause });
     if (this.#audience.listens('error')) this.tell('error', error);
     else this.#options.onError(error, 'the socket');
-    void this.#abort();
+    void this.abort(0, '');
   }
 
   #count(received: number, sent: number): void {
@@ -355,5 +382,7 @@ export class Hub {
     listensToStreams: () => this.#audience.listens('stream'),
     onStream: (stream) => this.tell('stream', stream),
     onGoaway: (session, code, reason) => this.tell('goaway', session, code, reason),
+    onPing: (session) => this.tell('ping', session),
+    onPong: (session, rtt) => this.tell('pong', session, rtt),
   };
 }

@@ -163,6 +163,8 @@ describe('unreliable datagrams', () => {
     (await near.openStream()).send(new Uint8Array(100_000));
     await near.openStream();
     await vi.waitFor(() => expect(near.stats().inFlight).toBeGreaterThan(near.stats().window - 1200));
+    // Probes may leave all the same, and would take datagrams along: the next one is far off by now.
+    await vi.waitFor(() => expect(near.stats().probeTimeouts).toBeGreaterThan(3), { timeout: 5000 });
     const dropped = once(near, 'datagram-dropped');
     expect(near.sendDatagram(new Uint8Array(900), { maxAge: 20 })).toBe(true);
     expect(await dropped).toEqual([1]);
@@ -325,6 +327,24 @@ describe('an address that changes', () => {
     expect(address).toEqual(far.remote);
     expect(far.remote.port).not.toBe(before.port);
     expect([far.stats().migrations, near.ended]).toEqual([1, undefined]);
+  });
+
+  test('rebind: from then on other connection ids are on the way', async () => {
+    const { near, via } = await relayed();
+    const ids = new Set<string>();
+    via.passes = (bytes, way) => {
+      if (way === 'up') ids.add(Buffer.from(bytes).toString('hex', 1, 9));
+      return true;
+    };
+    await near.ping();
+    expect(near.rebind()).toBe(true);
+    const before = [...ids];
+    ids.clear();
+    await near.ping();
+    expect(before.filter((id) => ids.has(id))).toEqual([]);
+    expect(near.stats().migrations).toBe(1);
+    await near.close();
+    expect(near.rebind()).toBe(false);
   });
 
   test('of a quiet session: it goes on with the first word', async () => {

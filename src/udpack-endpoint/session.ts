@@ -11,10 +11,10 @@ import {
   type Streams,
 } from '../udpack/index.ts';
 import { now } from './clock.ts';
-import { checkCode, closeOf, endedError, type UdpackClose } from './failures.ts';
+import { checkCode, checkPriority, closeOf, endedError, type UdpackClose } from './failures.ts';
 import { shown } from './names.ts';
 import { type SendOptions, type StreamPort, type StreamWrite, UdpackStream } from './stream.ts';
-import { asHawserError, type Callback, checkSignal, Wait, type WaitOptions } from './waits.ts';
+import { asHawserError, type Callback, checkSignal, endedBy, Wait, type WaitOptions } from './waits.ts';
 
 export interface OpenStreamOptions extends WaitOptions {
   /** Default `packets`. */
@@ -37,6 +37,8 @@ export interface SessionPort {
   listensToStreams(): boolean;
   onStream(stream: UdpackStream): void;
   onGoaway(session: UdpackSession, code: number, reason: string): void;
+  onPing(session: UdpackSession): void;
+  onPong(session: UdpackSession, rtt: number): void;
 }
 
 interface SessionEvents {
@@ -108,7 +110,7 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
 
   /**
    * Opens a stream; it needs no round trip unless the peer's limit of open streams is reached. @throws HawserError what ended the session,
-   * or ERR_ABORTED.
+   * ERR_ARGUMENT, ERR_ABORTED.
    */
   openStream(done: Callback<UdpackStream>): void;
   openStream(options?: OpenStreamOptions): Promise<UdpackStream>;
@@ -149,13 +151,13 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     this.#port.kick();
   }
 
-  /** Closes when all that was written has arrived, at the latest after `times.closeWait`. */
-  async close(code = 0, reason = ''): Promise<UdpackClose> {
+  /** Closes when all that was written has arrived; at the latest after `times.closeWait`, or when the signal fires. */
+  async close(code = 0, reason = '', { signal }: WaitOptions = {}): Promise<UdpackClose> {
     if (this.#close === undefined) {
       this.#core.finish(checkCode(code), reason, now());
       this.#port.kick();
     }
-    return this.closed;
+    return endedBy(this.closed, signal, () => void this.abort(code, reason));
   }
 
   /** Closes at once: what has not arrived is lost. */
@@ -165,6 +167,16 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
       this.#port.kick();
     }
     return this.closed;
+  }
+
+  /**
+   * Goes on under a connection id that nobody on the way has seen: for who has moved to another network, or is about to, and doesn't want
+   * both to be known for one session. False: the peer has given no id to spare yet.
+   */
+  rebind(): boolean {
+    const done = this.#core.rebind(now());
+    this.#port.kick();
+    return done;
   }
 
   /** Figures of the moment: times in ms, all else in bytes unless its name says otherwise. */
@@ -185,11 +197,13 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
         break;
       case 'ping':
         this.#tell('ping');
+        this.#port.onPing(this);
         break;
       case 'pong':
         this.#pings.get(event.token)?.resolve(event.rtt);
         this.#pings.delete(event.token);
         this.#tell('pong', event.rtt);
+        this.#port.onPong(this, event.rtt);
         break;
       case 'moved':
         this.#tell('moved', shown(event.address));
@@ -242,7 +256,7 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     this.#check();
     checkSignal(signal);
     const { streams } = this.#core;
-    const id = streams.open(kind, { priority });
+    const id = streams.open(kind, { priority: priority === undefined ? undefined : checkPriority(priority) });
     const stream = this.#stream(id, kind);
     this.#port.kick();
     if (!streams.waits(id)) return stream;
@@ -305,6 +319,7 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
       session: this,
       guard: (during, run) => this.#port.guard(during, run),
       write: (stream, bytes, options) => this.#write(stream, bytes, options),
+      prioritize: ({ id }, priority) => act((streams) => streams.prioritize(id, priority)),
       end: ({ id }) => act((streams) => streams.end(id)),
       reset: ({ id }, code) => act((streams) => streams.reset(id, code)),
       stop: ({ id }, code) => act((streams) => streams.stop(id, code)),

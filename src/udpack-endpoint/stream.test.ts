@@ -220,6 +220,27 @@ describe('priorities', () => {
     await vi.waitFor(() => expect(order).toHaveLength(3));
     expect(order).toEqual(['fast', 'rest', 'slow']);
   });
+
+  test('what waits can be made more urgent', async () => {
+    const pair = await docks.pair({ limits: { streamWindow: 4 * MB, sessionWindow: 16 * MB } });
+    const order: string[] = [];
+    pair.server.on('stream', (stream) => {
+      stream.on('data', (bytes) => order.push(bytes.toString('latin1', 0, 4)));
+    });
+    const streams = [await pair.near.openStream(), await pair.near.openStream()];
+    const writes = streams.map((stream, at) => stream.write(Buffer.alloc(MB, at === 0 ? 'slow' : 'fast')));
+    streams[1]?.prioritize(0);
+    await Promise.all(writes);
+    await vi.waitFor(() => expect(order).toHaveLength(2));
+    expect(order).toEqual(['fast', 'slow']);
+  });
+
+  test.each([-1, 8, 1.5, Number.NaN])('%s is none', async (priority) => {
+    const { near } = await docks.pair();
+    expect(await codeOf(near.openStream({ priority }))).toBe('ERR_ARGUMENT');
+    const stream = await near.openStream();
+    expect(() => stream.prioritize(priority)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  });
 });
 
 describe('ending', () => {

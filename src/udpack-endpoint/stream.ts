@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { HawserError } from '../core/index.ts';
 import type { StreamEvent, StreamKind, WriteRefusal } from '../udpack/index.ts';
-import { checkCode } from './failures.ts';
+import { checkCode, checkPriority } from './failures.ts';
 import { PacketReader } from './packet-reader.ts';
 import type { UdpackSession } from './session.ts';
 import { type Callback, Wait, type WaitOptions } from './waits.ts';
@@ -20,6 +20,7 @@ export interface WriteOptions extends SendOptions, WaitOptions {}
 export interface StreamPort {
   readonly session: UdpackSession;
   write(stream: UdpackStream, bytes: Uint8Array, options: SendOptions): StreamWrite;
+  prioritize(stream: UdpackStream, priority: number): void;
   end(stream: UdpackStream): void;
   reset(stream: UdpackStream, code: number): void;
   stop(stream: UdpackStream, code: number): void;
@@ -138,6 +139,11 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     const written = this.#write(bytes, options, undefined);
     if (typeof written === 'boolean') return written;
     throw written;
+  }
+
+  /** Gives what is not sent yet another priority: 0, which goes first, to 7. @throws HawserError ERR_ARGUMENT. */
+  prioritize(priority: number): void {
+    this.#port.prioritize(this, checkPriority(priority));
   }
 
   /** Ends this side's direction after what is written; more bytes may be its last. @throws HawserError as `send` does. */

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { codeOf, Docks, KEYS, next, portOf, read, streamOf } from '../../test/support/udpack.ts';
 import { generateKeys, publicKeyText, readPublicKey, UDPack, type UdpackSession, type UdpackStream } from './index.ts';
@@ -153,6 +153,7 @@ test('the signal of an endpoint ends it at once: before it is bound, while it is
   const closed = once(server, 'close');
   end.abort();
   await closed;
+  expect(getEventListeners(end.signal, 'abort')).toEqual([]);
   expect(await near.closed).toMatchObject({ by: 'peer', code: 0, error: undefined });
   expect(await codeOf(server.connect({ port: 9, key: KEYS.publicKey }))).toBe('ERR_CLOSED');
 });
@@ -187,6 +188,54 @@ test('await using closes an endpoint politely: what was written arrives', async 
   const [into] = await arrived;
   expect(await read(into, 1)).toEqual(['last words']);
   expect(near.ended).toMatchObject({ by: 'self', code: 0 });
+});
+
+test('a signal hurries a polite close, and is left alone afterwards', async () => {
+  const server = await docks.server({ limits: { streamWindow: 1000 } });
+  const client = await docks.client({ times: { closeWait: 60_000 } });
+  const pair = await docks.join(server, client);
+  const { out } = await streamOf(pair);
+  const write = codeOf(out.write(new Uint8Array(100_000)));
+  const hurry = new AbortController();
+  const closed = client.close(5, 'bye', { signal: hurry.signal });
+  hurry.abort();
+  await closed;
+  expect(await pair.near.closed).toMatchObject({ by: 'self', code: 5, reason: 'bye' });
+  expect(await write).toBe('ERR_CLOSED');
+  expect(getEventListeners(hurry.signal, 'abort')).toEqual([]);
+});
+
+test('abort waits for nothing, and closed resolves with it', async () => {
+  const { server, client, near, far } = await docks.pair({ times: { closeWait: 60_000 } });
+  const stream = await far.openStream();
+  stream.send(new Uint8Array(1_000_000));
+  await server.abort(8, 'now');
+  await server.closed;
+  expect(await near.closed).toMatchObject({ by: 'peer', code: 8, reason: 'now' });
+  expect(client.stats().sessions).toBe(0);
+});
+
+test('a port that can not be bound is closed', async () => {
+  const taken = await docks.server();
+  const other = docks.make({ port: portOf(taken) });
+  expect(await codeOf(other.ready())).toBe('ERR_ADDRESS_IN_USE');
+  await other.closed;
+});
+
+test('a signal ends the waiting for ready, and nothing else', async () => {
+  const udpack = docks.make();
+  const stop = new AbortController();
+  const ready = codeOf(udpack.ready({ signal: stop.signal }));
+  stop.abort();
+  expect(await ready).toBe('ERR_ABORTED');
+  expect(await udpack.ready()).toBe(udpack);
+});
+
+test('ping and pong of any session are told by the endpoint', async () => {
+  const { server, client, near, far } = await docks.pair();
+  const told = Promise.all([once(server, 'ping'), once(client, 'pong')]);
+  const rtt = await near.ping();
+  expect(await told).toEqual([[far], [near, rtt]]);
 });
 
 test('close of an endpoint tells the code and the reason to all sessions, goaway too', async () => {
@@ -225,6 +274,8 @@ test('stats count what crosses the socket', async () => {
   expect(datagramsSent).toBeLessThan(bytesSent);
   expect([bytesReceived > 0, datagramsReceived > 0]).toEqual([true, true]);
   expect(pair.server.stats().bytesReceived).toBe(pair.client.stats().bytesSent);
+  expect(pair.server.stats()).toMatchObject({ handshakes: 1, halfOpen: 0, refused: 0, retries: 0, stray: 0 });
+  expect(docks.make().stats()).toMatchObject({ sessions: 0, handshakes: 0, bytesSent: 0 });
 });
 
 test('a listener that throws is reported, and nobody else is harmed', async () => {

@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { HawserError } from '../core/index.ts';
-import type { Address } from '../udpack/index.ts';
-import { abortedError, checkCode } from './failures.ts';
+import type { Address, EndpointStats } from '../udpack/index.ts';
+import { checkCode } from './failures.ts';
 import { Hub, type HubEvents } from './hub.ts';
 import { type KeySource, readPublicKey } from './keys.ts';
 import { shown } from './names.ts';
 import { resolveOptions, tokenBytes, type UdpackOptions } from './options.ts';
 import type { OpenStreamOptions, UdpackSession } from './session.ts';
 import type { UdpackStream } from './stream.ts';
-import { asHawserError, type Callback, type WaitOptions } from './waits.ts';
+import { asHawserError, type Callback, checkSignal, endedBy, unlessAborted, type WaitOptions } from './waits.ts';
 
 export interface ConnectOptions extends WaitOptions {
   readonly port: number;
@@ -20,8 +20,9 @@ export interface ConnectOptions extends WaitOptions {
   readonly token?: string | Uint8Array;
 }
 
-/** Figures of an endpoint since it was made, in bytes of UDP payload and in datagrams. */
-export interface UdpackStats {
+/** Figures of an endpoint since it was made, in bytes of UDP payload, in datagrams, and as numbers of sessions and handshakes. */
+export interface UdpackStats extends EndpointStats {
+  /** Those that are open. */
   readonly sessions: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
@@ -33,8 +34,8 @@ export interface UdpackStats {
  * An endpoint of UDPack on one UDP socket: it takes sessions in when it has a private key, and dials others. It binds at once; `listening`
  * and `ready()` tell when it has.
  *
- * Events: `listening`, `session` (either side's), `stream` (the peer of any session opened one), `connect_error`, `goaway`, `speed` every
- * second, `error` (the socket failed, or could not be bound), `close`.
+ * Events: `listening`, `session` (either side's), `stream` (the peer of any session opened one), `connect_error`, `goaway`, `ping` and
+ * `pong` (of any session), `speed` every second, `error` (the socket failed, or could not be bound), `close`.
  */
 export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
   readonly #hub: Hub;
@@ -75,11 +76,16 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
     return this.#hub.sessions;
   }
 
-  /** Resolves when the port is bound. @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED. */
-  async ready(): Promise<this> {
+  /** Resolves when the port is bound. @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED, ERR_ABORTED. */
+  async ready({ signal }: WaitOptions = {}): Promise<this> {
     this.#awaited = true;
-    await this.#ready;
+    await unlessAborted(this.#ready, signal);
     return this;
+  }
+
+  /** Resolves when it is closed and its port is free, however that came about, or could not be bound. Never rejects. */
+  get closed(): Promise<void> {
+    return this.#hub.closed;
   }
 
   /**
@@ -122,9 +128,18 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
     for (const session of this.#hub.sessions) session.goaway(code, reason);
   }
 
-  /** Takes nothing new, closes all sessions when what was written has arrived (at the latest after `times.closeWait`), and gives the port back. */
-  async close(code = 0, reason = ''): Promise<void> {
-    return this.#hub.close(checkCode(code), reason);
+  /**
+   * Takes nothing new, closes all sessions when what was written has arrived (at the latest after `times.closeWait`, or when the signal
+   * fires), and gives the port back.
+   */
+  async close(code = 0, reason = '', { signal }: WaitOptions = {}): Promise<void> {
+    const end = this.#hub.close(checkCode(code), reason);
+    return endedBy(end, signal, () => void this.#hub.abort(code, reason));
+  }
+
+  /** Closes all at once: what has not arrived is lost. */
+  async abort(code = 0, reason = ''): Promise<void> {
+    return this.#hub.abort(checkCode(code), reason);
   }
 
   /** Whether the endpoint keeps the process alive, as it does at first. */
@@ -144,11 +159,11 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
 
   async #connect({ port, host, key, token, signal }: ConnectOptions): Promise<UdpackSession> {
     try {
-      if (signal?.aborted) throw abortedError(signal);
+      checkSignal(signal);
       if (!Number.isInteger(port) || port < 1 || port > 65_535) {
         throw new HawserError('ERR_ARGUMENT', `port is a number from 1 to 65535, not ${port}`);
       }
-      await this.#ready;
+      await unlessAborted(this.#ready, signal);
       return await this.#hub.dial({
         port,
         host,

@@ -50,6 +50,32 @@ export class Wait<Value> {
   }
 }
 
+/** The promise, or ERR_ABORTED when the signal fires first; what it waits for goes on. */
+export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (signal === undefined) return promise;
+  const wait = new Wait<Value>(signal);
+  promise.then(
+    (value) => wait.resolve(value),
+    (error: unknown) => wait.reject(asHawserError(error)),
+  );
+  return wait.promise;
+}
+
+/** Waits for a polite end, of which `cut` makes a quick one when the signal fires. It leaves no listener on the signal. */
+export async function endedBy<Value>(
+  end: Promise<Value>,
+  signal: AbortSignal | undefined,
+  cut: () => void,
+): Promise<Value> {
+  if (signal?.aborted) cut();
+  else signal?.addEventListener('abort', cut, { once: true });
+  try {
+    return await end;
+  } finally {
+    signal?.removeEventListener('abort', cut);
+  }
+}
+
 /** What a callback is told: null when it went well, as Node's are. */
 export type Callback<Value = void> = (error: HawserError | null, value?: Value) => void;
 
