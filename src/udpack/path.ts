@@ -38,7 +38,7 @@ export class Path {
   address: Address;
   readonly recovery: Recovery;
   readonly controller: Controller;
-  readonly mtu: MtuSearch;
+  mtu: MtuSearch;
   /** The id in use, and those before it on this path. */
   space: SendSpace;
   proved: boolean;
@@ -53,6 +53,7 @@ export class Path {
   probes = 0;
 
   readonly #pacer: Pacer;
+  readonly #datagramSize: number;
   readonly #trace: Trace | undefined;
 
   constructor(init: PathInit) {
@@ -60,6 +61,7 @@ export class Path {
     this.recovery = new Recovery(init.ackDelay);
     this.controller = init.controller;
     this.proved = init.proved;
+    this.#datagramSize = init.datagramSize;
     this.mtu = new MtuSearch(init.datagramSize);
     this.space = { remote: init.remote, base: 0 };
     this.#pacer = new Pacer(init.controller);
@@ -78,6 +80,8 @@ export class Path {
 
   /** The peer is heard from another address, and there is no id to spare for a path of its own: this one goes there. */
   moveTo(address: Address, bytes: number, challenge: Uint8Array, now: Instant): void {
+    // A router that only gave it another port leads the same way (RFC 9000 9.4).
+    if (address.address !== this.address.address) this.#forget(now);
     this.address = address;
     this.proved = false;
     this.receivedBytes = bytes;
@@ -143,6 +147,15 @@ export class Path {
   /** The system refused to send a datagram of this size. */
   onRefused(size: number, now: Instant): void {
     if (this.mtu.onRefused(size, now)) this.controller.onMtu(this.mtu.size);
+  }
+
+  /** The network between is another one: nothing that was learnt of it holds. */
+  #forget(now: Instant): void {
+    this.abandon(now);
+    this.recovery.trips.forget();
+    this.mtu = new MtuSearch(this.#datagramSize);
+    this.controller.onPathReset();
+    this.controller.onMtu(this.mtu.size);
   }
 
   /** Lets the frames, the search for the MTU and congestion control hear what became of their datagrams. */

@@ -283,6 +283,28 @@ describe('another address', () => {
     expect(current.allowance).toBe(0);
   });
 
+  test('nothing that was learnt holds at another address, and all of it behind another port (RFC 9000 9.4)', () => {
+    for (const [to, kept] of [
+      [{ address: HOME.address, port: HOME.port + 1 }, true],
+      [AWAY, false],
+    ] as const) {
+      const bench = new Bench();
+      const { current } = bench.paths;
+      current.proved = true;
+      current.controller.onMtu(1452);
+      current.mtu.onProbeAcked(1452);
+      current.recovery.trips.sample(40, 0);
+      const before = current.controller.window;
+      bench.send(10);
+      bench.hear(to, 20);
+      expect(bench.paths.current).toBe(current);
+      const { measured, smoothed } = current.recovery.trips;
+      expect([measured, smoothed]).toEqual([kept, 40]);
+      expect([current.mtu.size, current.recovery.flying]).toEqual(kept ? [1452, 1] : [1200, 0]);
+      expect([before, current.controller.window]).toEqual([14_520, kept ? 14_520 : 12_000]);
+    }
+  });
+
   test('a peer that jumps about leaves bounded traces', () => {
     const bench = new Bench();
     let told = 1;

@@ -39,6 +39,13 @@ export class RoundTrips {
     this.variation = latest / 2;
   }
 
+  /** The way is another: what was measured is a first guess. */
+  forget(): void {
+    this.measured = false;
+    this.least = Number.POSITIVE_INFINITY;
+    this.guess(this.smoothed);
+  }
+
   /** A probe time-out without backing off (RFC 9002 6.2.1), for a peer that holds acks back for `ackDelay`. */
   probeTimeout(ackDelay: number): number {
     return Math.min(this.smoothed + Math.max(4 * this.variation, GRANULARITY) + ackDelay, PROBE_TIMEOUT_MOST);

@@ -197,7 +197,9 @@ class Play {
   }
 
   #address(): Address {
-    return { address: '10.1.0.1', port: this.#ports++ };
+    const port = this.#ports++;
+    // Half of all moves are to another machine's address, the others to another port.
+    return { address: `10.1.0.${1 + ((port >> 1) % 2)}`, port };
   }
 
   /** @param certain The network is kind, and the server there: it must come about. */
