@@ -7,15 +7,14 @@ import { DatagramBuilder } from './datagram-builder.ts';
 import { Dialling } from './dialling.ts';
 import { closedEvent, endingOf, faultOf, isSilent, reasonOf, textOf } from './endings.ts';
 import type { Fault } from './faults.ts';
-import { FRAME, FrameReader } from './frames.ts';
+import { FRAME } from './frames.ts';
 import type { Established } from './handshake/index.ts';
 import { type RemoteId, resetTokenOf } from './ids.ts';
-import { Intake, type IntakeOwner } from './intake.ts';
+import type { IntakeOwner } from './intake.ts';
 import { earlier, Liveness } from './liveness.ts';
 import type { Parameters } from './options.ts';
-import type { Paths } from './paths.ts';
-import { Protection, readNumber, SEALED_OVERHEAD } from './protection.ts';
-import { makePaths, pathStats } from './session-paths.ts';
+import { readNumber, SEALED_OVERHEAD } from './protection.ts';
+import { pathStats } from './session-paths.ts';
 import {
   type AcceptInit,
   type DialInit,
@@ -24,21 +23,11 @@ import {
   type SessionOptions,
   type SessionStats,
 } from './session-types.ts';
+import { SessionWire } from './session-wire.ts';
 import { Streams } from './streams/index.ts';
 import { Tracing } from './tracing.ts';
 
-/** Keys of a phase that is over are kept for so many probe time-outs (RFC 9001 6.5). */
-const RETIRED_KEYS_FOR = 3;
-
 export type SessionState = 'handshaking' | 'authenticating' | 'open' | 'closing' | 'ended';
-
-/** What there is once keys are agreed on. */
-interface Wire {
-  readonly peer: Parameters;
-  readonly paths: Paths;
-  readonly protection: Protection;
-  readonly intake: Intake;
-}
 
 /**
  * One UDPack session, in either role: datagrams and the time go in; datagrams, a deadline and events come out. It does no I/O. After
@@ -54,7 +43,6 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #control: Control;
   readonly #acks: Acks;
-  readonly #reader = new FrameReader();
   readonly #builder: DatagramBuilder;
   readonly #liveness: Liveness;
   readonly #tracing: Tracing | undefined;
@@ -66,7 +54,7 @@ export class Session {
   #dialling: Dialling | undefined;
   #token: Uint8Array = new Uint8Array();
   #tokenShown = false;
-  #wire: Wire | undefined;
+  #wire: SessionWire | undefined;
   #handshakeUntil: Instant | undefined;
   #finish: { readonly ending: Ending; readonly until: Instant } | undefined;
   #closing: Closing | undefined;
@@ -157,8 +145,7 @@ export class Session {
       this.#counts.datagramsRepeated++;
       return;
     }
-    const retire = this.#probeTimeout(wire) * RETIRED_KEYS_FOR;
-    const frames = wire.protection.open(datagram, sequence, number, now, retire);
+    const frames = wire.open(datagram, sequence, number, now);
     if (frames === undefined) {
       this.#onForged(wire, datagram, now);
       return;
@@ -166,11 +153,12 @@ export class Session {
     space.note(number, now);
     this.#tracing?.received(this, number, sequence, datagram.length, now);
     this.#onHeard(wire, datagram.length, now);
-    const fault = this.#read(wire, frames, from, sequence, now);
+    this.#closes = false;
+    const fault = wire.read(frames, from, sequence, now);
     if (fault !== undefined) this.#end(endingOf(fault), 'self', now);
     if (this.#closing === undefined) {
       if (this.streams.leftOut()) space.disown(number);
-      else if (this.#reader.asked) this.#acks.owe(space, number, now);
+      else if (wire.asked) this.#acks.owe(space, number, now);
     } else this.#closing.onDatagram(this.#closes);
     // A CLOSE, too, goes to where the peer was heard last.
     this.#onWay(wire, from, datagram.length, sequence, number, now);
@@ -225,11 +213,12 @@ export class Session {
     const wire = this.#wire;
     if (wire === undefined) return earlier(at, this.#dialling?.deadline);
     const { paths, peer } = wire;
-    let first = earlier(at, this.#timeoutAt(wire));
+    const mayLeave = this.#builder.mayLeave(paths.current);
+    let first = earlier(at, wire.timeoutAt(mayLeave));
     first = earlier(first, paths.deadline(peer.ackDelay));
-    if (this.#builder.mayLeave(paths.current)) first = earlier(first, this.#acks.ackAt);
+    if (mayLeave) first = earlier(first, this.#acks.ackAt);
     first = earlier(first, this.streams.deadline);
-    first = earlier(first, this.#liveness.idleAt(this.#probeTimeout(wire)));
+    first = earlier(first, this.#liveness.idleAt(wire.probeTimeout));
     // What waits to be sent will do for a sign of life.
     if (this.#state === 'open' && this.#control.empty) first = earlier(first, this.#liveness.keepaliveAt);
     return earlier(first, this.#builder.pacedAt);
@@ -337,39 +326,17 @@ export class Session {
 
   // Within.
 
-  #probeTimeout({ paths, peer }: Wire): number {
-    return paths.current.recovery.trips.probeTimeout(peer.ackDelay);
-  }
-
-  /** When loss is known by time, or a probe is due; none is that may not leave (RFC 9002 6.2.2.1). */
-  #timeoutAt({ paths, peer }: Wire): Instant | undefined {
-    const { recovery } = paths.current;
-    if (recovery.lossAt !== undefined || !this.#builder.mayLeave(paths.current)) return recovery.lossAt;
-    return recovery.probeAt(peer.ackDelay);
-  }
-
-  #establish(established: Established, remote: RemoteId, now: Instant): Wire {
-    const { crypto, keyLimits, times } = this.#options;
-    const { peer } = established;
-    const protection = new Protection({ ...established, crypto, limits: keyLimits }, now);
-    const paths = makePaths(this, {
-      options: this.#options,
-      control: this.#control,
-      peer,
-      address: this.#address,
-      remote,
-    });
-    const parts = { acks: this.#acks, streams: this.streams, paths, protection };
-    const intake = new Intake({ ...parts, ackDelay: peer.ackDelay, idsKept: peer.ids }, this.#owner());
-    const wire = { peer, paths, protection, intake };
-    paths.own.add(this.#ownId);
+  #establish(established: Established, remote: RemoteId, now: Instant): SessionWire {
+    const options = this.#options;
+    const init = { options, established, acks: this.#acks, control: this.#control, id: this.#ownId, remote };
+    const wire = new SessionWire(this, { ...init, address: this.#address, owner: this.#owner() }, now);
     this.#wire = wire;
     this.handshakeHash = established.hash;
     this.#state = 'authenticating';
-    this.#liveness.agree(times.idle, peer.idle);
+    this.#liveness.agree(options.times.idle, wire.peer.idle);
     this.#liveness.onHeard(now);
-    this.streams.start(peer);
-    this.#options.host.wake(this);
+    this.streams.start(wire.peer);
+    options.host.wake(this);
     return wire;
   }
 
@@ -384,7 +351,7 @@ export class Session {
       onAccept: () => this.#onAccept(),
       onClose: (application, code, reason) => {
         this.#closes = true;
-        this.#end({ application, code, reason: new Uint8Array(reason) }, 'peer', this.#wire?.intake.now ?? 0);
+        this.#end({ application, code, reason: new Uint8Array(reason) }, 'peer', this.#wire?.readAt ?? 0);
       },
       onGoaway: (code, reason) => this.#tell({ type: 'goaway', code, reason: textOf(reason) }),
     };
@@ -411,15 +378,7 @@ export class Session {
     this.#tell({ type: 'open' });
   }
 
-  #read({ intake }: Wire, frames: Uint8Array, from: Address, sequence: number, now: Instant): Fault | undefined {
-    intake.now = now;
-    intake.from = from;
-    intake.sequence = sequence;
-    this.#closes = false;
-    return this.#reader.read(frames, intake);
-  }
-
-  #onHeard({ paths, peer }: Wire, size: number, now: Instant): void {
+  #onHeard({ paths, peer }: SessionWire, size: number, now: Instant): void {
     this.#counts.datagramsReceived++;
     this.#counts.bytesReceived += size;
     this.#liveness.onHeard(now);
@@ -429,33 +388,33 @@ export class Session {
     paths.supply(peer.ids);
   }
 
-  #onForged({ paths, protection }: Wire, datagram: Uint8Array, now: Instant): void {
+  #onForged({ paths, protection }: SessionWire, datagram: Uint8Array, now: Instant): void {
     this.#counts.datagramsForged++;
     const token = paths.current.space.remote.resetToken;
     if (token !== undefined && this.#options.crypto.equal(resetTokenOf(datagram), token)) this.onStatelessReset(now);
     else if (protection.worn) this.#end(endingOf('forgery-limit'), 'self', now);
   }
 
-  #onWay({ paths }: Wire, from: Address, size: number, sequence: number, number: number, now: Instant): void {
-    if (!paths.onDatagram(from, size, sequence, number, this.#reader.moved, now)) return;
+  #onWay(
+    { paths, moved }: SessionWire,
+    from: Address,
+    size: number,
+    sequence: number,
+    number: number,
+    now: Instant,
+  ): void {
+    if (!paths.onDatagram(from, size, sequence, number, moved, now)) return;
     this.#tell({ type: 'moved', address: from });
     this.#tracing?.moved(from, now);
   }
 
-  #tickWire(wire: Wire, now: Instant): void {
-    const { paths, peer } = wire;
-    const idleAt = this.#liveness.idleAt(this.#probeTimeout(wire));
+  #tickWire(wire: SessionWire, now: Instant): void {
+    const idleAt = this.#liveness.idleAt(wire.probeTimeout);
     if (idleAt !== undefined && now >= idleAt) {
       this.#end(endingOf('idle'), 'self', now);
       return;
     }
-    const { recovery } = paths.current;
-    const timeoutAt = this.#timeoutAt(wire);
-    if (timeoutAt !== undefined && now >= timeoutAt) {
-      if (recovery.lossAt === undefined) paths.current.onProbeTimeout(now);
-      else paths.current.onLossTime(now);
-    }
-    paths.tick(now, peer.ackDelay);
+    wire.tick(this.#builder.mayLeave(wire.paths.current), now);
     this.streams.tick(now);
     const quiet = now >= (this.#liveness.keepaliveAt ?? Number.POSITIVE_INFINITY);
     if (quiet && this.#state === 'open' && this.#control.empty) this.#control.push(pingFrame());
@@ -476,7 +435,7 @@ export class Session {
     // What has arrived is told before the end, unless the application wants no more.
     const wanted = by === 'peer' || !ending.application || this.#finish?.ending === ending;
     if (wanted && (this.role === 'client' || this.#state === 'open')) this.#events.push(...this.streams.rest());
-    this.#closing = new Closing(ending, by === 'peer', silent, wire ? this.#probeTimeout(wire) : 0, now);
+    this.#closing = new Closing(ending, by === 'peer', silent, wire ? wire.probeTimeout : 0, now);
     this.#state = 'closing';
     this.#control.clear();
     this.#tell(closedEvent(ending, by));
