@@ -2,7 +2,7 @@ import type { Instant } from '../core/index.ts';
 import type { Acks } from './acks.ts';
 import type { Closing } from './closing.ts';
 import type { Control } from './control.ts';
-import type { Crypto } from './crypto.ts';
+import { type Crypto, TAG_BYTES } from './crypto.ts';
 import { FRAME, FrameWriter } from './frames.ts';
 import { MTU_LEAST } from './mtu.ts';
 import type { Path } from './path.ts';
@@ -37,6 +37,19 @@ export interface DatagramBuilderInit {
   readonly random: Pick<Crypto, 'random'>;
 }
 
+/** What a datagram that is about to be sealed is. */
+interface Leaving {
+  readonly path: Path;
+  readonly protection: Protection;
+  /** It asks for an ack. */
+  readonly asks: boolean;
+  /** It only tries a size. */
+  readonly probe: boolean;
+  /** It has the ACK that `Acks` wrote last. */
+  readonly acked: boolean;
+  readonly frames: SentFrame[];
+}
+
 /** Decides what leaves next, and puts it into a datagram: acks, frames of the session, streams, probes. */
 export class DatagramBuilder {
   /** Whether streams may send: a client's may at once, a server's once the token is accepted. */
@@ -66,18 +79,9 @@ export class DatagramBuilder {
     this.#skipIn = this.#gap();
   }
 
-  /** Whether anything but acks waits to leave, and the window lets it. */
-  pending(path: Path): boolean {
-    return this.#waiting(path) && (path.probes > 0 || path.hasWindow(path.mtu.size));
-  }
-
   /** Whether the peer's address is proved, or has sent enough for a further datagram. */
   mayLeave(path: Path): boolean {
     return path.allowance >= ROOM_LEAST;
-  }
-
-  #waiting(path: Path): boolean {
-    return path.probes > 0 || !this.#control.empty || (this.mayStream && this.#streams.pending);
   }
 
   /** Writes the next datagram of an open session; 0: there is none now. */
@@ -94,10 +98,9 @@ export class DatagramBuilder {
     return this.#ordinary(out, paths, protection, size, flies, now);
   }
 
-  /** CLOSE, behind a last ACK. It is neither counted nor remembered. */
+  /** CLOSE, behind a last ACK; the datagram asks for no ack itself. */
   close(out: Uint8Array, path: Path, protection: Protection, closing: Closing, now: Instant): number {
-    const size = Math.min(MTU_LEAST, out.length, path.allowance);
-    const writer = new FrameWriter(out, SEALED_HEADER_BYTES, Math.max(SEALED_HEADER_BYTES, size - 16));
+    const writer = framesOf(out, Math.min(MTU_LEAST, out.length, path.allowance));
     if (writer.room > CLOSE_MOST) {
       writer.end -= CLOSE_MOST;
       this.#acks.writeLast(writer, now);
@@ -106,13 +109,14 @@ export class DatagramBuilder {
     const before = writer.at;
     closing.write(writer, now);
     if (writer.at === before) return 0;
-    return this.#send(out, writer.at, path, protection, false, false, false, [], now);
+    return this.#send(writer, { path, protection, asks: false, probe: false, acked: false, frames: [] }, now);
   }
 
+  /** Whether what asks for an ack may leave now, and there is some: probes at once, all else within window and pace. */
   #mayFly(path: Path, paths: Paths, size: number, now: Instant): boolean {
-    const waits = this.#waiting(path) || paths.pending;
     if (path.probes > 0) return true;
     if (!path.hasWindow(size)) return false;
+    const waits = !this.#control.empty || (this.mayStream && this.#streams.pending) || paths.pending;
     if (!waits && path.mtu.probe(now) === undefined) {
       path.controller.onAppLimited(path.recovery.inFlight);
       return false;
@@ -125,7 +129,7 @@ export class DatagramBuilder {
 
   #ordinary(out: Uint8Array, paths: Paths, protection: Protection, size: number, flies: boolean, now: Instant): number {
     const path = paths.current;
-    const writer = new FrameWriter(out, SEALED_HEADER_BYTES, size - (SEALED_OVERHEAD - SEALED_HEADER_BYTES));
+    const writer = framesOf(out, size);
     const frames: SentFrame[] = [];
     const acked = this.#acks.write(writer, now);
     let asks = false;
@@ -146,7 +150,7 @@ export class DatagramBuilder {
       pad(writer, Math.min(size, ASKING_LEAST));
     }
     if (proves) pad(writer, Math.min(size, MTU_LEAST));
-    return this.#send(out, writer.at, path, protection, asks, false, acked, frames, now);
+    return this.#send(writer, { path, protection, asks, probe: false, acked, frames }, now);
   }
 
   #fillStreams(writer: FrameWriter, frames: SentFrame[], path: Path, asks: boolean, now: Instant): boolean {
@@ -179,32 +183,23 @@ export class DatagramBuilder {
   }
 
   #mtuProbe(out: Uint8Array, path: Path, protection: Protection, size: number, now: Instant): number {
-    const writer = new FrameWriter(out, SEALED_HEADER_BYTES, size - (SEALED_OVERHEAD - SEALED_HEADER_BYTES));
+    const writer = framesOf(out, size);
     writer.numbers(FRAME.ping);
     pad(writer, size);
     path.mtu.onProbeSent();
-    return this.#send(out, writer.at, path, protection, true, true, false, [], now);
+    return this.#send(writer, { path, protection, asks: true, probe: true, acked: false, frames: [] }, now);
   }
 
-  #send(
-    out: Uint8Array,
-    end: number,
-    path: Path,
-    protection: Protection,
-    asks: boolean,
-    probe: boolean,
-    acked: boolean,
-    frames: SentFrame[],
-    now: Instant,
-  ): number {
+  /** Seals what was written, and keeps book of it. */
+  #send({ bytes, at }: FrameWriter, { path, protection, asks, probe, acked, frames }: Leaving, now: Instant): number {
     if (--this.#skipIn <= 0) {
       this.#skipIn = this.#gap();
       path.recovery.skip();
     }
     const number = path.nextNumber;
     const { id, sequence } = path.space.remote;
-    writeSealedHeader(out, id, number);
-    const size = protection.seal(out, end, sequence, number, now);
+    writeSealedHeader(bytes, id, number);
+    const size = protection.seal(bytes, at, sequence, number, now);
     this.asked = asks;
     this.datagrams++;
     this.bytes += size;
@@ -227,9 +222,14 @@ export class DatagramBuilder {
   }
 }
 
+/** Room for the frames of a datagram that has `size` bytes at most when it is sealed. */
+function framesOf(out: Uint8Array, size: number): FrameWriter {
+  return new FrameWriter(out, SEALED_HEADER_BYTES, Math.max(SEALED_HEADER_BYTES, size - TAG_BYTES));
+}
+
 /** Fills up with PADDING, so that the sealed datagram has `size` bytes. */
 function pad(writer: FrameWriter, size: number): void {
-  const end = Math.min(writer.end, size - (SEALED_OVERHEAD - SEALED_HEADER_BYTES));
+  const end = Math.min(writer.end, size - TAG_BYTES);
   if (end <= writer.at) return;
   writer.bytes.fill(FRAME.padding, writer.at, end);
   writer.at = end;
