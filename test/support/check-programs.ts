@@ -1,7 +1,7 @@
-import { chromium, haproxy, nginx, python, socat } from './programs.ts';
+import { chromium, haproxy, iproute, nginx, python, socat } from './programs.ts';
 
 /** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
-for (const locate of [chromium, haproxy, nginx, python, socat]) {
+for (const locate of [chromium, haproxy, iproute, nginx, python, socat]) {
   try {
     locate();
   } catch (error) {
