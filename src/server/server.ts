@@ -245,6 +245,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await Promise.all(left);
     late.cancel();
     await closing;
+    // What its links still needed, a listener gives back now.
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#places.clear();
     await engine.close();
   }

@@ -75,6 +75,11 @@ export class Hub implements DriverHandler {
     this.#endIfIdle();
   }
 
+  /** Nobody listens, and no link is up: what there still is are last words. */
+  get isLeft(): boolean {
+    return this.#host === undefined && this.links === 0;
+  }
+
   dial(peer: Address, serverKey: Uint8Array, user: SessionUser): Session {
     const session = this.#endpoint.dial(peer, serverKey, new Uint8Array(), now());
     this.#users.set(session, user);

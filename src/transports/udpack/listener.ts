@@ -20,6 +20,8 @@ import { hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.
 import { type Lobby, Visitor } from './visitor.ts';
 
 const LOOPBACK = '127.0.0.1';
+/** How long sessions that have ended may repeat their last words before the port is given back, ms. */
+const LAST_WORDS = 500;
 const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
 
 /**
@@ -78,7 +80,7 @@ class UdpackListener implements Listener, Host, Lobby {
   #accepted = 0;
   #refused = 0;
   #held = false;
-  #closed: Promise<void> | undefined;
+  #closed = false;
 
   constructor(
     hub: Hub,
@@ -115,12 +117,12 @@ class UdpackListener implements Listener, Host, Lobby {
   }
 
   ref(): void {
-    if (!this.#held && this.#closed === undefined) this.#hub.hold();
+    if (!this.#held && !this.#closed) this.#hub.hold();
     this.#held = true;
   }
 
   unref(): void {
-    if (this.#held && this.#closed === undefined) this.#hub.release();
+    if (this.#held && !this.#closed) this.#hub.release();
     this.#held = false;
   }
 
@@ -141,22 +143,28 @@ class UdpackListener implements Listener, Host, Lobby {
     this.options.onLink(link);
   }
 
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+  /** Resolves at once while links live, and otherwise, also when it is called again, when the port is free. */
+  async close(): Promise<void> {
+    if (!this.#closed) this.#leave();
+    if (!this.#hub.isLeft) return;
+    const { world } = this.group;
+    const { closed } = this.#hub;
+    await new Promise<void>((resolve) => {
+      const late = world.timer(world.now() + LAST_WORDS, resolve);
+      void closed.then(() => late.cancel()).then(resolve);
+    });
+    if (this.#hub.isLeft) await this.#hub.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(): Promise<void> {
+  #leave(): void {
+    this.#closed = true;
     if (this.#held) this.#hub.release();
     for (const visitor of [...this.visitors])
       visitor.refuse({ code: CLOSE.serverClosing, reason: 'the server is closing' });
-    this.#hub.hold();
     this.#hub.host = undefined;
-    if (this.#hub.links === 0) await this.#hub.closed;
-    this.#hub.release();
   }
 }

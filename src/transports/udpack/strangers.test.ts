@@ -155,6 +155,23 @@ describe('listening', () => {
     keep(await connect(`${at}?key=${publicFile}`));
   });
 
+  test('a server that has closed has given its port back, and nothing of its peers is left', async () => {
+    const server = createServer();
+    const [url = ''] = await server.listen(`udpack://127.0.0.1:0?key=${privateFile}`);
+    const [listener] = server.listeners;
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(`${url}?key=${publicFile}`)));
+    expect(listener?.stats).toMatchObject({ connections: 20, accepted: 20 });
+    await Promise.all(clients.splice(0, 10).map((client) => client.close()));
+    await expect.poll(() => listener?.stats?.connections).toBe(10);
+    await server.close();
+    for (const client of clients) keep(client);
+    expect(listener?.stats?.connections).toBe(0);
+    const next = createSocket('udp4');
+    keep({ [Symbol.asyncDispose]: async () => void next.close() });
+    next.bind({ port: parseEndpoint(url).port ?? 0, address: '127.0.0.1', exclusive: true });
+    await once(next, 'listening');
+  });
+
   test('a server that closes says goodbye, and its clients come back to the next one', async () => {
     const first = createServer();
     const [url = ''] = await first.listen(`udpack://127.0.0.1:0?key=${privateFile}`);
