@@ -313,6 +313,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         plain: this.#plain,
         halfOpen: this.#plain !== undefined,
         headers: this.#options.headers,
+        serverKey: this.#options.serverKey,
         compression: this.#options.compression,
         net: route.net,
         signal,

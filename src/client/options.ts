@@ -33,6 +33,8 @@ export interface ConnectOptions {
   readonly token?: string | (() => string | Promise<string>);
   /** A name for oneself, where the server lets peers choose. */
   readonly user?: string;
+  /** The public key of servers over udpack whose URLs name none, as `udpack.key` of a target; Node only. */
+  readonly serverKey?: string | Uint8Array;
   /**
    * Called with the socket before its first link: listeners that are added here, or in the turn in which `connect` resolves, miss nothing.
    */
@@ -89,6 +91,7 @@ export interface ResolvedConnectOptions {
   readonly limits: Limits;
   readonly times: Times;
   readonly headers: Readonly<Record<string, string>>;
+  readonly serverKey?: string | Uint8Array;
   readonly compression?: boolean | CompressionOptions;
   readonly onError: (error: unknown, during: string) => void;
 }

@@ -149,7 +149,9 @@ export interface DialOptions extends LinkOptions {
   readonly protocols: readonly string[];
   /** Extra HTTP headers of the upgrade (ws in Node only). */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What the application said beside the URL (tcp, tls, ipc, ws and wss in Node). */
+  /** The server's public key, where neither the URL nor `net` names it (udpack). */
+  readonly serverKey?: string | Uint8Array | undefined;
+  /** What the application said beside the URL (tcp, tls, ipc, udpack, ws and wss in Node). */
   readonly net?: NetDialOptions;
 }
 

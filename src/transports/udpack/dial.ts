@@ -31,7 +31,8 @@ export async function dialUdpack(endpoint: Endpoint, options: DialOptions, setti
   const { udpack = {}, family = 0, localAddress, localPort = 0 } = net;
   const port = portOf(endpoint);
   if (signal.aborted) throw givenUp(endpoint, signal);
-  const key = readPublicKey(await keyTextOf(endpoint, udpack, 'the public key of its server'));
+  const given = udpack.key ?? (endpoint.reserved.key === undefined ? options.serverKey : undefined);
+  const key = readPublicKey(await keyTextOf(endpoint, given, 'the public key of its server'));
   const ip = await lookUp(endpoint.host || LOOPBACK, family || (isIP(localAddress ?? '') as 0 | 4 | 6), signal);
   if (signal.aborted) throw givenUp(endpoint, signal);
   const from = localAddress ?? (isLoopback(ip) ? ip : ip.includes(':') ? '::' : '0.0.0.0');

@@ -41,7 +41,7 @@ export async function listenUdpack(
   if (endpoint.reserved.fd !== undefined)
     throw new HawserError('ERR_OPTION', 'udpack: what is inherited can not be taken over');
   const port = portOf(endpoint);
-  const key = readPrivateKey(await keyTextOf(endpoint, udpack, 'its private key'));
+  const key = readPrivateKey(await keyTextOf(endpoint, udpack.key, 'its private key'));
   const hubOptions = { ...hubOptionsOf('listen', options, udpack, settings), key };
   const hub = await openHub(endpoint.host || LOOPBACK, port, hubOptions);
   return new UdpackListener(hub, options, net);

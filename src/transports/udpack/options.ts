@@ -42,10 +42,10 @@ export function hubOptionsOf(
   };
 }
 
-/** The text of a key: what was said beside the URL, or what its parameter names. @throws HawserError ERR_OPTION. */
+/** The text of a key: what was said beside the URL (`key`), or what its parameter names. @throws HawserError ERR_OPTION. */
 export async function keyTextOf(
   endpoint: Endpoint,
-  { key }: UdpackLinkOptions,
+  key: string | Uint8Array | undefined,
   whose: string,
 ): Promise<string | Uint8Array> {
   const named = key ?? endpoint.reserved.key;

@@ -56,6 +56,12 @@ describe('dialling', () => {
       expect(await client.request('echo', 1)).toBe(1);
       expect(client.transport).toBe('udpack');
     }
+    // What the URL says of its own server goes before what is said of all.
+    const urls = [url, house.url('udpack')];
+    for (const [at, serverKey] of [key, other.publicKey].entries()) {
+      const client = keep(await connect(urls[at] as string, { serverKey }));
+      expect(await client.request('echo', 1)).toBe(1);
+    }
   });
 
   test.each<[string, string, (url: string) => string]>([
