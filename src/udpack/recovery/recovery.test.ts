@@ -205,12 +205,24 @@ describe('loss', () => {
     expect(bench.ack(9000, [20, 23])).toMatchObject({ spurious: [], acked: [] });
   });
 
-  test('is remembered of no more than 4,096', () => {
+  test('is remembered of no more than 4,096, also if nobody looks after it', () => {
     const bench = new Bench();
     bench.sendMany(6001, 0);
     expect(bench.ack(10, [6000, 6000])?.lost).toHaveLength(5998);
-    bench.recovery.forget(10, DELAY);
-    expect(bench.ack(11, [0, 6000])?.spurious.length).toBeLessThanOrEqual(4096);
+    bench.ack(10, [6000, 6000]);
+    expect(bench.ack(11, [0, 6000])?.spurious).toHaveLength(4096);
+  });
+
+  test('in error is found wherever it lies among the ranges of an ack', () => {
+    const bench = new Bench();
+    bench.sendMany(40, 0);
+    const late = [1, 2, 7, 8, 9, 20, 33];
+    const arrived = (order: number): boolean => !late.includes(order) && order !== 5 && order !== 30;
+    for (let order = 0; order < 40; order++) if (arrived(order)) bench.ack(10, [order, order]);
+    expect(bench.recovery.lostCount).toBe(late.length + 2);
+    const outcome = bench.ack(11, [31, 39], [6, 29], [1, 4]);
+    expect(outcome?.spurious.toSorted((a, b) => a - b)).toEqual(late);
+    expect(bench.ack(12, [0, 39])?.spurious.toSorted((a, b) => a - b)).toEqual([5, 30]);
   });
 });
 

@@ -115,7 +115,10 @@ export class Recovery {
     const newest = this.#at(largest);
     for (let at = ranges.count - 1; at >= 0; at--)
       this.#ackRange((ranges.from[at] ?? 0) + base, (ranges.to[at] ?? 0) + base);
-    if (this.#given.length > 0) this.#reconsider(ranges, base);
+    if (this.#given.length > 0) {
+      this.#reconsider(ranges, base);
+      this.forget(now, this.#ackDelay);
+    }
     if (outcome.acked.length + outcome.spurious.length === 0) return outcome;
     this.#largestAcked = Math.max(this.#largestAcked, largest);
     if (newest?.asks === true) {
@@ -210,23 +213,29 @@ export class Recovery {
     }
   }
 
-  /** Looks for acks of what was given up. */
+  /** Looks for acks of what was given up; both are gone through once, from above. */
   #reconsider(ranges: AckRanges, base: number): void {
-    const outcome = this.#outcome;
+    let range = 0;
     for (let at = this.#given.length - 1; at >= 0; at--) {
       const datagram = this.#given[at];
-      if (datagram === undefined || !named(ranges, datagram.order - base)) continue;
+      const number = (datagram?.order ?? 0) - base;
+      while (range < ranges.count && number < (ranges.from[range] ?? 0)) range++;
+      if (range === ranges.count) return;
+      if (datagram === undefined || number >= (ranges.to[range] ?? 0)) continue;
       this.#given.splice(at, 1);
       this.#givenAt.splice(at, 1);
-      if (datagram.probe) continue;
-      outcome.spurious.push(datagram);
-      this.spuriousCount++;
-      this.#calm = 0;
-      // It came this much later than the one that made us give it up.
-      const late = Math.max(this.#largestAcked, (ranges.to[0] ?? 0) + base - 1) - datagram.order + 1;
-      this.#threshold = Math.min(THRESHOLD_MOST, Math.max(this.#threshold, late));
-      this.#lateness = Math.min(LATENESS_MOST, this.#lateness * 2);
+      if (!datagram.probe) this.#onSpurious(datagram, (ranges.to[0] ?? 0) + base - 1);
     }
+  }
+
+  #onSpurious(datagram: SentDatagram, largest: number): void {
+    this.#outcome.spurious.push(datagram);
+    this.spuriousCount++;
+    this.#calm = 0;
+    // It came this much later than the one that made us give it up.
+    const late = Math.max(this.#largestAcked, largest) - datagram.order + 1;
+    this.#threshold = Math.min(THRESHOLD_MOST, Math.max(this.#threshold, late));
+    this.#lateness = Math.min(LATENESS_MOST, this.#lateness * 2);
   }
 
   #detect(now: Instant): void {
