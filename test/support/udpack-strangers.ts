@@ -7,6 +7,7 @@ import { Protection, SEALED_HEADER_BYTES, writeSealedHeader } from '../../src/ud
 import { parametersOf } from '../../src/udpack/session-types.ts';
 import { nodeCrypto } from '../../src/udpack-endpoint/crypto.ts';
 import { KEY } from './udpack-pair.ts';
+import { framesOf } from './udpack-streams.ts';
 
 /** An address of its own network for each number. */
 export function addressOf(number: number, port = 1000): Address {
@@ -133,6 +134,19 @@ export class Stranger {
 
   send(...frames: readonly ((writer: FrameWriter) => unknown)[]): Uint8Array[] {
     return this.#scene.send(this.seal(...frames), this.from);
+  }
+
+  /** The next number is never used. */
+  skip(): void {
+    this.#number++;
+  }
+
+  /** The frames of a datagram that came back to the first id. */
+  read(datagram: Uint8Array): ReturnType<typeof framesOf> {
+    const number = new DataView(datagram.buffer, datagram.byteOffset).getUint32(9);
+    const frames = this.#protection.open(datagram, 0, number, this.#scene.now, 1000);
+    if (frames === undefined) throw new Error('it does not open');
+    return framesOf(frames);
   }
 
   showToken(): Uint8Array[] {
