@@ -4,9 +4,12 @@ import { Alarm, now } from './clock.ts';
 import { SendPool } from './send-pool.ts';
 import type { UdpPort } from './udp-port.ts';
 
+/** So many events of one session are told in a turn of the event loop: a datagram may bring a thousand of them. */
+export const EVENTS_PER_TURN = 2000;
+
 /** What the owner of a driver hears. */
 export interface DriverHandler {
-  /** The session has events: `poll` it. */
+  /** The session has events: `poll` it, `EVENTS_PER_TURN` times at most; if that is not enough, call `again`. */
   onEvents(session: Session): void;
   /** The system could not send this: `code` is its own, such as ENETUNREACH. */
   onSendFailed(code: string, to: Address, size: number): void;
@@ -27,6 +30,8 @@ export class Driver {
   readonly #alarm: Alarm = new Alarm(() => this.#turn());
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
+  /** Sessions that have more to tell than they had time for. */
+  #more: Set<Session> = new Set();
 
   /** @param datagramSize The longest datagram that is ever sent, in bytes. */
   constructor(endpoint: Endpoint, port: UdpPort, datagramSize: number, handler: DriverHandler) {
@@ -44,6 +49,12 @@ export class Driver {
   kick(): void {
     if (this.#stopped) return;
     this.#immediate ??= setImmediate(() => this.#turn());
+  }
+
+  /** The session has more to tell; it is its turn again after the others, and after what else the process has to do. */
+  again(session: Session): void {
+    this.#more.add(session);
+    this.kick();
   }
 
   ref(): void {
@@ -80,6 +91,7 @@ export class Driver {
     if (this.#stopped) return;
     const at = now();
     if ((this.#endpoint.deadline ?? Number.POSITIVE_INFINITY) <= at) this.#endpoint.tick(at);
+    this.#tellMore();
     this.#tell();
     // What is told may take long.
     if (!this.#stopped) this.#flush(now());
@@ -89,6 +101,16 @@ export class Driver {
 
   #tell(): void {
     for (let session = this.#endpoint.poll(); session !== undefined; session = this.#endpoint.poll()) {
+      if (!this.#more.has(session)) this.#handler.onEvents(session);
+      if (this.#stopped) return;
+    }
+  }
+
+  #tellMore(): void {
+    if (this.#more.size === 0) return;
+    const sessions = this.#more;
+    this.#more = new Set();
+    for (const session of sessions) {
       this.#handler.onEvents(session);
       if (this.#stopped) return;
     }

@@ -9,7 +9,7 @@ import {
 } from '../udpack/index.ts';
 import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
-import { Driver } from './driver.ts';
+import { Driver, EVENTS_PER_TURN } from './driver.ts';
 import { abortedError, closeOf, endedError, isUnreachable } from './failures.ts';
 import { datagramSizeOf } from './mtu.ts';
 import { addressText, resolveHost } from './names.ts';
@@ -177,7 +177,7 @@ export class Hub {
     this.#port = port;
     this.#endpoint = endpoint;
     this.#driver = new Driver(endpoint, port, datagramSize, {
-      onEvents: (session) => this.#onEvents(session),
+      onEvents: (session) => void this.#onEvents(session),
       onSendFailed: (code, to, size) => this.#onSendFailed(code, to, size),
       onFailed: (error) => this.#onFailed(error),
       onBytes: (received, sent) => this.#count(received, sent),
@@ -253,7 +253,9 @@ export class Hub {
     for (const entry of this.#entries.values()) end(entry);
     await this.#emptied();
     // Peers that are not there any more are not waited for; who holds their sessions hears that they are over.
-    for (const { core } of this.#entries.values()) this.#onEvents(core);
+    for (const { core } of this.#entries.values()) {
+      for (let all = false; !all; ) all = this.#onEvents(core);
+    }
     await this.#driver?.stop();
     this.#speed.stop();
     await this.#qlog?.close();
@@ -277,15 +279,21 @@ export class Hub {
     this.#onFewer = () => {};
   }
 
-  #onEvents(core: Session): void {
+  /** Whether all that there is to tell was told. */
+  #onEvents(core: Session): boolean {
     const entry = this.#entries.get(core) ?? this.#enter(core);
+    let left = EVENTS_PER_TURN;
     for (let event = core.poll(); event !== undefined; event = core.poll()) {
       if (event.type === 'auth') void this.#judge(entry, event.token);
       else if (event.type === 'open') this.#onOpen(entry);
       else if (event.type === 'closed' && !('stream' in event)) this.#onClosed(entry, event);
       else entry.face.onEvent(event);
+      if (--left > 0) continue;
+      this.#driver?.again(core);
+      return false;
     }
     if (core.ended) this.#leave(entry);
+    return true;
   }
 
   #enter(core: Session): Entry {

@@ -25,6 +25,7 @@ import {
 } from './session-types.ts';
 import { SessionWire } from './session-wire.ts';
 import { Streams } from './streams/index.ts';
+import { Told } from './told.ts';
 import { Tracing } from './tracing.ts';
 
 export type SessionState = 'handshaking' | 'authenticating' | 'open' | 'closing' | 'ended';
@@ -47,7 +48,7 @@ export class Session {
   readonly #liveness: Liveness;
   readonly #tracing: Tracing | undefined;
   readonly #counts = { datagramsReceived: 0, bytesReceived: 0, datagramsForged: 0, datagramsRepeated: 0 };
-  #events: SessionEvent[] = [];
+  readonly #told = new Told();
   #state: SessionState = 'handshaking';
   #address: Address;
   #ownId: Uint8Array = new Uint8Array();
@@ -252,11 +253,8 @@ export class Session {
 
   /** The next thing that the application should hear of. */
   poll(): SessionEvent | undefined {
-    const event = this.#events.shift();
-    if (event !== undefined) return event;
     // What a client says before its token is judged is nobody's business.
-    const silent = this.role === 'server' && this.#state !== 'open';
-    return silent || this.#closing !== undefined || this.ended ? undefined : this.streams.poll();
+    return this.#told.poll(this.streams, this.role === 'server' && this.#state !== 'open');
   }
 
   // Commands.
@@ -345,7 +343,7 @@ export class Session {
     return {
       onPing: () => {
         // Peers ask for a sign of life as often as they like; what is told and not yet heard of will do.
-        if (this.#events.at(-1)?.type !== 'ping') this.#tell({ type: 'ping' });
+        if (this.#told.lastType !== 'ping') this.#tell({ type: 'ping' });
       },
       onAuth: (token) => this.#onAuth(token),
       onAccept: () => this.#onAccept(),
@@ -422,9 +420,7 @@ export class Session {
   }
 
   #tell(event: SessionEvent): void {
-    // Behind the end nothing is told, though frames before CLOSE in a datagram, and later ones, are read.
-    if (this.#closing !== undefined && event.type !== 'closed') return;
-    this.#events.push(event);
+    this.#told.push(event);
     this.#options.host.wake(this);
   }
 
@@ -432,13 +428,14 @@ export class Session {
     if (this.#closing !== undefined || this.ended) return;
     const wire = this.#wire;
     const silent = wire === undefined || isSilent(ending) || !this.proved;
-    // What has arrived is told before the end, unless the application wants no more.
     const wanted = by === 'peer' || !ending.application || this.#finish?.ending === ending;
-    if (wanted && (this.role === 'client' || this.#state === 'open')) this.#events.push(...this.streams.rest());
+    const resting = wanted && (this.role === 'client' || this.#state === 'open');
+    if (resting) this.streams.resumeAll();
     this.#closing = new Closing(ending, by === 'peer', silent, wire ? wire.probeTimeout : 0, now);
     this.#state = 'closing';
     this.#control.clear();
-    this.#tell(closedEvent(ending, by));
+    this.#told.end(closedEvent(ending, by), resting);
+    this.#options.host.wake(this);
     this.#tracing?.closed(by, ending.code, faultOf(ending), now);
     this.#settle(now);
   }

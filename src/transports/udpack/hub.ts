@@ -3,6 +3,7 @@ import {
   Driver,
   type DriverHandler,
   datagramSizeOf,
+  EVENTS_PER_TURN,
   isUnreachable,
   nodeCrypto,
   now,
@@ -13,8 +14,8 @@ import {
 /** Whom a session's events go to. */
 export interface SessionUser {
   onEvent(event: SessionEvent): void;
-  /** All that there is to tell has been told. */
-  onBatch(): void;
+  /** @param all Whether all that there is to tell has been told; there may be more than a turn of the event loop has time for. */
+  onBatch(all: boolean): void;
   /** The system has no way to the peer: the code is its own. */
   onUnreachable?(code: string): void;
 }
@@ -135,10 +136,15 @@ export class Hub implements DriverHandler {
       }
       this.#users.set(session, user);
     }
+    let left = EVENTS_PER_TURN;
     for (let event = session.poll(); event !== undefined; event = session.poll()) {
       this.#users.get(session)?.onEvent(event);
+      if (--left > 0) continue;
+      this.#users.get(session)?.onBatch(false);
+      this.#driver.again(session);
+      return;
     }
-    this.#users.get(session)?.onBatch();
+    this.#users.get(session)?.onBatch(true);
     if (!session.ended) return;
     this.#users.delete(session);
     this.#endIfIdle();

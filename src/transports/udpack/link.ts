@@ -230,13 +230,13 @@ export class UdpackLink implements Link, SessionUser, TurnTaker, DeadlineOwner {
     }
   }
 
-  onBatch(): void {
+  onBatch(all: boolean): void {
     if (this.#busy && this.#stage === STAGE.open) {
       this.#busy = false;
       this.#guard((handler) => handler.onIdle());
     }
     this.#look();
-    if (this.#farewell !== undefined && this.#stage !== STAGE.ended && !this.#isPaused)
+    if (all && this.#farewell !== undefined && this.#stage !== STAGE.ended && !this.#isPaused)
       this.#answerFarewell(this.#farewell);
     if (this.#stage === STAGE.leaving) this.#wave();
     if (this.#overMark && this.queued <= this.#group.options.backlogMark / 2) this.#drained();

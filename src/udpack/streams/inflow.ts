@@ -13,6 +13,8 @@ export class Inflow implements ReceiveHost {
   readonly packetBytesMost: number;
   gaps = 0;
   readonly #control: Control;
+  /** Streams of which more could be told. */
+  #stalled: Set<ReceiveStream> = new Set();
 
   constructor(limits: UdpackLimits, events: EventQueue, credit: ReceiveCredit, control: Control) {
     this.events = events;
@@ -31,6 +33,17 @@ export class Inflow implements ReceiveHost {
   released(stream: ReceiveStream): void {
     if (this.credit.due) this.#control.credit();
     if (stream.credit.due && !stream.sized && this.assembly.allows(stream)) this.#control.streamCredit(stream);
+  }
+
+  stalled(stream: ReceiveStream): void {
+    this.#stalled.add(stream);
+  }
+
+  /** Streams that were held up because much waited to be told; they are asked for once. */
+  takeStalled(): Iterable<ReceiveStream> {
+    const streams = this.#stalled;
+    if (streams.size > 0) this.#stalled = new Set();
+    return streams;
   }
 
   eased(): void {

@@ -21,10 +21,18 @@ export interface ReceiveHost {
   released(stream: ReceiveStream): void;
   /** Packets that are not whole take less, or another one is the oldest. */
   eased(): void;
+  /** More of the stream could be told, when what waits to be has been. */
+  stalled(stream: ReceiveStream): void;
 }
 
 /** More holes than this in what came out of order, in all streams of a session, close it. */
 export const GAPS_MOST = 16_384;
+
+/**
+ * Events that wait to be taken, of all streams: beyond, what comes waits as bytes in its pages. A byte that is an empty packet takes a
+ * hundred as an event.
+ */
+export const EVENTS_MOST = 4096;
 
 /** Loose packets of one stream that are partly here; further ones wait for their turn. */
 const PENDING_MOST = 256;
@@ -135,7 +143,12 @@ export class ReceiveStream implements PacketSink {
     this.paused = false;
     if (this.#endTold || this.finished) return undefined;
     this.#host.released(this);
-    return this.#advance() ?? this.#countGaps();
+    return this.readOn();
+  }
+
+  /** Goes on telling what is here. */
+  readOn(): Fault | undefined {
+    return this.#endTold || this.finished ? undefined : (this.#advance() ?? this.#countGaps());
   }
 
   /** The application has taken an event with so much credit. */
@@ -178,6 +191,11 @@ export class ReceiveStream implements PacketSink {
     this.#host.eased();
   }
 
+  /** So much waits for the application that more is not told. */
+  get #full(): boolean {
+    return this.#host.events.count >= EVENTS_MOST;
+  }
+
   /** The rules of RFC 9000 4.1 and 4.5: credit, and a final size that stands. */
   #bound(end: number, final: boolean): Fault | undefined {
     const { credit } = this;
@@ -198,7 +216,7 @@ export class ReceiveStream implements PacketSink {
   #take(flags: number, offset: number, data: Uint8Array): Fault | undefined {
     const end = offset + data.length;
     if (end <= this.#at) return undefined;
-    if (offset > this.#at || this.paused) return this.#keep(flags, offset, data);
+    if (offset > this.#at || this.paused || this.#full) return this.#keep(flags, offset, data);
     // In order: read as it is, but for what was handed on before.
     const stop = Math.min(end, this.#passed.first ?? end);
     const whole = offset === this.#at && stop === end;
@@ -225,7 +243,7 @@ export class ReceiveStream implements PacketSink {
 
   /** Out of order. */
   #keep(flags: number, offset: number, data: Uint8Array): Fault | undefined {
-    const loose = (flags & STREAM.loose) !== 0 && !this.paused;
+    const loose = (flags & STREAM.loose) !== 0 && !this.paused && !this.#full;
     const rest = loose ? this.#readLoose(offset, data) : 0;
     if (rest < 0) return 'packet-too-long';
     if (rest < data.length) this.#insert(offset + rest, data.subarray(rest));
@@ -319,6 +337,10 @@ export class ReceiveStream implements PacketSink {
       }
       const { held } = this.#reorder;
       if (this.paused || held.empty || held.fromAt(0) > this.#at) break;
+      if (this.#full) {
+        this.#host.stalled(this);
+        break;
+      }
       const fault = this.#readHeld(Math.min(held.toAt(0), passed ?? Number.POSITIVE_INFINITY));
       if (fault !== undefined) return fault;
     }

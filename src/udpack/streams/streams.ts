@@ -50,6 +50,8 @@ export class Streams implements FrameSource {
   /** What `resume` found. */
   #fault: Fault | undefined;
   #leftOut = false;
+  /** Nothing is held back any more. */
+  #over = false;
 
   constructor(init: StreamsInit) {
     const { limits, onWork, role, held = false } = init;
@@ -128,9 +130,11 @@ export class Streams implements FrameSource {
 
   /** The next thing the application should hear of. Credit for data goes back to the peer now. */
   poll(): StreamEvent | undefined {
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
-      if (this.#pass(event)) return event;
-    }
+    do {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
+        if (this.#pass(event)) return event;
+      }
+    } while (this.#readOn());
     return undefined;
   }
 
@@ -200,7 +204,7 @@ export class Streams implements FrameSource {
   /** Holds back what comes on the stream, its end too, and gives no more credit for it. A reset is told all the same. */
   pause(stream: number): void {
     const receive = this.#table.get(stream)?.receive;
-    if (receive === undefined || receive.paused) return;
+    if (receive === undefined || receive.paused || this.#over) return;
     receive.paused = true;
     this.#inflow.eased();
   }
@@ -217,12 +221,10 @@ export class Streams implements FrameSource {
     return this.#fault;
   }
 
-  /** All that came and was not told, held back or not: of a session that is over nothing that was acknowledged may be lost. */
-  rest(): StreamEvent[] {
+  /** Holds nothing back any more: of a session that is over nothing that was acknowledged may be lost. */
+  resumeAll(): void {
+    this.#over = true;
     for (const { id } of this.#table.values()) this.resume(id);
-    const events: StreamEvent[] = [];
-    for (let event = this.poll(); event !== undefined; event = this.poll()) events.push(event);
-    return events;
   }
 
   /** Sends an unreliable datagram; false if it is longer than the peer or the path takes. Not copied: don't change it. */
@@ -350,6 +352,15 @@ export class Streams implements FrameSource {
     const fault = run(stream);
     if (stream.receive.finished) this.#table.finish(id);
     return fault;
+  }
+
+  /** All events were taken: goes on with streams that were held up by them. Whether there is more to tell. */
+  #readOn(): boolean {
+    for (const receive of this.#inflow.takeStalled()) {
+      this.#fault ??= receive.readOn();
+      if (receive.finished) this.#table.finish(receive.id);
+    }
+    return !this.#events.empty;
   }
 
   /** Whether an event goes to the application. */

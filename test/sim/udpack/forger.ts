@@ -160,8 +160,14 @@ export class Forger {
     return this.replies.filter((bytes) => looksSealed(bytes[0] ?? 0)).length;
   }
 
-  /** Seals one datagram of frames, as they are written. */
+  /** Seals one datagram of frames, as they are written, and lets the server answer. */
   send(...frames: readonly ((writer: FrameWriter) => unknown)[]): void {
+    this.receive(...frames);
+    this.scene.run(1);
+  }
+
+  /** The server gets one datagram of frames, and no time for more than to read them. */
+  receive(...frames: readonly ((writer: FrameWriter) => unknown)[]): void {
     const bytes = new Uint8Array(1500);
     const writer = new FrameWriter(bytes, SEALED_HEADER_BYTES, 1450);
     for (const frame of frames) frame(writer);
@@ -169,7 +175,6 @@ export class Forger {
     const length = this.#protection.seal(bytes, writer.at, 0, this.#number, this.scene.now);
     this.#number++;
     this.scene.server.receive(bytes.subarray(0, length), this.address, this.scene.now);
-    this.scene.run(1);
   }
 
   /** How the victim's session ended; undefined: it has not. */
