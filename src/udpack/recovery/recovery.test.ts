@@ -362,3 +362,26 @@ test('whatever is acknowledged, in whatever order, nothing is counted twice and 
   });
   fc.assert(property, { numRuns: 300 });
 });
+
+describe('a peer that acknowledges nothing', () => {
+  test('acks that are never acknowledged themselves are forgotten', () => {
+    const bench = withTrip();
+    for (let at = 0; at < 10_000; at++) bench.send(3000, { asks: false });
+    expect(bench.recovery.orders).toBe(1024);
+    const last = bench.recovery.next - 1;
+    expect(bench.ack(3100, [0, last])?.acked).toHaveLength(1024);
+    expect(bench.recovery.orders).toBe(0);
+    bench.send(3200, { asks: false });
+    expect(bench.ack(3300, [last + 1, last + 1])?.acked).toEqual([last + 1]);
+  });
+
+  test('nor does one that asks keep all behind it', () => {
+    const bench = withTrip();
+    bench.send(3000);
+    for (let at = 0; at < 131_071; at++) bench.send(3000, { asks: false });
+    expect(bench.recovery.lossAt).toBeUndefined();
+    bench.send(3001, { asks: false });
+    expect([bench.recovery.lossAt, bench.lossTime(3001)]).toEqual([3001, [20]]);
+    expect([bench.recovery.orders, bench.recovery.inFlight, bench.recovery.lossAt]).toEqual([1024, 0, undefined]);
+  });
+});

@@ -14,6 +14,10 @@ const CALM_AFTER = 16;
 /** A number that was given up is remembered for this many probe time-outs, in case its ack comes late. */
 const REMEMBERED = 3;
 const REMEMBERED_MOST = 4096;
+/** Datagrams that ask for no ack are remembered too, for what an ack of them tells: the latest of them, since none may ever come. */
+const QUIET_MOST = 1024;
+/** So many datagrams may leave behind one that is not acknowledged; then it is given up, whatever the peer acknowledges. */
+const ORDERS_MOST = 131_072;
 /** Two probe time-outs of nothing but loss between acks are persistent congestion at three; RFC 9002 7.6.1. */
 const PERSISTENT = 3;
 const EXPONENT_MOST = 12;
@@ -59,6 +63,9 @@ export class Recovery {
   #table: (SentDatagram | undefined)[] = [];
   #head = 0;
   #base = 0;
+  /** Datagrams in the table that ask for no ack, and an order below which there are none. */
+  #quiet = 0;
+  #quietFrom = 0;
   /** Skipped orders that are not below `#base`. */
   #skipped: number[] = [];
   /** Given up, the lowest order first, until their time is over. */
@@ -96,7 +103,12 @@ export class Recovery {
   onSent(datagram: SentDatagram): void {
     this.next++;
     this.#table.push(datagram);
-    if (!datagram.asks) return;
+    if (this.next - this.#base > ORDERS_MOST) this.#lossAt ??= datagram.sentAt;
+    if (!datagram.asks) {
+      this.#quiet++;
+      this.#forgetQuiet();
+      return;
+    }
     this.inFlight += datagram.size;
     this.flying++;
     this.lastAskedAt = datagram.sentAt;
@@ -192,6 +204,11 @@ export class Recovery {
     this.#givenAt.splice(0, old);
   }
 
+  /** Orders that are kept book of. */
+  get orders(): number {
+    return this.#table.length - this.#head;
+  }
+
   /** Nothing of this path is remembered any more. */
   get quiet(): boolean {
     return this.flying === 0 && this.#given.length === 0;
@@ -206,7 +223,10 @@ export class Recovery {
       if (datagram === undefined) continue;
       this.#table[at] = undefined;
       outcome.acked.push(datagram);
-      if (!datagram.asks) continue;
+      if (!datagram.asks) {
+        this.#quiet--;
+        continue;
+      }
       outcome.ackedBytes += datagram.size;
       this.inFlight -= datagram.size;
       this.flying--;
@@ -243,11 +263,13 @@ export class Recovery {
     const trip = Math.max(this.trips.latest, this.trips.smoothed);
     const delay = Math.max(trip * (1 + this.#lateness), GRANULARITY);
     const outcome = this.#outcome;
-    const end = Math.min(this.#largestAcked - this.#base + this.#head, this.#table.length);
+    const old = this.next - ORDERS_MOST;
+    const end = Math.min(Math.max(this.#largestAcked, old) - this.#base + this.#head, this.#table.length);
     for (let at = this.#head; at < end; at++) {
       const datagram = this.#table[at];
       if (datagram === undefined) continue;
-      if (datagram.sentAt + delay <= now || this.#largestAcked - datagram.order >= this.#threshold) {
+      const late = this.#largestAcked - datagram.order >= this.#threshold || datagram.order < old;
+      if (late || datagram.sentAt + delay <= now) {
         this.#giveUp(datagram, at, now);
       } else {
         // Later ones left later.
@@ -264,7 +286,10 @@ export class Recovery {
 
   #giveUp(datagram: SentDatagram, at: number, now: Instant): void {
     this.#table[at] = undefined;
-    if (!datagram.asks) return;
+    if (!datagram.asks) {
+      this.#quiet--;
+      return;
+    }
     this.inFlight -= datagram.size;
     this.flying--;
     this.lostCount++;
@@ -299,6 +324,18 @@ export class Recovery {
 
   #at(order: number): SentDatagram | undefined {
     return order < this.#base ? undefined : this.#table[order - this.#base + this.#head];
+  }
+
+  #forgetQuiet(): void {
+    for (let order = Math.max(this.#quietFrom, this.#base); this.#quiet > QUIET_MOST && order < this.next; order++) {
+      const at = order - this.#base + this.#head;
+      if (this.#table[at]?.asks === false) {
+        this.#table[at] = undefined;
+        this.#quiet--;
+      }
+      this.#quietFrom = order + 1;
+    }
+    this.#trim();
   }
 
   /** Forgets the beginning of the table that is done with. */
