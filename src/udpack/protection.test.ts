@@ -122,6 +122,13 @@ describe('a number', () => {
     expect(read(2 ** 31 + 9, 0)).toBe(2 ** 31 + 9);
   });
 
+  test('ends where numbers do', () => {
+    const most = 2 ** 53 - 1;
+    expect(read(most - 1, most - 2 ** 31)).toBe(most - 1);
+    // What it is acknowledged by would be no number, or the same.
+    expect([read(most, most - 9), read(3, most - 9), read(most, most - 1)]).toEqual([-1, -1, -1]);
+  });
+
   test('survives from header to header, far beyond 32 bits', () => {
     for (let number = 2 ** 32 - 10; number < 2 ** 32 + 10; number++) expect(read(number, number - 1)).toBe(number);
     for (let number = 2 ** 45 - 10; number < 2 ** 45 + 10; number++) expect(read(number, number - 3)).toBe(number);

@@ -1,4 +1,4 @@
-import type { Instant } from '../core/index.ts';
+import { type Instant, VARINT_MAX } from '../core/index.ts';
 import { type Aead, type Crypto, TAG_BYTES } from './crypto.ts';
 
 /** First byte, connection id, 32 bits of the number. */
@@ -22,7 +22,7 @@ export function writeSealedHeader(target: Uint8Array, id: Uint8Array, number: nu
   write32(target, NUMBER_AT, number);
 }
 
-/** The number of a datagram, completed from its low 32 bits and the largest one heard in its space; RFC 9000 A.3. -1: there is none. */
+/** The number of a datagram, completed from its low 32 bits and the largest one heard in its space; RFC 9000 A.3. -1: it is no number. */
 export function readNumber(datagram: Uint8Array, largest: number): number {
   const low =
     (datagram[NUMBER_AT] ?? 0) * 2 ** 24 +
@@ -30,10 +30,10 @@ export function readNumber(datagram: Uint8Array, largest: number): number {
     (datagram[NUMBER_AT + 2] ?? 0) * 2 ** 8 +
     (datagram[NUMBER_AT + 3] ?? 0);
   const expected = largest + 1;
-  const candidate = expected - (expected % 2 ** 32) + low;
-  if (candidate <= expected - 2 ** 31) return candidate + 2 ** 32;
-  if (candidate > expected + 2 ** 31) return candidate - 2 ** 32 < 0 ? candidate : candidate - 2 ** 32;
-  return candidate;
+  let number = expected - (expected % 2 ** 32) + low;
+  if (number <= expected - 2 ** 31) number += 2 ** 32;
+  else if (number > expected + 2 ** 31 && number >= 2 ** 32) number -= 2 ** 32;
+  return number < VARINT_MAX ? number : -1;
 }
 
 /** Where the keys of a session get changed. */
