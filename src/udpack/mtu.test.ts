@@ -69,27 +69,35 @@ describe('a size that the path carries no longer', () => {
 
   test('is given up after six losses in a row', () => {
     const mtu = climbed();
-    for (let lost = 0; lost < 5; lost++) expect(mtu.onLost(SECOND, 100)).toBe(false);
+    for (let lost = 0; lost < 5; lost++) expect(mtu.onLost(SECOND, lost, 100)).toBe(false);
     // Short ones say nothing of long ones.
-    mtu.onAcked(MTU_LEAST);
-    expect(mtu.onLost(MTU_LEAST, 100)).toBe(false);
+    mtu.onAcked(MTU_LEAST, 5);
+    expect(mtu.onLost(MTU_LEAST, 6, 100)).toBe(false);
     expect(mtu.size).toBe(SECOND);
-    expect(mtu.onLost(SECOND, 100)).toBe(true);
+    expect(mtu.onLost(SECOND, 7, 100)).toBe(true);
     expect(mtu.size).toBe(MTU_LEAST);
   });
 
   test('stays while one of six arrives', () => {
     const mtu = climbed();
     for (let lost = 0; lost < 60; lost++) {
-      if (lost % 6 === 5) mtu.onAcked(SECOND);
-      else expect(mtu.onLost(SECOND, 100)).toBe(false);
+      if (lost % 6 === 5) mtu.onAcked(SECOND, lost);
+      else expect(mtu.onLost(SECOND, lost, 100)).toBe(false);
     }
     expect(mtu.size).toBe(SECOND);
   });
 
+  test('stays when a queue drops many in a row, and others of the size come through behind them', () => {
+    const mtu = climbed();
+    mtu.onAcked(SECOND, 100);
+    for (let lost = 0; lost < 60; lost++) expect(mtu.onLost(SECOND, lost, 100)).toBe(false);
+    for (let lost = 101; lost < 106; lost++) expect(mtu.onLost(SECOND, lost, 100)).toBe(false);
+    expect(mtu.onLost(SECOND, 106, 100)).toBe(true);
+  });
+
   test('is not tried again, but the one below it, after ten seconds', () => {
     const mtu = climbed();
-    for (let lost = 0; lost < 6; lost++) mtu.onLost(SECOND, 100);
+    for (let lost = 0; lost < 6; lost++) mtu.onLost(SECOND, lost, 100);
     expect([mtu.probe(100), mtu.probe(10_099), mtu.probe(10_100)]).toEqual([undefined, undefined, FIRST]);
     expect(search(mtu, 65_000, 10_100)).toEqual({ size: FIRST, probes: 1 });
   });

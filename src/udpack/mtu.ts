@@ -24,6 +24,8 @@ export class MtuSearch {
   #tries = 0;
   #outstanding = false;
   #lostInRow = 0;
+  /** The last datagram above the least size that is known to have come through. */
+  #through = -1;
   #restAt: Instant | undefined;
 
   /** @param most What the peer takes in, the interface can send, and our buffers hold; whichever is least. */
@@ -72,13 +74,17 @@ export class MtuSearch {
     return true;
   }
 
-  onAcked(size: number): void {
-    if (size > MTU_LEAST) this.#lostInRow = 0;
+  /** @param order The datagram's place among all of its path. */
+  onAcked(size: number, order: number): void {
+    if (size <= MTU_LEAST) return;
+    this.#lostInRow = 0;
+    this.#through = Math.max(this.#through, order);
   }
 
-  /** Whether so many were lost that the path's size falls to the least. */
-  onLost(size: number, now: Instant): boolean {
-    if (size <= MTU_LEAST || ++this.#lostInRow < BLACK_HOLE || this.size === MTU_LEAST) return false;
+  /** Whether so many were lost that the path's size falls to the least: not those behind which others of their size came through. */
+  onLost(size: number, order: number, now: Instant): boolean {
+    if (size <= MTU_LEAST || this.size === MTU_LEAST || order < this.#through) return false;
+    if (++this.#lostInRow < BLACK_HOLE) return false;
     this.#ceiling = Math.min(this.#ceiling, this.size);
     this.#fall(now);
     return true;

@@ -192,7 +192,7 @@ export class Path {
       this.mtu.onProbeLost(datagram.size);
       return false;
     }
-    if (this.mtu.onLost(datagram.size, now)) this.controller.onMtu(this.mtu.size);
+    if (this.mtu.onLost(datagram.size, datagram.order, now)) this.controller.onMtu(this.mtu.size);
     if (!datagram.repeated) for (const frame of datagram.frames) frame.lost(now);
     return true;
   }
@@ -201,6 +201,6 @@ export class Path {
     for (const frame of datagram.frames) frame.acked(now);
     if (datagram.probe) {
       if (this.mtu.onProbeAcked(datagram.size)) this.controller.onMtu(this.mtu.size);
-    } else this.mtu.onAcked(datagram.size);
+    } else this.mtu.onAcked(datagram.size, datagram.order);
   }
 }

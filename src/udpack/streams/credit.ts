@@ -5,6 +5,12 @@ export interface GrowthPool {
   left: number;
 }
 
+/**
+ * A window that was all used within so many round trips grows: a sender that gets one per round trip is held back by the window, and not by
+ * the path; where a loss has to be made good first, one takes two or three.
+ */
+const GROWS_WITHIN = 4;
+
 /** A sender that may send less than this is as good as blocked: it is told of any credit at once. */
 const NEARLY_BLOCKED = 2400;
 
@@ -38,14 +44,11 @@ export class ReceiveCredit {
     return more > 0 && (more * 4 >= this.window || this.announced - this.received < NEARLY_BLOCKED);
   }
 
-  /**
-   * What to announce now. Doubles the window if all of it was used within two round trips: a sender that gets one window per round
-   * trip is held back by the window, not by the path.
-   */
+  /** What to announce now. Doubles the window if all of it was used within four round trips. */
   announce(now: Instant, rtt: number): number {
     if (this.#epochAt === undefined) this.#begin(now);
     else if (this.released - this.#epochReleased >= this.window) {
-      if (now - this.#epochAt < 2 * rtt) this.growTo(this.window * 2);
+      if (now - this.#epochAt < GROWS_WITHIN * rtt) this.growTo(this.window * 2);
       this.#begin(now);
     }
     this.announced = Math.max(this.announced, this.released + this.window);

@@ -5,7 +5,7 @@ import { UDPACK_LIMITS, type UdpackLimits } from '../options.ts';
 import { ReceiveCredit } from './credit.ts';
 import type { Streams } from './streams.ts';
 
-test('a window doubles when it is used up within two round trips, up to its most', () => {
+test('a window doubles when it is used up within four round trips, up to its most', () => {
   const credit = new ReceiveCredit(1000, 3000);
   const use = (now: number): number => {
     credit.received = credit.announced;
@@ -13,9 +13,9 @@ test('a window doubles when it is used up within two round trips, up to its most
     credit.announce(now, 50);
     return credit.window;
   };
-  expect([use(0), use(60), use(120), use(180)]).toEqual([1000, 2000, 3000, 3000]);
+  expect([use(0), use(160), use(320), use(480)]).toEqual([1000, 2000, 3000, 3000]);
   const slow = new ReceiveCredit(1000, 3000);
-  for (const now of [0, 200, 400]) {
+  for (const now of [0, 210, 420]) {
     slow.received = slow.announced;
     slow.released = slow.received;
     slow.announce(now, 50);
