@@ -2,7 +2,7 @@
  * UDPack beside its peers: bulk, round trips, loss, handshakes. Every figure is of fresh processes, server and load generator on a core
  * each; repetitions are interleaved, their order rotates.
  *
- *   npm run bench:udp -- [--only bulk-1452,loss-1] [--peers udpack,tls] [--repetitions 5] [--link FOLDER] [--out bench/results]
+ *   npm run bench:udp -- [--only bulk-1452,loss-1] [--peers udpack,tls] [--repetitions 5] [--tries 3] [--link FOLDER] [--out bench/results]
  *
  * Needs Linux with two cores and `taskset`; root for what is measured in network namespaces; for an emulated link the folder of the
  * emulator (`netlab.sh`), which is ../shared/netlab unless --link says otherwise. What can't be had is left out, and said.
@@ -18,9 +18,8 @@ import { type Figures, measure } from './measure.ts';
 import { PLANS, type Plan, type Variant } from './plans.ts';
 import { emulated, loopback, narrowLoopback, type World } from './worlds.ts';
 
-/** Cores that others may keep busy before a run is done again, and how often it is. */
+/** Cores that others may keep busy before a run is done again. */
 const OTHERS_MOST = 0.15;
-const TRIES = 3;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -34,6 +33,8 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     peers: { type: 'string' },
     repetitions: { type: 'string', default: '5' },
+    /** How often a run is done, at most, while others disturb it. */
+    tries: { type: 'string', default: '3' },
     seconds: { type: 'string' },
     link: { type: 'string', default: join(ROOT, '../shared/netlab') },
     out: { type: 'string' },
@@ -71,7 +72,7 @@ async function once(plan: Plan, variant: Variant, repetition: number, keys: stri
 /** A run that others disturbed is done again; the calmest counts. */
 async function calm(plan: Plan, variant: Variant, repetition: number, keys: string): Promise<Figures> {
   let best = await once(plan, variant, repetition, keys);
-  for (let tries = 1; tries < TRIES && best.othersCores > OTHERS_MOST; tries++) {
+  for (let tries = 1; tries < Number(options.tries) && best.othersCores > OTHERS_MOST; tries++) {
     await sleep(2000);
     const again = await once(plan, variant, repetition, keys);
     if (again.othersCores < best.othersCores) best = again;

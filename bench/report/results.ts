@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Figures } from '../udp/measure.ts';
+import type { Plan } from '../udp/plans.ts';
+
+/** What bench/udp records of one workload. */
+export interface Result {
+  readonly plan: Plan;
+  readonly command: string;
+  readonly when: string;
+  readonly commit: string;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
+}
+
+export interface Row extends Figures {
+  readonly repetition: number;
+  readonly variant: string;
+}
+
+export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
+
+export function readResult(name: string): Result {
+  return JSON.parse(readFileSync(join(ROOT, 'bench/results', `${name}.json`), 'utf8')) as Result;
+}
+
+/** A figure of a run; undefined where it has none. */
+export type Figure = (row: Row) => number | undefined;
+
+const perSecond =
+  (pick: Figure): Figure =>
+  (row) => {
+    const value = pick(row);
+    return value === undefined ? undefined : value / row.seconds;
+  };
+
+const cpu = ({ serverCpu, clientCpu }: Row): number => serverCpu + clientCpu;
+
+type FigureName =
+  | 'megabytes'
+  | 'cpuPerGigabyte'
+  | 'messages'
+  | 'cpuPerMessage'
+  | 'perCpuSecond'
+  | 'p50'
+  | 'p95'
+  | 'p99'
+  | 'wire';
+
+export const FIGURES: Readonly<Record<FigureName, Figure>> = {
+  megabytes: perSecond(({ bytes }) => bytes / 1e6),
+  cpuPerGigabyte: (row) => cpu(row) / (row.bytes / 1e9),
+  messages: perSecond(({ messages }) => messages),
+  /** In us. */
+  cpuPerMessage: (row) => (cpu(row) * 1e6) / row.messages,
+  perCpuSecond: (row) => row.messages / cpu(row),
+  p50: ({ latencyMs }) => latencyMs?.p50,
+  p95: ({ latencyMs }) => latencyMs?.p95,
+  p99: ({ latencyMs }) => latencyMs?.p99,
+  /** In KB a second, with all headers. */
+  wire: perSecond(({ wireBytes }) => (wireBytes === undefined ? undefined : wireBytes / 1e3)),
+};
+
+export function valuesOf({ rows }: Result, variant: string, figure: Figure): number[] {
+  return rows
+    .filter((row) => row.variant === variant)
+    .map(figure)
+    .filter((value) => value !== undefined);
+}
+
+export function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  if (sorted.length === 0) return undefined;
+  if (Number.isInteger(middle)) return ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+  return sorted[Math.floor(middle)];
+}
+
+/** The median of what `variant` has for each of what `other` has, within a repetition each. */
+export function ratio({ rows }: Result, figure: Figure, variant: string, other: string): number | undefined {
+  const ratios: number[] = [];
+  for (const row of rows.filter((one) => one.variant === variant)) {
+    const beside = rows.find((one) => one.variant === other && one.repetition === row.repetition);
+    const [above, below] = [figure(row), beside === undefined ? undefined : figure(beside)];
+    if (above !== undefined && below !== undefined && below !== 0) ratios.push(above / below);
+  }
+  return median(ratios);
+}
+
+/** Variants that have results, in the order of the plan. */
+export function variantsOf({ plan, rows }: Result): string[] {
+  return plan.variants.map(({ name }) => name).filter((name) => rows.some(({ variant }) => variant === name));
+}
