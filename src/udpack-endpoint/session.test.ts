@@ -168,7 +168,7 @@ describe('unreliable datagrams', () => {
   });
 
   test('lost ones are lost: nothing else is held up', async () => {
-    const { near, far, via } = await relayed();
+    const { near, far, via } = await relayed({ datagramSize: 1200 }, { datagramSize: 1200 });
     const heard: string[] = [];
     far.on('datagram', (bytes) => heard.push(bytes.toString()));
     // Its length tells it from whatever else is on the way.

@@ -372,7 +372,7 @@ describe('a server that goes away', () => {
   test('for longer than a dial takes: the client tells each failure, and goes on dialling', async () => {
     const first = await serve();
     const port = portOf(first);
-    const client = await dial(first, { times: { handshakeWait: 150 } });
+    const client = await dial(first, { times: { handshakeWait: 500 } });
     const errors: unknown[] = [];
     const twice = new Promise<void>((resolve) => {
       client.on('connect_error', (error) => errors.push(error) === 2 && resolve());
