@@ -147,7 +147,10 @@ export class Bbr implements Controller {
   onMtu(datagramSize: number): void {
     const model = this.#model;
     model.datagramSize = datagramSize;
-    this.window = model.rate.delivered === 0 ? initialWindow(datagramSize) : Math.max(this.window, model.minimum);
+    const before = this.window;
+    this.window = model.rate.delivered === 0 ? initialWindow(datagramSize) : Math.max(before, model.minimum);
+    // While all that is known of the rate is a window and a round trip, it follows the window: one long datagram must not wait for long.
+    if (!this.#pipe.reached && this.window > before) this.pacingRate *= this.window / before;
     this.#setQuantum();
   }
 
