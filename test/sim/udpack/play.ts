@@ -7,6 +7,7 @@ import { cheapCrypto, Witness, watched } from './crypto.ts';
 import { Dial } from './dial.ts';
 import { Fate } from './fate.ts';
 import { Foreign } from './foreign.ts';
+import { IdWatch } from './id-watch.ts';
 import { keyOf, Network, Pipe } from './network.ts';
 import { Party } from './party.ts';
 import {
@@ -64,8 +65,8 @@ export interface UdpackRun {
 const SERVER: Address = { address: '10.0.0.1', port: 443 };
 /** The longest that all may take once the network is kind, in ms. */
 const REST_WITHIN = 900_000;
-/** The longest that an end may take. */
-const END_WITHIN = 60_000;
+/** The longest that an end may take: fifteen probe time-outs, which are ten seconds at most. */
+const END_WITHIN = 160_000;
 
 /** Plays one seeded run to its end. @throws Error that names the seed when a promise was broken. */
 export function runUdpack(seed: number, trace?: (line: string) => void): UdpackRun {
@@ -88,6 +89,7 @@ class Play {
   readonly #dials: Dial[] = [];
   readonly #attacker: Attacker | undefined;
   readonly #fate: Fate;
+  readonly #ids = new IdWatch((what) => this.fail(what));
   readonly #trace: ((line: string) => void) | undefined;
   #ports = 1000;
   #again = 0;
@@ -103,6 +105,7 @@ class Play {
     this.#key = this.#crypto.keyPair();
     this.#server = this.#party('server', SERVER, true);
     const strict = this.scenario.server.limits.halfOpenFree === 0;
+    this.network.observers.push(this.#ids);
     this.network.observers.push(new AmplificationWatch(this.#server.process, strict, (what) => this.fail(what)));
     const { clients, foreign } = this.scenario;
     for (let client = 0; client < clients; client++) this.#addClient(client, false);
@@ -144,6 +147,7 @@ class Play {
     this.#showAddresses();
     this.#closeAll();
     this.#checkForgotten();
+    this.#checkForged();
     return this.#totals();
   }
 
@@ -337,6 +341,18 @@ class Play {
         this.fail(`${process.name} has ${sessions} sessions at the end, ${halfOpen} half-open`);
       if (endpoint.deadline !== undefined)
         this.fail(`${process.name} waits for ${endpoint.deadline} though all is over`);
+      this.#ids.checkForgotten(endpoint, process);
+    }
+  }
+
+  /** Where nothing is spoilt or overtaken, nothing is taken for a forgery. */
+  #checkForged(): void {
+    if (this.#attacker !== undefined || this.scenario.weather !== 'calm') return;
+    for (const { talkers, process } of [this.#server, ...this.#clients]) {
+      for (const { session } of talkers.values()) {
+        const { datagramsForged } = session.stats;
+        if (datagramsForged > 0) this.fail(`${process.name} could not open ${datagramsForged} good datagrams`);
+      }
     }
   }
 
