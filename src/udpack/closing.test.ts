@@ -28,6 +28,11 @@ describe('who closes', () => {
     expect(play(new Closing(ENDING, false, false, TIMEOUT, 0))).toEqual([0, 100, 300, 700, 1500]);
   });
 
+  test('does not linger for more than half a minute, however long round trips seem to be', () => {
+    expect(play(new Closing(ENDING, false, false, 10_000, 0))).toEqual([0, 2000, 6000, 14_000, 30_000]);
+    expect(play(new Closing(ENDING, true, false, 10_000, 0))).toEqual([0, 6000]);
+  });
+
   test('is done once it was answered', () => {
     const closing = new Closing(ENDING, false, false, TIMEOUT, 0);
     closing.write(new FrameWriter(new Uint8Array(400), 0, 400), 0);

@@ -5,6 +5,8 @@ import { FRAME, type FrameWriter, REASON_BYTES_MOST } from './frames.ts';
 const REPEATS = 4;
 /** The session lingers for so many probe time-outs to answer what is still under way (RFC 9000 10.2). */
 const LINGER = 3;
+/** A probe time-out counts for no more than so many ms here: a peer that makes round trips long has nobody linger for minutes. */
+const WAIT_MOST = 2000;
 
 /** What a session ended with. */
 export interface Ending {
@@ -16,8 +18,8 @@ export interface Ending {
 }
 
 /**
- * How a session ends. The side that closes sends CLOSE until it hears one, the other side answers each CLOSE with its own; both forget
- * the session after three probe time-outs at most.
+ * How a session ends. The side that closes sends CLOSE until it hears one, four times and for fifteen probe time-outs at most; the
+ * other side answers each CLOSE with its own, for three.
  */
 export class Closing {
   readonly #ending: Ending;
@@ -40,9 +42,8 @@ export class Closing {
     this.#silent = silent;
     this.#due = !silent;
     this.#answered = heard;
-    this.#wait = probeTimeout;
-    const repeating = heard ? 0 : probeTimeout * (2 ** REPEATS - 1);
-    this.#endAt = silent ? now : now + Math.max(probeTimeout * LINGER, repeating);
+    this.#wait = Math.min(probeTimeout, WAIT_MOST);
+    this.#endAt = silent ? now : now + this.#wait * (heard ? LINGER : 2 ** REPEATS - 1);
   }
 
   /** The session can be forgotten. */

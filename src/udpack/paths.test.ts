@@ -344,6 +344,14 @@ test('what changes its own address takes an id that nobody has seen, if there is
   expect(bench.frames().frames).toEqual([['onRetireId', 0]]);
 });
 
+test('who changes his own address takes no other one for proved', () => {
+  const bench = new Bench();
+  bench.tellIds(1, 2);
+  bench.hear(AWAY, 0);
+  expect(bench.paths.rebind(0)).toBe(false);
+  expect(bench.paths.current).toMatchObject({ address: AWAY, proved: false, allowance: 1200 });
+});
+
 test('at the end all ids go back', () => {
   const bench = new Bench();
   bench.paths.supply(8);

@@ -152,11 +152,14 @@ export class Paths {
     return newest && moved && this.#moveTo(from, size, now);
   }
 
-  /** Our own address has changed, or is to be changed: an id is used that nobody has seen. False: there is none to spare. */
+  /**
+   * Our own address has changed, or is to be changed: an id is used that nobody has seen. False: there is none to spare, or the peer
+   * has yet to prove where it is.
+   */
   rebind(now: Instant): boolean {
-    const remote = this.#remote.take();
-    if (remote === undefined) return false;
     const before = this.current;
+    const remote = before.proved ? this.#remote.take() : undefined;
+    if (remote === undefined) return false;
     const path = this.#init.makePath(before.address, remote);
     path.proved = true;
     this.#switchTo(path, now);

@@ -1,4 +1,5 @@
 import { type Address, sameAddress } from '../../src/udpack/address.ts';
+import type { Crypto } from '../../src/udpack/crypto.ts';
 import { Endpoint, type EndpointOptions } from '../../src/udpack/endpoint.ts';
 import { FRAME, FrameWriter } from '../../src/udpack/frames.ts';
 import { ClientHandshake, KIND } from '../../src/udpack/handshake/index.ts';
@@ -7,16 +8,24 @@ import { Protection, SEALED_HEADER_BYTES, writeSealedHeader } from '../../src/ud
 import { parametersOf } from '../../src/udpack/session-types.ts';
 import { nodeCrypto } from '../../src/udpack-endpoint/crypto.ts';
 import { KEY } from './udpack-pair.ts';
-import { framesOf } from './udpack-streams.ts';
+import { chance, framesOf } from './udpack-streams.ts';
 
 /** An address of its own network for each number. */
 export function addressOf(number: number, port = 1000): Address {
   return { address: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`, port };
 }
 
+/** Cryptography whose chance comes from a seed. */
+export function seeded(seed: number): Crypto {
+  const next = chance(seed);
+  const random = (length: number): Uint8Array => Uint8Array.from({ length }, () => Math.floor(next() * 256));
+  return { ...nodeCrypto, random, keyPair: () => nodeCrypto.keyPairOf(random(32)) };
+}
+
 /** A server, and whoever sends it something; there is no network between. */
 export class Strangers {
   now = 0;
+  readonly crypto: Crypto;
   readonly server: Endpoint;
   /** Bytes that each address sent, and those that were sent to it. */
   readonly brought: Map<string, number> = new Map();
@@ -26,7 +35,8 @@ export class Strangers {
   readonly #out = new Uint8Array(65_535);
 
   constructor(limits: Partial<typeof UDPACK_LIMITS> = {}, options: Partial<EndpointOptions> = {}) {
-    this.server = new Endpoint({ crypto: nodeCrypto, key: KEY, limits, ...options }, 0);
+    this.crypto = options.crypto ?? nodeCrypto;
+    this.server = new Endpoint({ crypto: this.crypto, key: KEY, limits, ...options }, 0);
   }
 
   /** Lets time pass. */
@@ -53,9 +63,9 @@ export class Strangers {
   dial(): ClientHandshake {
     const options = { limits: UDPACK_LIMITS, times: UDPACK_TIMES, datagramSize: 1452 };
     return new ClientHandshake({
-      crypto: nodeCrypto,
+      crypto: this.crypto,
       serverKey: KEY.publicKey,
-      id: nodeCrypto.random(8),
+      id: this.crypto.random(8),
       parameters: parametersOf(options, undefined, undefined),
     });
   }
