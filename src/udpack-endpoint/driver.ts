@@ -4,12 +4,25 @@ import { Alarm, now } from './clock.ts';
 import { SendPool } from './send-pool.ts';
 import type { UdpPort } from './udp-port.ts';
 
-/** So many events of one session are told in a turn of the event loop: a datagram may bring a thousand of them. */
-export const EVENTS_PER_TURN = 2000;
+/** So long, in ms, the events of one session are told in a turn of the event loop: a datagram may bring a thousand of them. */
+const TELLING_MOST = 20;
+/** How often the clock is looked at for it, in events. */
+const LOOK_EVERY = 32;
+
+/** Says when a session has told enough for this turn. */
+export class Telling {
+  readonly #until: Instant = now() + TELLING_MOST;
+  #events = 0;
+
+  /** Called after each event. */
+  get over(): boolean {
+    return ++this.#events % LOOK_EVERY === 0 && now() > this.#until;
+  }
+}
 
 /** What the owner of a driver hears. */
 export interface DriverHandler {
-  /** The session has events: `poll` it, `EVENTS_PER_TURN` times at most; if that is not enough, call `again`. */
+  /** The session has events: `poll` it, and call `again` if it has more to tell than a `Telling` allows. */
   onEvents(session: Session): void;
   /** The system could not send this: `code` is its own, such as ENETUNREACH. */
   onSendFailed(code: string, to: Address, size: number): void;

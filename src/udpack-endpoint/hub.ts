@@ -9,7 +9,7 @@ import {
 } from '../udpack/index.ts';
 import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
-import { Driver, EVENTS_PER_TURN } from './driver.ts';
+import { Driver, Telling } from './driver.ts';
 import { abortedError, closeOf, endedError, isUnreachable } from './failures.ts';
 import { datagramSizeOf } from './mtu.ts';
 import { addressText, resolveHost } from './names.ts';
@@ -282,13 +282,13 @@ export class Hub {
   /** Whether all that there is to tell was told. */
   #onEvents(core: Session): boolean {
     const entry = this.#entries.get(core) ?? this.#enter(core);
-    let left = EVENTS_PER_TURN;
+    const telling = new Telling();
     for (let event = core.poll(); event !== undefined; event = core.poll()) {
       if (event.type === 'auth') void this.#judge(entry, event.token);
       else if (event.type === 'open') this.#onOpen(entry);
       else if (event.type === 'closed' && !('stream' in event)) this.#onClosed(entry, event);
       else entry.face.onEvent(event);
-      if (--left > 0) continue;
+      if (!telling.over) continue;
       this.#driver?.again(core);
       return false;
     }

@@ -3,11 +3,11 @@ import {
   Driver,
   type DriverHandler,
   datagramSizeOf,
-  EVENTS_PER_TURN,
   isUnreachable,
   nodeCrypto,
   now,
   resetSecretOf,
+  Telling,
   UdpPort,
 } from '../../udpack-endpoint/parts.ts';
 
@@ -136,10 +136,10 @@ export class Hub implements DriverHandler {
       }
       this.#users.set(session, user);
     }
-    let left = EVENTS_PER_TURN;
+    const telling = new Telling();
     for (let event = session.poll(); event !== undefined; event = session.poll()) {
       this.#users.get(session)?.onEvent(event);
-      if (--left > 0) continue;
+      if (!telling.over) continue;
       this.#users.get(session)?.onBatch(false);
       this.#driver.again(session);
       return;

@@ -11,6 +11,7 @@ import { Expiries } from './expiries.ts';
 import { kindOf, STREAM_NUMBER_MOST, type StreamKind } from './ids.ts';
 import { Inflow } from './inflow.ts';
 import { Outflow } from './outflow.ts';
+import { EVENTS_MOST } from './receive-stream.ts';
 import { PRIORITIES, PRIORITY_DEFAULT } from './schedule.ts';
 import { type Stream, Table } from './table.ts';
 import type { StreamsInit, StreamsMemory, WriteOptions, WriteRefusal } from './types.ts';
@@ -333,7 +334,7 @@ export class Streams implements FrameSource {
   onDatagram(data: Uint8Array): Fault | undefined {
     if (data.length > this.#unreliableBytes || this.#unreliableBytes === 0) return 'frame-malformed';
     // One that is left out need not come again.
-    if (!this.#overfull) this.#events.push({ type: 'datagram', bytes: data });
+    if (!this.#overfull && this.#events.count < EVENTS_MOST) this.#events.push({ type: 'datagram', bytes: data });
     return undefined;
   }
 

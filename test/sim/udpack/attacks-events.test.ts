@@ -59,3 +59,13 @@ test.each(['a reader that goes on', 'a byte that was missing'])(
     scene.proveUnharmed();
   },
 );
+
+test('a flood of unreliable datagrams that nobody has time to hear is lost, not kept', () => {
+  const scene = new Scene();
+  const forger = new Forger(scene);
+  const empty: Frame = (writer) => writer.counted(FRAME.datagram, new Uint8Array());
+  const many = Array.from({ length: 500 }, () => empty);
+  for (let at = 0; at < 100; at++) forger.receive(...many);
+  expect(forger.victim.streams.memory().events).toBe(4096);
+  scene.proveUnharmed();
+});
