@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Answer, Order } from './orders.ts';
+
+const ANSWER_MS = 120_000;
+const MODULES = new URL('../node_modules/', import.meta.url);
+
+export interface Seat {
+  readonly core: number;
+  /** The program's file beside this one. */
+  readonly file: 'server.ts' | 'generator.ts';
+  readonly runtime: 'node' | 'bun';
+  /** A folder for a CPU profile, in Node. */
+  readonly profile?: string | undefined;
+}
+
+/** The package puts its binary in place when it is installed; where it may not, the binary is still with its platform's part. */
+function bunBinary(): string {
+  const places = ['bun/bin/bun.exe', `@oven/bun-${process.platform}-${process.arch}/bin/bun`];
+  const found = places.map((place) => fileURLToPath(new URL(place, MODULES))).find((path) => existsSync(path));
+  if (found === undefined) throw new Error('there is no binary of Bun for this machine');
+  return found;
+}
+
+/** A fresh process, pinned to a core, that obeys orders one at a time. */
+export class Process {
+  readonly #child: ChildProcess;
+
+  constructor({ core, file, runtime, profile }: Seat) {
+    const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+    const program =
+      runtime === 'bun' ? [bunBinary()] : [process.execPath, '--expose-gc', '--import', 'tsx', ...profiling];
+    const words = ['-c', String(core), ...program, fileURLToPath(new URL(file, import.meta.url))];
+    this.#child = spawn('taskset', words, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'json',
+    });
+  }
+
+  async obey<Value = void>(order: Order): Promise<Value> {
+    this.#child.send(order);
+    const gone = once(this.#child, 'exit', {}).then(([code]) => {
+      throw new Error(`the process ended (${code}) while it was to ${order.do}`);
+    });
+    const [answer] = (await Promise.race([
+      once(this.#child, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }),
+      gone,
+    ])) as [Answer];
+    gone.catch(() => {});
+    if (answer.error !== undefined) throw new Error(`${order.do}: ${answer.error}`);
+    return answer.value as Value;
+  }
+
+  /** CPU time of all its threads so far, in us, whatever it runs in. */
+  get cpuUs(): number {
+    const { pid } = this.#child;
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const nanos = threads.map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanos.reduce((sum, one) => sum + one, 0) / 1e3;
+  }
+
+  get rssBytes(): number {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
+    await gone;
+    clearTimeout(kill);
+  }
+}
