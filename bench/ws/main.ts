@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { type Figures, measure } from './measure.ts';
 import type { PeerName } from './peers/index.ts';
 import { PLANS, type Plan } from './plans.ts';
+import { buildPrograms } from './process.ts';
 import { medians, type Row, ratiosOf } from './ratios.ts';
 
 /** Cores that others may keep busy before a run is done again, and how often it is. */
@@ -118,6 +119,7 @@ function record(plan: Plan, rows: readonly Row[], folder: string): void {
 async function main(): Promise<void> {
   const only = options.only?.split(',');
   const wanted = options.peers?.split(',');
+  await buildPrograms();
   for (const plan of PLANS.filter(({ name }) => only?.includes(name) ?? true)) {
     const peers = plan.peers.filter((peer) => wanted?.includes(peer) ?? true);
     const rows = await runPlan({ ...plan, peers }, Number(options.repetitions));

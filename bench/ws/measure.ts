@@ -38,8 +38,8 @@ export interface RunOptions {
 /** One run in fresh processes. What comes back is compared byte for byte before anything is measured. */
 export async function measure(plan: Plan, peer: PeerName, options: RunOptions): Promise<Figures> {
   const runtime = peer === 'bun' ? 'bun' : 'node';
-  const server = new Process({ core: SERVER_CORE, file: 'server.ts', runtime, profile: options.profile });
-  const generator = new Process({ core: GENERATOR_CORE, file: 'generator.ts', runtime: 'node' });
+  const server = new Process({ core: SERVER_CORE, program: 'server', runtime, profile: options.profile });
+  const generator = new Process({ core: GENERATOR_CORE, program: 'generator', runtime: 'node' });
   try {
     const { task } = plan;
     const target = await server.obey<Target>({ do: 'serve', peer, task });

@@ -1,16 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import type { Answer, Order } from './orders.ts';
 
 const ANSWER_MS = 120_000;
 const MODULES = new URL('../node_modules/', import.meta.url);
+/** Beside the modules that they import. */
+const BUILT: string = fileURLToPath(new URL('.hawser-bench-ws/', MODULES));
 
 export interface Seat {
   readonly core: number;
-  /** The program's file beside this one. */
-  readonly file: 'server.ts' | 'generator.ts';
+  readonly program: 'server' | 'generator';
   readonly runtime: 'node' | 'bun';
   /** A folder for a CPU profile, in Node. */
   readonly profile?: string | undefined;
@@ -24,15 +27,30 @@ function bunBinary(): string {
   return found;
 }
 
+/** The programs are compiled before: what compiles them on the way would be measured, too. */
+export async function buildPrograms(): Promise<void> {
+  const here = (name: string): string => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
+  await build({
+    entryPoints: [here('server'), here('generator')],
+    outdir: BUILT,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'warning',
+  });
+}
+
 /** A fresh process, pinned to a core, that obeys orders one at a time. */
 export class Process {
   readonly #child: ChildProcess;
 
-  constructor({ core, file, runtime, profile }: Seat) {
+  constructor({ core, program, runtime, profile }: Seat) {
     const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-    const program =
-      runtime === 'bun' ? [bunBinary()] : [process.execPath, '--expose-gc', '--import', 'tsx', ...profiling];
-    const words = ['-c', String(core), ...program, fileURLToPath(new URL(file, import.meta.url))];
+    const runner = runtime === 'bun' ? [bunBinary()] : [process.execPath, '--expose-gc', ...profiling];
+    const words = ['-c', String(core), ...runner, join(BUILT, `${program}.mjs`)];
     this.#child = spawn('taskset', words, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'json',

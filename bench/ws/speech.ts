@@ -154,8 +154,8 @@ function repeated<Item>(make: (i: number) => Item, count: number): Item[] {
 
 /** What a dialect has for the questions and answers of the workloads. */
 interface Dialect {
-  say(message: Message): Buffer;
-  hear(message: Message): Buffer;
+  readonly say: (message: Message) => Buffer;
+  readonly hear: (message: Message) => Buffer;
 }
 
 type Message =
@@ -194,7 +194,7 @@ function socketIoSpeech(task: Task): Speech {
       : `42${message.id}${JSON.stringify([message.name, message.data])}`;
   const answer = (message: Message): string =>
     message.kind === 'event' ? body(message) : `43${message.id}${JSON.stringify([message.data])}`;
-  const said = (text: string): Buffer => maskedFrame(OPCODE.text, Buffer.from(text));
+  const said = (message: string): Buffer => maskedFrame(OPCODE.text, Buffer.from(message));
   const framing = new WebSocketFrames();
   const upgraded = upgrade('/socket.io/?EIO=4&transport=websocket');
   return {

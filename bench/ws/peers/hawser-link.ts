@@ -8,7 +8,7 @@ type Contracts = typeof import('../../../src/transport/index.ts');
 
 /** A folder of Hawser as it is shipped. */
 async function door<Door>(folder: string): Promise<Door> {
-  return (await import(new URL(`../../../dist/${folder}/index.js`, import.meta.url).href)) as Door;
+  return (await import(new URL(`./${folder}/index.js`, import.meta.resolve('hawser')).href)) as Door;
 }
 
 /** Hawser's WebSocket transport without anything above it: no sessions, no dialect, no rooms. It is not in the public API. */
