@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { codeOf, Docks, portOf, read, streamOf } from '../../test/support/udpack.ts';
+import { seededRandom } from '../testing/index.ts';
 
 let docks: Docks;
 
@@ -77,4 +78,25 @@ test('sessionWindow: all streams of a session together', async () => {
   expect(pair.far.stats().bytesReceived).toBeLessThan(120_000);
   for (const { into } of streams) into.resume();
   await Promise.all(writes);
+});
+
+test('datagrams of nobody, by the thousand, cost a session nothing', async () => {
+  const pair = await docks.pair();
+  const { out, into } = await streamOf(pair);
+  const random = seededRandom(20);
+  const stranger = createSocket('udp4');
+  const { port } = { port: portOf(pair.server) };
+  for (let count = 0; count < 2000; count++) {
+    const bytes = Buffer.from(random.bytes(1 + Math.floor(random.unit() * 1500)));
+    // Half of them begin as the five kinds do.
+    if (count % 2 === 0) bytes[0] = [0xd0, 0xd1, 0xd2, 0xd3, 0x40, 0x60][count % 6] ?? 0;
+    await new Promise((sent) => stranger.send(bytes, port, '127.0.0.1', sent));
+  }
+  await out.write('through it all');
+  expect(await read(into, 2)).toEqual(['first', 'through it all']);
+  const { stray, sessions, halfOpen, handshakes } = pair.server.stats();
+  expect(stray).toBeGreaterThan(500);
+  expect([sessions, halfOpen, handshakes]).toEqual([1, 0, 1]);
+  expect(pair.far.stats()).toMatchObject({ state: 'open', datagramsForged: 0 });
+  stranger.close();
 });
