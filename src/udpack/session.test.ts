@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { Impostor } from '../../test/support/udpack-impostor.ts';
 import { KEY, Pair, SERVER, TOKEN } from '../../test/support/udpack-pair.ts';
 import { addressOf, type Stranger, Strangers } from '../../test/support/udpack-strangers.ts';
 import { nodeCrypto } from '../udpack-endpoint/crypto.ts';
-import type { Address } from './address.ts';
 import { Endpoint } from './endpoint.ts';
-import { FRAME, FrameWriter } from './frames.ts';
+import { FRAME, type FrameWriter } from './frames.ts';
 import { encodeBound, macKey, prologue } from './handshake/datagrams.ts';
-import { KIND, ServerHandshake } from './handshake/index.ts';
-import { UDPACK_LIMITS, UDPACK_TIMES } from './options.ts';
-import { Protection, SEALED_HEADER_BYTES, writeSealedHeader } from './protection.ts';
+import { KIND } from './handshake/index.ts';
 import type { Session } from './session.ts';
-import { parametersOf, type SessionEvent } from './session-types.ts';
+import type { SessionEvent } from './session-types.ts';
 
 type Frame = (writer: FrameWriter) => unknown;
 
@@ -246,60 +244,6 @@ describe('the end', () => {
     expect(pair.clientEvents).toHaveLength(told);
   });
 });
-
-/** A server with the right key that says whatever it likes to one client. */
-class Impostor {
-  readonly client: Endpoint;
-  readonly session: Session;
-  readonly #protection: Protection;
-  readonly #id: Uint8Array;
-  readonly #out = new Uint8Array(65_535);
-  now = 0;
-  #number = 0;
-
-  constructor() {
-    this.client = new Endpoint({ crypto: nodeCrypto }, 0);
-    this.session = this.client.dial(SERVER, KEY.publicKey, TOKEN, 0);
-    const handshake = new ServerHandshake(nodeCrypto, KEY, 0);
-    const init = handshake.read(this.sent()[0] ?? new Uint8Array());
-    if (typeof init !== 'object') throw new Error('no INIT');
-    this.#id = Uint8Array.from(init.clientId);
-    const options = { limits: UDPACK_LIMITS, times: UDPACK_TIMES, datagramSize: 1452 };
-    const answered = handshake.answer(init, parametersOf(options, nodeCrypto.random(8), nodeCrypto.random(16)));
-    if (answered === undefined) throw new Error('no RESPONSE');
-    this.client.receive(answered.response, SERVER, 0);
-    const limits = { bytes: 1e12, age: 1e12, forgeries: 1e12 };
-    this.#protection = new Protection({ ...answered.established, crypto: nodeCrypto, limits }, 0);
-    this.sent();
-  }
-
-  /** What the client sends now. */
-  sent(): Uint8Array[] {
-    const all: Uint8Array[] = [];
-    for (let length = this.#transmit(); length > 0; length = this.#transmit()) all.push(this.#out.slice(0, length));
-    return all;
-  }
-
-  #transmit(): number {
-    return this.client.transmit(this.#out, this.now);
-  }
-
-  say(frame: Frame, from: Address = SERVER): Uint8Array[] {
-    const bytes = new Uint8Array(1500);
-    const writer = new FrameWriter(bytes, SEALED_HEADER_BYTES, 1450);
-    frame(writer);
-    writeSealedHeader(bytes, this.#id, this.#number);
-    const length = this.#protection.seal(bytes, writer.at, 0, this.#number++, this.now);
-    this.client.receive(bytes.subarray(0, length), from, this.now);
-    return this.sent();
-  }
-
-  get events(): SessionEvent[] {
-    const events: SessionEvent[] = [];
-    for (let event = this.session.poll(); event !== undefined; event = this.session.poll()) events.push(event);
-    return events;
-  }
-}
 
 describe('a server that lies', () => {
   test.each<[string, string, Frame]>([
