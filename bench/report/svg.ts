@@ -25,7 +25,13 @@ const RIGHT = 110;
 const ROW = 20;
 const GAP = 26;
 const TOP = 44;
-const COLORS: Readonly<Record<string, string>> = { UDPack: '#0b7a75' };
+const COLORS: Readonly<Record<string, string>> = {
+  UDPack: '#0b7a75',
+  Hawser: '#0b7a75',
+  'Hawser, link': '#0b7a75',
+  'Hawser, raw': '#4fa8a3',
+  'Hawser, JSON': '#4fa8a3',
+};
 const OTHERS = '#8a94a6';
 
 export function drawn({ title, unit, groups, logarithmic }: Chart): string {

@@ -58,7 +58,7 @@ async function obey(order: GeneratorOrder): Promise<unknown> {
   switch (order.do) {
     case 'aim':
       ({ task, target } = order);
-      speech = speechOf(order.peer, task);
+      speech = speechOf(order.peer, task, target);
       return undefined;
     case 'verify':
       return verify();

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { pattern } from '../udp/tally.ts';
 import {
   type Framing,
@@ -12,21 +11,14 @@ import {
   varintFrame,
   WebSocketFrames,
 } from './framing.ts';
-import type { Task } from './orders.ts';
+import { frameStep, type Step, upgrade } from './opening.ts';
+import type { Target, Task } from './orders.ts';
 import type { PeerName } from './peers/index.ts';
 import { words } from './words.ts';
 
 /** What the frames of a server are to the load generator. */
 export const KIND = { answer: 0, ignored: 1, ping: 2 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
-
-/** A step of the opening: what is said, and what has to be heard before the next one. */
-export interface Step {
-  /** Made for each connection anew. */
-  say(): Buffer;
-  /** How many of the bytes that came the step takes; 0: more are needed. Throws at what it did not expect. */
-  hear(bytes: Buffer): number;
-}
 
 /** One message of the load and the answer to it, as they are on the wire. */
 export interface Exchange {
@@ -50,68 +42,29 @@ export interface Speech {
 /** How many messages may wait for an acknowledgement; Hawser's own clients wait as long. */
 export const ACKNOWLEDGE_EACH = 64;
 
-const HEAD_END = Buffer.from('\r\n\r\n');
 /** Requests in flight have numbers of as many digits in every dialect. */
 const FIRST_ID = 10;
 const ROOMS = 10;
 const IN_TURNS = 32;
 
-export function speechOf(peer: PeerName, task: Task): Speech {
+export function speechOf(peer: PeerName, task: Task, target: Target): Speech {
+  const host = 'port' in target ? `127.0.0.1:${target.port}` : '';
   switch (peer) {
     case 'hawser':
-      return hawserSpeech(task);
+      return hawserSpeech(task, host);
     case 'hawser-tcp':
     case 'hawser-ipc':
       return hawserStreamSpeech(task);
     case 'hawser-json':
-      return jsonSpeech(task);
+      return jsonSpeech(task, host);
     case 'socket.io':
-      return socketIoSpeech(task);
+      return socketIoSpeech(task, host);
     case 'prefix-tcp':
     case 'prefix-ipc':
       return prefixSpeech(task);
     default:
-      return plainSpeech(peer, task);
+      return plainSpeech(peer, task, host);
   }
-}
-
-function upgrade(path: string, protocol?: string): Step {
-  return {
-    say: () => {
-      const lines = [
-        `GET ${path} HTTP/1.1`,
-        'Host: 127.0.0.1',
-        'Connection: Upgrade',
-        'Upgrade: websocket',
-        'Sec-WebSocket-Version: 13',
-        `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
-        ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
-      ];
-      return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
-    },
-    hear: (bytes) => {
-      const end = bytes.indexOf(HEAD_END);
-      if (end < 0) return 0;
-      const head = bytes.toString('latin1', 0, end);
-      if (!head.startsWith('HTTP/1.1 101')) throw new Error(`the upgrade was refused: ${head}`);
-      return end + HEAD_END.length;
-    },
-  };
-}
-
-/** Waits for one frame whose payload begins with these bytes. */
-function frameStep(framing: Framing, said: Buffer, start: Uint8Array): Step {
-  return {
-    say: () => said,
-    hear: (bytes) => {
-      const header = framing.measure(bytes, 0, bytes.length);
-      if (header === 0 || bytes.length < header + framing.length) return 0;
-      const payload = bytes.subarray(header, header + framing.length);
-      if (!payload.subarray(0, start.length).equals(start))
-        throw new Error(`unexpected: ${payload.toString('latin1')}`);
-      return header + framing.length;
-    },
-  };
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -122,13 +75,13 @@ const isAnswer = (first: number): Kind => {
 };
 
 /** Binary messages and nothing else. */
-function plainSpeech(peer: PeerName, { kind, size }: Task): Speech {
+function plainSpeech(peer: PeerName, { kind, size }: Task, host: string): Speech {
   const say = maskedFrame(OPCODE.binary, pattern(kind === 'broadcast' ? 1 : size));
   // Bare sockets give back what came, in its mask.
   const hear = peer === 'net' && kind === 'echo' ? say : plainFrame(OPCODE.binary, pattern(size));
   return {
     framing: () => new WebSocketFrames(),
-    steps: [upgrade('/')],
+    steps: [upgrade(host, '/')],
     exchanges: repeated(() => ({ say, hear }), inTurns(size)),
     kindOf: isAnswer,
     pong: maskedFrame(0x0a, NOTHING),
@@ -187,7 +140,7 @@ function exchangesOf({ kind, size }: Task, { say, hear }: Dialect): Exchange[] {
 }
 
 /** The protocol of Engine.IO 4 and Socket.IO 5 on WebSocket, in text. */
-function socketIoSpeech(task: Task): Speech {
+function socketIoSpeech(task: Task, host: string): Speech {
   const body = (message: Message): string =>
     message.kind === 'event'
       ? `42${JSON.stringify([message.name, message.data])}`
@@ -196,7 +149,7 @@ function socketIoSpeech(task: Task): Speech {
     message.kind === 'event' ? body(message) : `43${message.id}${JSON.stringify([message.data])}`;
   const said = (message: string): Buffer => maskedFrame(OPCODE.text, Buffer.from(message));
   const framing = new WebSocketFrames();
-  const upgraded = upgrade('/socket.io/?EIO=4&transport=websocket');
+  const upgraded = upgrade(host, '/socket.io/?EIO=4&transport=websocket');
   return {
     framing: () => new WebSocketFrames(),
     steps: [
@@ -214,7 +167,7 @@ function socketIoSpeech(task: Task): Speech {
 }
 
 /** The dialect hawser.v1.json. */
-function jsonSpeech(task: Task): Speech {
+function jsonSpeech(task: Task, host: string): Speech {
   const body = ({ name, data, ...more }: Message): Buffer => {
     const id = 'id' in more ? { id: more.id } : {};
     const room = 'room' in more ? { room: more.room } : {};
@@ -223,7 +176,7 @@ function jsonSpeech(task: Task): Speech {
   return {
     framing: () => new WebSocketFrames(),
     steps: [
-      upgrade('/', 'hawser.v1.json'),
+      upgrade(host, '/', 'hawser.v1.json'),
       frameStep(
         new WebSocketFrames(),
         maskedFrame(OPCODE.text, Buffer.from('{"event":"hello"}')),
@@ -277,11 +230,14 @@ function kindOfMessage(type: number): Kind {
   throw new Error(`the server sent a message of type ${type}`);
 }
 
-function hawserSpeech(task: Task): Speech {
+function hawserSpeech(task: Task, host: string): Speech {
   const said = (message: Buffer): Buffer => maskedFrame(OPCODE.binary, message);
   return {
     framing: () => new WebSocketFrames(),
-    steps: [upgrade('/', 'hawser.v1'), frameStep(new WebSocketFrames(), said(HELLO), Buffer.from([TYPE.welcome]))],
+    steps: [
+      upgrade(host, '/', 'hawser.v1'),
+      frameStep(new WebSocketFrames(), said(HELLO), Buffer.from([TYPE.welcome])),
+    ],
     exchanges: exchangesOf(task, {
       say: (message) => said(HAWSER.say(message)),
       hear: (message) => plainFrame(OPCODE.binary, HAWSER.hear(message)),
