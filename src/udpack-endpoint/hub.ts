@@ -90,6 +90,8 @@ export class Hub {
   readonly #options: ResolvedUdpackOptions;
   readonly #audience: Audience;
   readonly #entries: Map<Session, Entry> = new Map();
+  /** Those of them that somebody waits for. */
+  readonly #dials: Set<Entry> = new Set();
   readonly #speed: SpeedMeter = new SpeedMeter((speed) => this.tell('speed', speed));
   #port: UdpPort | undefined;
   #endpoint: Endpoint | undefined;
@@ -201,6 +203,7 @@ export class Hub {
     const core = endpoint.dial({ address, port }, serverKey, token ?? this.#options.token, now());
     const entry = this.#enter(core);
     entry.dial = new Wait<UdpackSession>(signal, () => void entry.face.abort());
+    this.#dials.add(entry);
     this.#driver?.kick();
     return entry.dial.promise;
   }
@@ -281,7 +284,10 @@ export class Hub {
 
   /** Whether all that there is to tell was told. */
   #onEvents(core: Session): boolean {
-    const entry = this.#entries.get(core) ?? this.#enter(core);
+    let entry = this.#entries.get(core);
+    // Of one that is over before anything was said of it nobody need hear.
+    if (entry === undefined && core.ended) return true;
+    entry ??= this.#enter(core);
     const telling = new Telling();
     for (let event = core.poll(); event !== undefined; event = core.poll()) {
       if (event.type === 'auth') void this.#judge(entry, event.token);
@@ -327,6 +333,7 @@ export class Hub {
     if (dial !== undefined) this.#dialled = face;
     this.tell('session', face);
     dial?.resolve(face);
+    this.#dials.delete(entry);
     entry.dial = undefined;
   }
 
@@ -336,6 +343,7 @@ export class Hub {
     if (this.#dialled === face) this.#dialled = undefined;
     face.onEvent(event);
     dial?.reject(this.#dialFailure(entry, event));
+    this.#dials.delete(entry);
     this.#onFewer();
   }
 
@@ -347,7 +355,9 @@ export class Hub {
 
   /** A datagram that is lost here is lost like any other; what must be known of it is whether trying again is of use. */
   #onSendFailed(code: string, to: Address, size: number): void {
-    for (const { core, dial, face } of this.#entries.values()) {
+    // Whoever forges addresses that can't be reached must not have all sessions looked through.
+    for (const entry of code === 'EMSGSIZE' ? this.#entries.values() : this.#dials) {
+      const { core, dial, face } = entry;
       const { destination } = core;
       if (destination.port !== to.port || destination.address !== to.address) continue;
       if (code === 'EMSGSIZE') core.onRefused(size, now());

@@ -44,6 +44,8 @@ export class Hub implements DriverHandler {
   readonly #endpoint: Endpoint;
   readonly #driver: Driver;
   readonly #users: Map<Session, SessionUser> = new Map();
+  /** Those of them that are no links yet, and were dialled here. */
+  readonly #dials: Map<Session, SessionUser> = new Map();
   #host: Host | undefined;
   #holders = 0;
   #tellClosed: () => void = () => {};
@@ -84,12 +86,14 @@ export class Hub implements DriverHandler {
   dial(peer: Address, serverKey: Uint8Array, user: SessionUser): Session {
     const session = this.#endpoint.dial(peer, serverKey, new Uint8Array(), now());
     this.#users.set(session, user);
+    this.#dials.set(session, user);
     this.kick();
     return session;
   }
 
   /** From now on another hears of the session. */
   hand(session: Session, user: SessionUser): void {
+    this.#dials.delete(session);
     if (this.#users.has(session)) this.#users.set(session, user);
   }
 
@@ -128,10 +132,12 @@ export class Hub implements DriverHandler {
   onEvents(session: Session): void {
     let user = this.#users.get(session);
     if (user === undefined) {
+      // Of one that is over before anything was said of it nobody need hear.
+      if (session.ended) return;
       user = this.#host?.newcomer(session);
       if (user === undefined) {
         // It came with the last datagrams before the listener closed.
-        if (!session.ended) session.close(0, '', now());
+        session.close(0, '', now());
         return;
       }
       this.#users.set(session, user);
@@ -147,11 +153,13 @@ export class Hub implements DriverHandler {
     this.#users.get(session)?.onBatch(true);
     if (!session.ended) return;
     this.#users.delete(session);
+    this.#dials.delete(session);
     this.#endIfIdle();
   }
 
   onSendFailed(code: string, to: Address, size: number): void {
-    for (const [session, user] of this.#users) {
+    // Whoever forges addresses that can't be reached must not have all sessions looked through.
+    for (const [session, user] of code === 'EMSGSIZE' ? this.#users : this.#dials) {
       const { destination } = session;
       if (destination.port !== to.port || destination.address !== to.address) continue;
       if (code === 'EMSGSIZE') session.onRefused(size, now());
