@@ -359,6 +359,23 @@ test('the address in use is told, by the error event alone when nobody waits for
   expect(error).toMatchObject({ code: 'ERR_ADDRESS_IN_USE' });
 });
 
+test('an address in use is told to who dials, too, and nobody else need listen', async () => {
+  const port = portOf(await docks.server());
+  const options = { port, pubkey: KEYS.publicKey };
+  expect(await codeOf(docks.make(options).connect({ port: 9 }))).toBe('ERR_ADDRESS_IN_USE');
+  const heard = await new Promise((resolve) => docks.make(options).connect(9, '127.0.0.1', resolve));
+  expect(heard).toMatchObject({ code: 'ERR_ADDRESS_IN_USE' });
+});
+
+test('a listener of error that throws is reported', async () => {
+  const second = docks.make({ port: portOf(await docks.server()) });
+  second.on('error', () => {
+    throw new Error('oops');
+  });
+  expect(await codeOf(second.ready())).toBe('ERR_ADDRESS_IN_USE');
+  await vi.waitFor(() => expect(docks.reported).toEqual(["a listener of 'error': oops"]));
+});
+
 test('a socket that fails is told, and the endpoint closes', async () => {
   const { server, near } = await docks.pair();
   const failed = once(server, 'error');

@@ -54,11 +54,12 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
     this.#ready = this.#hub.open();
     this.#ready.then(
       () => this.#hub.tell('listening'),
-      // Whoever waits for `ready` is told there; an 'error' that nobody hears ends the process, as in Node.
       (error: HawserError) => {
         // Closing it is no error.
         if (this.#hub.closing) return;
-        if (this.listenerCount('error') > 0 || !this.#awaited) this.emit('error', error);
+        if (this.listenerCount('error') > 0) this.#hub.tell('error', error);
+        // Whoever waits for `ready` or a dial is told there; an error that nobody hears ends the process, as in Node.
+        else if (!this.#awaited) throw error;
       },
     );
     const { signal } = resolved;
@@ -102,6 +103,7 @@ export class UDPack extends EventEmitter<HubEvents> implements AsyncDisposable {
     host?: string,
     done?: Callback<UdpackSession>,
   ): this | Promise<UdpackSession> {
+    if (typeof first === 'object' || done !== undefined) this.#awaited = true;
     if (typeof first === 'object') return this.#connect(first);
     const dialled = this.#connect(host === undefined ? { port: first } : { port: first, host });
     void this.#hub.callBack('the callback of connect', dialled, done);
