@@ -3,6 +3,7 @@ import { LinkGroup } from '../../runtime/index.ts';
 import {
   describeEndpoint,
   type Endpoint,
+  isLoopbackAddress,
   type ListenAddress,
   type Listener,
   type ListenerStats,
@@ -20,6 +21,8 @@ import { hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.
 import { type Lobby, Visitor } from './visitor.ts';
 
 const LOOPBACK = '127.0.0.1';
+/** Handshakes of one address. */
+const NO_RATE = { handshakeRate: Number.MAX_SAFE_INTEGER, handshakeBurst: Number.MAX_SAFE_INTEGER };
 /** How long sessions that have ended may repeat their last words before the port is given back, ms. */
 const LAST_WORDS = 500;
 const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
@@ -42,8 +45,11 @@ export async function listenUdpack(
     throw new HawserError('ERR_OPTION', 'udpack: what is inherited can not be taken over');
   const port = portOf(endpoint);
   const key = readPrivateKey(await keyTextOf(endpoint, udpack.key, 'its private key'));
+  const host = endpoint.host || LOOPBACK;
   const hubOptions = { ...hubOptionsOf('listen', options, udpack, settings), key };
-  const hub = await openHub(endpoint.host || LOOPBACK, port, hubOptions);
+  // On loopback all peers have one address.
+  const limits = isLoopbackAddress(host) ? { ...hubOptions.limits, ...NO_RATE } : hubOptions.limits;
+  const hub = await openHub(host, port, { ...hubOptions, limits });
   return new UdpackListener(hub, options, net);
 }
 
