@@ -60,7 +60,7 @@ const NAMES: Readonly<Record<PeerName, string>> = {
   'prefix-ipc': 'length prefix on node:net',
 };
 
-const UNITS = { cpu: 'µs', opening: 'µs', memory: 'bytes', latency: 'ms' } as const;
+const UNITS = { cpu: 'µs', memory: 'bytes', latency: 'ms' } as const;
 
 export function readWs(name: string): WsResult | undefined {
   const path = join(ROOT, 'bench/results', `ws-${name}.json`);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Framing } from './framing.ts';
 import type { Target } from './orders.ts';
@@ -29,6 +30,7 @@ export class Line {
   /** Answers since the connection began, and those that were acknowledged. */
   #answers = 0;
   #acknowledged = 0;
+  #leaving = false;
   /** Waits for one frame that is to be compared. */
   #compare: ((frame: Buffer) => void) | undefined;
 
@@ -84,6 +86,16 @@ export class Line {
     this.#socket.destroy();
   }
 
+  /** Says goodbye, where the peer knows such a thing, and resolves when the server has ended the connection. */
+  async leave(): Promise<void> {
+    const { goodbye } = this.#speech;
+    this.#failed = () => {};
+    this.#leaving = true;
+    if (goodbye === undefined) this.#socket.destroy();
+    else this.send(goodbye);
+    await once(this.#socket, 'close');
+  }
+
   #fail(error: Error): void {
     if (this.#failed === undefined) throw error;
     this.#failed(error);
@@ -96,6 +108,7 @@ export class Line {
   }
 
   #receive(bytes: Buffer, end: number): void {
+    if (this.#leaving) return;
     try {
       if (this.#opened !== undefined) this.#openWith(Buffer.from(bytes.subarray(0, end)));
       else if (this.#compare !== undefined) this.#compareWith(Buffer.from(bytes.subarray(0, end)));

@@ -8,7 +8,7 @@ export type LoadOrder =
   | { readonly kind: 'closed'; readonly inFlight: number }
   /** The first connection asks for the next burst when everybody has had the last one. */
   | { readonly kind: 'bursts'; readonly burst: number }
-  /** So many connections at one time are opened and, as soon as they are open, dropped. */
+  /** So many connections at one time are opened and, as soon as they are open, said goodbye to. */
   | { readonly kind: 'churn'; readonly atOnce: number }
   /** So many messages a second in all, whether answers come or not; measures latency. */
   | { readonly kind: 'open'; readonly perSecond: number };
@@ -74,7 +74,7 @@ function churn(atOnce: number, counts: Counts, dial: () => Promise<Line>): void 
     for (;;) {
       const line = await dial();
       counts.messages += 1;
-      line.close();
+      await line.leave();
     }
   };
   for (let i = 0; i < atOnce; i++) void lane();

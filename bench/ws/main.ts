@@ -23,7 +23,7 @@ import { medians, type Row, ratiosOf } from './ratios.ts';
 /** Cores that others may keep busy before a run is done again, and how often it is. */
 const OTHERS_MOST = 0.15;
 const TRIES = 3;
-const UNITS = { cpu: 'us CPU', opening: 'us CPU', memory: 'bytes', latency: 'ms p99' } as const;
+const UNITS = { cpu: 'us CPU', memory: 'bytes', latency: 'ms p99' } as const;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

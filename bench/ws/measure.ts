@@ -46,7 +46,6 @@ export async function measure(plan: Plan, peer: PeerName, options: RunOptions): 
     await generator.obey({ do: 'aim', peer, task, target });
     await generator.obey({ do: 'verify' });
     const run = new Run(server, generator);
-    if (plan.unit === 'opening') return await opening(plan, run);
     if (plan.unit === 'memory') return await memory(plan, run);
     return await load(plan, run, options);
   } finally {
@@ -67,14 +66,6 @@ async function load(plan: Plan, run: Run, { warmupMs, measureMs }: RunOptions): 
   if (figures.count === 0) throw new Error('nothing came back');
   const value = plan.unit === 'latency' ? (figures.latencyMs?.p99 ?? Number.NaN) : figures.value;
   return { ...figures, value };
-}
-
-async function opening({ from = 0, connections }: Plan, run: Run): Promise<Figures> {
-  await run.generator.obey({ do: 'open', connections: from });
-  await sleep(SETTLE_MS);
-  await run.begin();
-  await run.generator.obey({ do: 'open', connections });
-  return run.end(connections - from);
 }
 
 async function memory({ from = 0, connections }: Plan, run: Run): Promise<Figures> {

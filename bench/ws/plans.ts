@@ -6,8 +6,6 @@ import type { PeerName } from './peers/index.ts';
 export type Unit =
   /** CPU time of the server per message that the load generator got, us. */
   | 'cpu'
-  /** CPU time of the server per connection, from its first byte to the welcome, us. */
-  | 'opening'
   /** What the server's process grows by for each further idle connection, bytes. */
   | 'memory'
   /** From when a message was due to its answer, ms. */
@@ -117,7 +115,7 @@ export const PLANS: readonly Plan[] = [
   },
   {
     name: 'link-handshake',
-    what: 'Connections that are upgraded to WebSocket and dropped, 32 at a time; per connection',
+    what: 'Connections that are upgraded to WebSocket and say goodbye, 32 at a time; per connection',
     unit: 'cpu',
     task: ECHO,
     connections: 0,
@@ -197,11 +195,11 @@ export const PLANS: readonly Plan[] = [
   },
   {
     name: 'welcome',
-    what: 'From connecting to the welcome, 32 at a time; the sockets stay open',
-    unit: 'opening',
+    what: 'Connections that are upgraded, get their welcome and say goodbye, 32 at a time; per connection',
+    unit: 'cpu',
     task: ECHO,
-    from: 1000,
-    connections: 4000,
+    connections: 0,
+    load: { kind: 'churn', atOnce: 32 },
     peers: FRAMEWORKS,
     targets: framework(0.35),
   },

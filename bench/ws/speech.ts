@@ -37,6 +37,8 @@ export interface Speech {
   /** What answers a sign of life, and says how many messages came. Undefined where nobody wants to hear that. */
   acknowledge?(count: number): Buffer;
   readonly pong?: Buffer;
+  /** What ends a connection politely. */
+  readonly goodbye?: Buffer;
 }
 
 /** How many messages may wait for an acknowledgement; Hawser's own clients wait as long. */
@@ -68,6 +70,8 @@ export function speechOf(peer: PeerName, task: Task, target: Target): Speech {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** Code 1000. */
+const GOODBYE = maskedFrame(OPCODE.close, Uint8Array.of(0x03, 0xe8));
 const isAnswer = (first: number): Kind => {
   const opcode = first & 0x0f;
   if (opcode === OPCODE.close) throw new Error('the server closed a connection');
@@ -85,6 +89,7 @@ function plainSpeech(peer: PeerName, { kind, size }: Task, host: string): Speech
     exchanges: repeated(() => ({ say, hear }), inTurns(size)),
     kindOf: isAnswer,
     pong: maskedFrame(0x0a, NOTHING),
+    ...(peer === 'net' ? {} : { goodbye: GOODBYE }),
   };
 }
 
@@ -163,6 +168,7 @@ function socketIoSpeech(task: Task, host: string): Speech {
     }),
     kindOf: (first, payload) => (isAnswer(first) === KIND.answer && payload === 0x34 ? KIND.answer : KIND.ping),
     pong: said('3'),
+    goodbye: GOODBYE,
   };
 }
 
@@ -189,6 +195,7 @@ function jsonSpeech(task: Task, host: string): Speech {
     }),
     kindOf: isAnswer,
     pong: maskedFrame(0x0a, NOTHING),
+    goodbye: GOODBYE,
   };
 }
 
@@ -244,6 +251,7 @@ function hawserSpeech(task: Task, host: string): Speech {
     }),
     kindOf: (first, payload) => (isAnswer(first) === KIND.ping ? KIND.ignored : kindOfMessage(payload)),
     acknowledge: (count) => said(acknowledgement(count)),
+    goodbye: GOODBYE,
   };
 }
 
