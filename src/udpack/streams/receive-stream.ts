@@ -97,7 +97,8 @@ export class ReceiveStream implements PacketSink {
 
   onStream(flags: number, offset: number, data: Uint8Array): Fault | undefined {
     const fault = this.#bound(offset + data.length, (flags & STREAM.fin) !== 0);
-    if (fault !== undefined || this.finished) return fault;
+    // Behind a RESET nothing is read, though the application has not heard of it yet.
+    if (fault !== undefined || this.finished || this.#endTold) return fault;
     if (this.stopCode !== undefined) return this.#swallow();
     const wrong = this.#take(flags, offset, data) ?? this.#advance();
     return wrong ?? this.#countGaps();

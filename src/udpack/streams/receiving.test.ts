@@ -326,6 +326,19 @@ test('what is found at fault when a stream goes on is told then', () => {
   expect(streams.onStream(BYTES, 0, 0, Uint8Array.of(1))).toBe('packet-too-long');
 });
 
+test('what comes late, behind a reset that nobody has heard of yet, is not read', () => {
+  const { bytes } = laidOut([1900]);
+  const streams = server();
+  expect(streams.onStream(PACKETS, 0, 0, bytes.slice(0, 1000))).toBeUndefined();
+  expect(streams.onReset(PACKETS, 5, bytes.length)).toBeUndefined();
+  // In the middle of a packet: read as its beginning, its first bytes would be a length that can't be.
+  expect(streams.onStream(PACKETS, 0, 1000, new Uint8Array(902).fill(0xff))).toBeUndefined();
+  expect(eventsOf(streams).filter(({ type }) => type !== 'stream')).toEqual([
+    { type: 'reset', stream: PACKETS, code: 5 },
+  ]);
+  expect(streams.memory()).toMatchObject({ assembly: 0, waiting: 0 });
+});
+
 test('a reset throws away what waits, and its credit goes back', () => {
   const streams = server();
   streams.onStream(PACKETS, 0, 0, laidOut([5, 3000]).bytes.slice(0, 2000));
