@@ -166,6 +166,19 @@ test('an endpoint that is closed before it is bound harms nobody', async () => {
   expect(await codeOf(udpack.ready())).toBe('ERR_CLOSED');
 });
 
+test('dials that are under way when the endpoint is closed are told, at whatever point they are', async () => {
+  const silent = await docks.open();
+  const client = await docks.client();
+  const dials = [client.connect({ port: portOf(silent) }), client.connect({ port: 9, host: 'nobody.invalid' })].map(
+    codeOf,
+  );
+  await vi.waitFor(() => expect(silent.stats().datagramsReceived).toBeGreaterThan(0));
+  await client.close();
+  // Whether the name was found to be unknown first is the system's affair.
+  expect(await Promise.all(dials)).toEqual(['ERR_CLOSED', expect.stringMatching(/^ERR_(CLOSED|CONNECT_FAILED)$/)]);
+  expect(await codeOf(client.connect({ port: 9 }))).toBe('ERR_CLOSED');
+});
+
 test('close resolves when the port is free again, and twice is no more', async () => {
   const server = await docks.server();
   const port = portOf(server);

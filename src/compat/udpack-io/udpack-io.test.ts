@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { codeOf, KEYS } from '../../../test/support/udpack.ts';
 import type { HawserError } from '../../core/index.ts';
-import { UDPack } from '../../udpack-endpoint/index.ts';
+import { generateKeys, UDPack } from '../../udpack-endpoint/index.ts';
 import { encodeValue } from '../../wire/index.ts';
 import { type Channel, Client, type ClientOptions, Server, type ServerOptions, type Socket } from './index.ts';
 
@@ -125,6 +125,22 @@ describe('server and client', () => {
     const closed = once(server, 'close');
     expect(server.close().close()).toBe(server);
     await closed;
+  });
+
+  test('a client that is closed while it dials tells its callback, and is silent otherwise', async () => {
+    const nobody = await serve();
+    const client = make({ pubkey: generateKeys().publicKey });
+    const told = vi.fn();
+    client.on('connect_error', told).on('connection', told);
+    const heard = new Promise((resolve) => {
+      client.connect(portOf(nobody), '127.0.0.1', resolve);
+    });
+    await vi.waitFor(() => expect(nobody.udpack.stats().datagramsReceived).toBeGreaterThan(0));
+    const closed = once(client, 'close');
+    client.close();
+    expect(await heard).toMatchObject({ code: 'ERR_CLOSED' });
+    await closed;
+    expect(told).not.toHaveBeenCalled();
   });
 
   test('a socket closes the session of its peer alone', async () => {
@@ -356,7 +372,10 @@ describe('a server that goes away', () => {
   test('and comes back: the client dials again, and opens channels there', async () => {
     const first = await serve();
     const port = portOf(first);
-    const client = await dial(first);
+    const client = make();
+    const before = once(client, 'connection') as Promise<[Socket]>;
+    client.connect(port, '127.0.0.1');
+    const closed = once((await before)[0], 'close');
     const away = once(client.udpack, 'goaway');
     for (const session of first.udpack.sessions) session.goaway(1, 'to be mended');
     await away;
@@ -365,6 +384,7 @@ describe('a server that goes away', () => {
     const second = await serve({ port });
     const [socket] = (await once(client, 'connection')) as [Socket];
     expect(socket.remote.port).toBe(port);
+    await closed;
     const { near } = await channelOf(second, client);
     expect(await sent(near, 'back again')).toBeNull();
   });
