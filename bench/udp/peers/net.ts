@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+} from 'node:tls';
 import { Channel, type Connection, type Peer, type Place, type Target } from '../peer.ts';
 
 class SocketChannel extends Channel {
@@ -81,11 +86,11 @@ export const tls: Peer = {
     );
   },
   async dial({ host, port }, place) {
-    certificate ??= readFileSync(join(place.keys, 'cert.pem'));
-    const ca = certificate;
-    const options = { host, port, ca, servername: 'localhost', minVersion: 'TLSv1.3' as const };
+    context ??= createSecureContext({ ca: readFileSync(join(place.keys, 'cert.pem')), minVersion: 'TLSv1.3' });
+    const options = { host, port, secureContext: context, servername: 'localhost' };
     return new SocketConnection(await connected((done) => connectTls(options, done)), place);
   },
 };
 
-let certificate: Buffer | undefined;
+/** Made once: a certificate is not read anew for each connection. */
+let context: SecureContext | undefined;

@@ -91,15 +91,18 @@ export const quic: Peer = {
     return { host: place.host, port: server.port };
   },
   async dial({ host, port }, place) {
+    certificate ??= readFileSync(join(place.keys, 'cert.pem'), 'utf8');
     const client = await QUICClient.createQUICClient({
       host,
       port,
       serverName: 'localhost',
       localHost: host === '127.0.0.1' ? host : '0.0.0.0',
       crypto: { ops: { randomBytes: async (data) => void randomFillSync(new Uint8Array(data)) } },
-      config: { ...configOf(place), verifyPeer: true, ca: readFileSync(join(place.keys, 'cert.pem'), 'utf8') },
+      config: { ...configOf(place), verifyPeer: true, ca: certificate },
       logger: silent,
     });
     return new QuicConnection(client);
   },
 };
+
+let certificate: string | undefined;

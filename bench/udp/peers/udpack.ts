@@ -41,10 +41,6 @@ class UdpackConnection implements Connection {
   bytesSent(): number {
     return this.#endpoint.stats().bytesSent;
   }
-
-  stats(): object {
-    return this.#session.stats();
-  }
 }
 
 /** All options at their defaults; but one address may shake hands as often as it likes, which here is the measure. */
@@ -63,8 +59,9 @@ export const udpack: Peer = {
   },
   async dial({ host, port, key }) {
     if (key === undefined) throw new Error('the key of the server is missing');
-    const dialler = diallers[0] ?? (await new UDPack({ host: host === '127.0.0.1' ? host : '0.0.0.0' }).ready());
+    const from = host === '127.0.0.1' ? host : '0.0.0.0';
+    const dialler = diallers[0] ?? (await new UDPack({ host: from, pubkey: key }).ready());
     diallers[0] = dialler;
-    return new UdpackConnection(await dialler.connect({ host, port, key }), dialler);
+    return new UdpackConnection(await dialler.connect({ host, port }), dialler);
   },
 };
