@@ -8,7 +8,7 @@ import { ReceiveCredit } from './credit.ts';
 import { Datagrams } from './datagrams.ts';
 import { EventQueue, type StreamEvent } from './events.ts';
 import { Expiries } from './expiries.ts';
-import { kindOf, STREAM_NUMBER_MOST, type StreamKind } from './ids.ts';
+import { kindOf, numberOf, STREAM_NUMBER_MOST, type StreamKind } from './ids.ts';
 import { Inflow } from './inflow.ts';
 import { Outflow } from './outflow.ts';
 import { EVENTS_MOST } from './receive-stream.ts';
@@ -22,6 +22,9 @@ const RESERVED = 0x02;
 
 /** Events that wait while `held`; one takes far more memory than the byte of credit that may have brought it. */
 export const HELD_EVENTS_MOST = 1000;
+/** Likewise the streams of each kind that may be opened, and the bytes that may come: who is not let in yet takes little. */
+export const HELD_STREAMS_MOST = 64;
+export const HELD_BYTES_MOST = 262_144;
 
 const NEVER: Instant = Number.POSITIVE_INFINITY;
 
@@ -51,6 +54,7 @@ export class Streams implements FrameSource {
   /** What `resume` found. */
   #fault: Fault | undefined;
   #leftOut = false;
+  #heldBytes = 0;
   /** Nothing is held back any more. */
   #over = false;
 
@@ -287,7 +291,7 @@ export class Streams implements FrameSource {
   onStream(stream: number, flags: number, offset: number, data: Uint8Array): Fault | undefined {
     const loose = (flags & STREAM.loose) !== 0;
     if ((flags & RESERVED) !== 0 || (loose && kindOf(stream) === 'bytes')) return 'frame-malformed';
-    if (this.#leavesOut()) return undefined;
+    if (this.#leavesOut(stream, data.length)) return undefined;
     const found = this.#fault ?? this.#table.find(stream);
     if (found === undefined || typeof found === 'string') return found;
     const fault = found.receive.onStream(flags, offset, data);
@@ -300,7 +304,6 @@ export class Streams implements FrameSource {
   }
 
   onSkip(stream: number, from: number, to: number): Fault | undefined {
-    if (this.#leavesOut()) return undefined;
     return this.#of(stream, ({ receive }) => receive.onSkip(from, to));
   }
 
@@ -334,20 +337,27 @@ export class Streams implements FrameSource {
   onDatagram(data: Uint8Array): Fault | undefined {
     if (data.length > this.#unreliableBytes || this.#unreliableBytes === 0) return 'frame-malformed';
     // One that is left out need not come again.
-    if (!this.#overfull && this.#events.count < EVENTS_MOST) this.#events.push({ type: 'datagram', bytes: data });
+    if (this.#holdsNoMore(data.length)) return undefined;
+    if (this.#events.count < EVENTS_MOST) this.#events.push({ type: 'datagram', bytes: data });
     return undefined;
   }
 
-  get #overfull(): boolean {
-    return this.held && this.#events.count >= HELD_EVENTS_MOST;
+  /** Whether there is no room for so many more bytes while nothing is taken; else they count. */
+  #holdsNoMore(bytes: number): boolean {
+    if (!this.held) return false;
+    if (this.#events.count >= HELD_EVENTS_MOST || this.#heldBytes + bytes > HELD_BYTES_MOST) return true;
+    this.#heldBytes += bytes;
+    return false;
   }
 
-  #leavesOut(): boolean {
-    this.#leftOut ||= this.#overfull;
-    return this.#overfull;
+  #leavesOut(stream: number, bytes: number): boolean {
+    const leftOut = this.held && (numberOf(stream) >= HELD_STREAMS_MOST || this.#holdsNoMore(bytes));
+    this.#leftOut ||= leftOut;
+    return leftOut;
   }
 
   #of(id: number, run: (stream: Stream) => Fault | undefined): Fault | undefined {
+    if (this.#leavesOut(id, 0)) return undefined;
     const stream = this.#fault ?? this.#table.find(id);
     if (stream === undefined || typeof stream === 'string') return stream;
     const fault = run(stream);

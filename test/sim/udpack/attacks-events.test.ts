@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FRAME, type FrameWriter, STREAM } from '../../../src/udpack/frames.ts';
 import { Forger, Scene } from './forger.ts';
 
@@ -68,4 +68,44 @@ test('a flood of unreliable datagrams that nobody has time to hear is lost, not 
   for (let at = 0; at < 100; at++) forger.receive(...many);
   expect(forger.victim.streams.memory().events).toBe(4096);
   scene.proveUnharmed();
+});
+
+describe('before its token is judged, a client may have', () => {
+  /** What the server holds of the session, when all was sent. */
+  const held = (...datagrams: readonly (readonly Frame[])[]) => {
+    const scene = new Scene();
+    const forger = new Forger(scene, { shows: false });
+    for (const frames of datagrams) forger.send(...frames);
+    expect(forger.ended).toBeUndefined();
+    return { scene, forger, memory: forger.victim.streams.memory() };
+  };
+
+  test('64 streams of each kind, however they are opened', () => {
+    const one = Uint8Array.of(1);
+    const each = Array.from({ length: 100 }, (_, number) => [
+      stream(4 * number, 1, one),
+      stream(4 * number + 2, 1, one),
+    ]);
+    expect(held(...each).memory).toMatchObject({ streams: 128, waiting: 128 * 4096 });
+    expect(held([(writer) => writer.numbers(FRAME.reset, 4 * 999, 0, 0)]).memory.streams).toBe(0);
+    expect(held([(writer) => writer.numbers(FRAME.streamCredit, 4 * 999 + 2, 9)]).memory.streams).toBe(0);
+  });
+
+  test('256 KiB of data, and gets the rest again once it is let in', () => {
+    const many = Array.from({ length: 300 }, (_, at) => [stream(2 + 4 * (at % 2), 1000 * (at >> 1), EMPTY_PACKETS)]);
+    const { scene, forger, memory } = held(...many);
+    expect(memory.unreleased).toBe(262_000);
+    forger.showToken();
+    for (const frames of many) forger.send(...frames);
+    const bytes = scene
+      .of(forger.victim)
+      .reduce((sum, event) => sum + (event.type === 'bytes' ? event.bytes.length : 0), 0);
+    expect(bytes).toBe(300_000);
+    scene.proveUnharmed();
+  });
+
+  test('256 KiB of unreliable datagrams', () => {
+    const long: Frame = (writer) => writer.counted(FRAME.datagram, new Uint8Array(1024));
+    expect(held(...Array.from({ length: 300 }, () => [long])).memory.events).toBe(256);
+  });
 });
