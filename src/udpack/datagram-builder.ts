@@ -121,7 +121,7 @@ export class DatagramBuilder {
       path.controller.onAppLimited(path.recovery.inFlight);
       return false;
     }
-    const pacedAt = path.pacedAt(now, size);
+    const pacedAt = path.pacedAt(now);
     if (pacedAt <= now) return true;
     this.pacedAt = pacedAt;
     return false;

@@ -178,7 +178,7 @@ test('the window has room for what fits wholly, and pacing says when', () => {
   const bench = new Bench();
   for (let count = 0; count < 11; count++) bench.send(0);
   expect([bench.path.hasWindow(1000), bench.path.hasWindow(1001)]).toEqual([true, false]);
-  expect(bench.path.pacedAt(5, 1000)).toBe(5);
+  expect(bench.path.pacedAt(5)).toBe(5);
 });
 
 test('each id that is used has its own numbers, from nought', () => {

@@ -3,7 +3,7 @@ import type { Address } from './address.ts';
 import { type Controller, Pacer, type SendTag } from './congestion/index.ts';
 import type { AckRanges } from './frames.ts';
 import type { RemoteId } from './ids.ts';
-import { MtuSearch } from './mtu.ts';
+import { MTU_LEAST, MtuSearch } from './mtu.ts';
 import { type Outcome, Recovery } from './recovery/recovery.ts';
 import type { SentDatagram } from './recovery/sent-datagram.ts';
 import type { Trace } from './session-types.ts';
@@ -101,9 +101,12 @@ export class Path {
     return this.recovery.inFlight + size <= this.controller.window;
   }
 
-  /** When pacing lets the next datagram leave. */
-  pacedAt(now: Instant, size: number): Instant {
-    return this.#pacer.allow(now, size) ? now : this.#pacer.nextAt(now, size);
+  /**
+   * When pacing lets the next datagram leave. What it has beyond the least size is owed: otherwise a frame of a few bytes, such as credit,
+   * would wait for as long as 60,000 bytes take at the rate of a sender that says little.
+   */
+  pacedAt(now: Instant): Instant {
+    return this.#pacer.allow(now, MTU_LEAST) ? now : this.#pacer.nextAt(now, MTU_LEAST);
   }
 
   /** Notes a datagram that leaves now. */
