@@ -76,10 +76,14 @@ describe.each<Scheme>(['tcp', 'ws', 'udpack'])('over %s', (scheme) => {
     const { house, peer, channels } = await scene(scheme);
     const others = await house.bystanders();
     for (let i = 0; i < MOST * 2; i++) peer.say(codec.open(i * 2 + 1, 'x', undefined).bytes);
+    const refused: number[] = [];
     for (let i = MOST; i < MOST * 2; i++) {
       const refusal = await peer.expect((message) => message.kind === MESSAGE.channelClose);
-      expect([refusal.channel, (refusal.data as { code: string }).code]).toEqual([i * 2 + 1, 'ERR_TOO_MANY_CHANNELS']);
+      expect((refusal.data as { code: string }).code).toBe('ERR_TOO_MANY_CHANNELS');
+      refused.push(refusal.channel);
     }
+    // Over udpack each comes by a lane of its own.
+    expect(refused.toSorted((a, b) => a - b)).toEqual([7, 9, 11]);
     expect(channels.length).toBe(MOST);
     peer.say(codec.open(MOST * 4 + 1, 'x', undefined).bytes);
     expect((await peer.end()).code).toBe(4506);

@@ -278,7 +278,7 @@ class UdpackPeer extends RawPeer {
     const answered = new Promise<void>((resolve) => {
       this.#stream?.on('data', (packet) => this.#receive(packet, resolve));
     });
-    await answered;
+    await Promise.race([answered, session.closed]);
   }
 
   #receive(packet: Buffer, answered: () => void): void {
