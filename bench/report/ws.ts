@@ -42,6 +42,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'ws-tcp': ['tcp-echo-1', 'tcp-echo-16'],
   'ws-ipc': ['ipc-echo-1', 'ipc-echo-16'],
+  'ws-scale': ['scale-100', 'scale-1000', 'scale-19500', 'scale-latency', 'scale-memory-5000', 'scale-memory-19500'],
 };
 
 const NAMES: Readonly<Record<PeerName, string>> = {
@@ -90,7 +91,7 @@ export function wsGoals(): string | undefined {
       lineOf([
         plan.what,
         NAMES[peer],
-        NAMES[against],
+        against === undefined ? '' : NAMES[against],
         `≤ ${most}`,
         rounded(ratio),
         met ? 'reached' : '**not reached**',

@@ -10,6 +10,8 @@ export type LoadOrder =
   | { readonly kind: 'bursts'; readonly burst: number }
   /** So many connections at one time are opened and, as soon as they are open, said goodbye to. */
   | { readonly kind: 'churn'; readonly atOnce: number }
+  /** Every so often the first connection asks for a message to everybody; measures how long each waits for it. */
+  | { readonly kind: 'announcements'; readonly everyMs: number }
   /** So many messages a second in all, whether answers come or not; measures latency. */
   | { readonly kind: 'open'; readonly perSecond: number };
 
@@ -27,6 +29,7 @@ export function startLoad(
 ): void {
   if (load.kind === 'churn') churn(load.atOnce, counts, dial);
   else if (load.kind === 'closed') closedLoop(load.inFlight, lines, exchanges, counts);
+  else if (load.kind === 'announcements') announcements(load.everyMs, lines, exchanges, counts);
   else if (load.kind === 'bursts') bursts(load.burst, lines, exchanges, counts);
   else openLoop(load.perSecond, lines, exchanges, counts);
 }
@@ -95,6 +98,23 @@ function bursts(burst: number, lines: readonly Line[], exchanges: readonly Excha
   };
   for (const line of lines) line.onAnswers = onAnswers;
   first.send(exchange.say);
+}
+
+function announcements(everyMs: number, lines: readonly Line[], exchanges: readonly Exchange[], counts: Counts): void {
+  const [first] = lines;
+  const [exchange] = exchanges;
+  if (first === undefined || exchange === undefined) throw new Error('a broadcast needs somebody who listens');
+  let sentAt = 0;
+  const onAnswers = (_line: Line, answers: number): void => {
+    const waited = clock() - sentAt;
+    for (let i = 0; i < answers; i++) counts.latencies.add(waited);
+    counts.messages += answers;
+  };
+  for (const line of lines) line.onAnswers = onAnswers;
+  setInterval(() => {
+    sentAt = clock();
+    first.send(exchange.say);
+  }, everyMs);
 }
 
 const TICK_MS = 1;

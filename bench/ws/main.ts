@@ -42,7 +42,7 @@ const { values: options } = parseArgs({
 
 function once(plan: Plan, peer: PeerName): Promise<Figures> {
   const profile = options.profile === undefined ? undefined : join(options.profile, `${plan.name}-${peer}`);
-  const [warmupMs, measureMs] = [Number(options.warmup) * 1e3, Number(options.seconds) * 1e3];
+  const [warmupMs, measureMs] = [Number(options.warmup) * 1e3, plan.measureMs ?? Number(options.seconds) * 1e3];
   return measure(plan, peer, { warmupMs, measureMs, profile });
 }
 
@@ -124,7 +124,9 @@ async function main(): Promise<void> {
     const peers = plan.peers.filter((peer) => wanted?.includes(peer) ?? true);
     const rows = await runPlan({ ...plan, peers }, Number(options.repetitions));
     for (const { peer, against, ratio, most, met } of ratiosOf(plan, rows)) {
-      console.log(`${plan.name}: ${peer} / ${against} = ${ratio.toFixed(3)}, target ${most}${met ? '' : ': MISSED'}`);
+      console.log(
+        `${plan.name}: ${peer} / ${against ?? 1} = ${ratio.toFixed(3)}, target ${most}${met ? '' : ': MISSED'}`,
+      );
     }
     if (options.out !== undefined) record(plan, rows, options.out);
   }

@@ -11,10 +11,10 @@ export type Unit =
   /** From when a message was due to its answer, ms. */
   | 'latency';
 
-/** `peer` / `against` is to be at most `most`. */
+/** `peer` / `against` is to be at most `most`; without `against` the value itself is. */
 export interface Target {
   readonly peer: PeerName;
-  readonly against: PeerName;
+  readonly against?: PeerName;
   readonly most: number;
 }
 
@@ -27,11 +27,15 @@ export interface Plan {
   readonly connections: number;
   readonly from?: number;
   readonly load?: LoadOrder;
+  /** Default: what the command line says. */
+  readonly measureMs?: number;
   readonly peers: readonly PeerName[];
   readonly targets: readonly Target[];
 }
 
 const SIZE = 64;
+/** A process that may open 20,000 files, which is a common bound, has a few besides its sockets. */
+const MANY = 19_500;
 const ECHO: Task = { kind: 'echo', burst: 1, size: SIZE };
 const REQUEST: Task = { kind: 'request', burst: 1, size: SIZE };
 const JOIN: Task = { kind: 'join', burst: 1, size: SIZE };
@@ -59,6 +63,33 @@ function stream(transport: 'tcp' | 'ipc', inFlight: number): Plan {
     load: closed(inFlight),
     peers: [peer, against],
     targets: [{ peer, against, most: 1.5 }],
+  };
+}
+
+function subscribers(count: number): Plan {
+  return {
+    name: `scale-${count}`,
+    what: `Broadcast of 64 characters to a room of ${count.toLocaleString('en')}, one event at a time; per delivery`,
+    unit: 'cpu',
+    task: news(1),
+    connections: count,
+    load: { kind: 'bursts', burst: 1 },
+    peers: ['hawser'],
+    targets: [],
+  };
+}
+
+function growth(from: number, to: number): Plan {
+  const [least, most] = [from, to].map((count) => count.toLocaleString('en'));
+  return {
+    name: `scale-memory-${to}`,
+    what: `Idle sockets: growth of the server from ${least} to ${most} of them`,
+    unit: 'memory',
+    task: ECHO,
+    from,
+    connections: to,
+    peers: ['hawser'],
+    targets: [],
   };
 }
 
@@ -237,4 +268,20 @@ export const PLANS: readonly Plan[] = [
   stream('tcp', 16),
   stream('ipc', 1),
   stream('ipc', 16),
+  subscribers(100),
+  subscribers(1000),
+  subscribers(MANY),
+  growth(1000, 5000),
+  growth(5000, MANY),
+  {
+    name: 'scale-latency',
+    what: 'Broadcast to a room of 19,500, once a second: how long each waits for it (p99)',
+    unit: 'latency',
+    task: news(1),
+    connections: MANY,
+    load: { kind: 'announcements', everyMs: 1000 },
+    measureMs: 8000,
+    peers: ['hawser'],
+    targets: [{ peer: 'hawser', most: 250 }],
+  },
 ];

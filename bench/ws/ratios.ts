@@ -8,7 +8,7 @@ export interface Row extends Figures {
 }
 
 export interface Ratio extends Target {
-  /** The median of the ratios within a repetition. */
+  /** The median of the ratios within a repetition, or of the values themselves. */
   readonly ratio: number;
   readonly met: boolean;
 }
@@ -32,6 +32,7 @@ export function ratiosOf({ targets }: Plan, rows: readonly Row[]): Ratio[] {
     const all = rows
       .filter(({ peer }) => peer === target.peer)
       .flatMap(({ repetition, value }) => {
+        if (target.against === undefined) return [value];
         const other = rows.find((row) => row.peer === target.against && row.repetition === repetition);
         return other === undefined ? [] : [value / other.value];
       });
