@@ -76,6 +76,24 @@ describe('acks', () => {
     expect(bench.recovery).toMatchObject({ inFlight: 0, flying: 0 });
   });
 
+  test('that waited for a process that was stopped measure nothing', () => {
+    const bench = withTrip();
+    const { smoothed } = bench.recovery.trips;
+    bench.sendMany(4, 2000);
+    // A probe was due long ago, and did not leave.
+    expect(bench.ack(200_000, [20, 20])).toMatchObject({ acked: [20], measured: false });
+    expect(bench.ack(200_000, [20, 21])).toMatchObject({ acked: [21], measured: false });
+    expect(bench.recovery.trips.smoothed).toBe(smoothed);
+    // Where probes left in time, the path was slow.
+    const slow = withTrip();
+    slow.send(2000);
+    for (let due = slow.recovery.probeAt(DELAY) ?? 0; due < 9000; due = slow.recovery.probeAt(DELAY) ?? 0) {
+      slow.recovery.onProbeTimeout(2, due);
+      slow.send(due);
+    }
+    expect(slow.ack(9000, [20, 20])).toMatchObject({ acked: [20], measured: true });
+  });
+
   test('of the future are a fault, and so are those of numbers left out', () => {
     const bench = new Bench();
     bench.sendMany(2, 0);

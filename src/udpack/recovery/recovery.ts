@@ -21,6 +21,8 @@ const ORDERS_MOST = 131_072;
 /** Two probe time-outs of nothing but loss between acks are persistent congestion at three; RFC 9002 7.6.1. */
 const PERSISTENT = 3;
 const EXPONENT_MOST = 12;
+/** A probe that is late by so many ms shows that the process was stopped. */
+const STOPPED = 1000;
 /** Probes come no more seldom than this, in ms. */
 const PROBE_WAIT_MOST = 30_000;
 
@@ -125,6 +127,8 @@ export class Recovery {
     if (this.#namesSkipped(ranges, base)) return undefined;
     const largest = (ranges.to[0] ?? 0) + base - 1;
     const newest = this.#at(largest);
+    // An ack that waited for us says nothing of the path: a probe would have left long before, had we not been stopped.
+    const stopped = now > (this.probeAt(this.#ackDelay) ?? now) + STOPPED;
     for (let at = ranges.count - 1; at >= 0; at--)
       this.#ackRange((ranges.from[at] ?? 0) + base, (ranges.to[at] ?? 0) + base);
     if (this.#given.length > 0) {
@@ -133,7 +137,7 @@ export class Recovery {
     }
     if (outcome.acked.length + outcome.spurious.length === 0) return outcome;
     this.#largestAcked = Math.max(this.#largestAcked, largest);
-    if (newest?.asks === true) {
+    if (newest?.asks === true && !stopped) {
       this.trips.sample(now - newest.sentAt, delay);
       outcome.measured = true;
     }

@@ -17,6 +17,8 @@ export interface DialInit {
   readonly client: Talker;
   readonly server: Party;
   readonly calm: boolean;
+  /** Somebody forges and repeats datagrams. */
+  readonly attacked: boolean;
   /** The client is of another version. */
   readonly foreign: boolean;
   /** Nothing may keep it from being opened any more. */
@@ -182,12 +184,14 @@ export class Dial {
   }
 
   #expects({ fault, reason }: SessionClosed): boolean {
-    const { foreign, calm } = this.#init;
+    const { foreign, calm, attacked } = this.#init;
     const { verdict } = this;
     if (foreign) return fault === 'version' || (!calm && fault === 'handshake-timeout');
     if (this.#unwelcome && fault === 'token-refused')
       return reason === (verdict === 'bad' && this.#server !== undefined ? 'no' : 'token-refused');
     if (verdict === 'silent' && fault === 'handshake-timeout') return true;
+    // Who is quicker than all that the client sends can have each CLOSE go elsewhere.
+    if (this.#unwelcome && attacked && RESTARTED.includes(fault)) return true;
     // A CLOSE on account of forgeries may be lost in a queue; who asks later is told that there is no session.
     if (!calm || this.#forgeable) return MISFORTUNES.includes(fault);
     // A client that gives a handshake up says nothing to a server that has accepted it meanwhile.

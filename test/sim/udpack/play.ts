@@ -225,6 +225,7 @@ class Play {
       client: talker,
       server: this.#server,
       calm: this.scenario.weather === 'calm',
+      attacked: this.scenario.attacker,
       foreign: this.#foreigners.has(client),
       certain,
     });
