@@ -1,3 +1,5 @@
+import { frameMemory } from './slab.ts';
+
 /**
  * One encoded message on its way out, and the frames already made of it.
  *
@@ -59,7 +61,7 @@ export function prependHeader(message: Outbound, header: Uint8Array): Uint8Array
     framed.set(header);
     return framed;
   }
-  const framed = new Uint8Array(header.length + bytes.length);
+  const framed = frameMemory(header.length + bytes.length);
   framed.set(header);
   framed.set(bytes, header.length);
   return framed;

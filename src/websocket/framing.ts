@@ -1,11 +1,10 @@
 import type { Utf8Check } from '../core/index.ts';
-import { assert, type CloseReason, FRAME_SLOT, type Outbound, prependHeader } from '../core/index.ts';
+import { assert, type CloseReason, FRAME_SLOT, frameMemory, type Outbound, prependHeader } from '../core/index.ts';
 import { closePayload } from './close-frame.ts';
 import type { MessageCompression } from './compression.ts';
 import { FrameDecoder } from './decoder.ts';
 import { COMPRESSED, headerLength, MASKED, OPCODE, write32, writeHeader } from './frame.ts';
 import { mask } from './mask.ts';
-import { frameMemory } from './slab.ts';
 
 export interface WebSocketFramingOptions {
   /** Which side of the connection this is: a server reads masked frames and writes plain ones, a client the reverse. */
