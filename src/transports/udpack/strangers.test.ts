@@ -103,7 +103,7 @@ describe('dialling', () => {
       stranger.send(answerOfAnotherVersion(init, readPublicKey(readFileSync(publicFile))), port, address);
     });
     const url = `udpack://127.0.0.1:${stranger.address().port}?key=${publicFile}`;
-    expect(await errorOf(connect(url, QUICK))).toMatchObject({ code: 'ERR_VERSION' });
+    expect(await errorOf(connect(url))).toMatchObject({ code: 'ERR_VERSION' });
   });
 });
 

@@ -5,8 +5,8 @@ import { linkSuite } from '../../testing/link-suite.ts';
 import type { Listener, Transport } from '../../transport/index.ts';
 import { createUdpackTransport } from './index.ts';
 
-// UDP tells nobody that a port is closed: a dial without an answer fails by time.
-const bare = createUdpackTransport({ times: { handshakeWait: 300 } });
+// UDP tells nobody that a port is closed: a dial without an answer fails by time, and with other work about none may fail so.
+const bare = createUdpackTransport({ times: { handshakeWait: 2500 } });
 const { privateFile, publicFile } = keyFiles();
 
 /** The suite dials, and listens again on, what its listener is called: each side has its key added. */
