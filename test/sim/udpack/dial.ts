@@ -37,7 +37,8 @@ export class Dial {
   readonly #unwelcome: boolean;
   readonly #forgeable: boolean;
   #server: Talker | undefined;
-  #restarted = false;
+  /** How often the server has died meanwhile. */
+  #deaths = 0;
   #ending: { readonly code: number; readonly reason: string; readonly by: Talker } | undefined;
 
   constructor(init: DialInit) {
@@ -102,7 +103,7 @@ export class Dial {
 
   /** The server has died, or is not there again yet. */
   onRestart(): void {
-    if (this.client.closed === undefined) this.#restarted = true;
+    if (this.client.closed === undefined) this.#deaths++;
   }
 
   /** Each side that may says something, perhaps. */
@@ -196,6 +197,8 @@ export class Dial {
     if (!calm || this.#forgeable) return MISFORTUNES.includes(fault);
     // A client that gives a handshake up says nothing to a server that has accepted it meanwhile.
     const given = this.fault === 'handshake-timeout' && fault === 'idle';
-    return this.#restarted && (given || RESTARTED.includes(fault));
+    // Down twice in a row, the server may be away for as long as the client waits.
+    const away = this.#deaths > 1 && fault === 'idle';
+    return this.#deaths > 0 && (given || away || RESTARTED.includes(fault));
   }
 }
