@@ -7,6 +7,7 @@ import { Endpoint } from './endpoint.ts';
 import { FRAME, type FrameWriter } from './frames.ts';
 import { encodeBound, macKey, prologue } from './handshake/datagrams.ts';
 import { KIND } from './handshake/index.ts';
+import { INITIAL_RTT } from './recovery/rtt.ts';
 import type { Session } from './session.ts';
 import type { SessionEvent } from './session-types.ts';
 
@@ -72,6 +73,42 @@ describe('who acknowledges', () => {
     expect(acknowledge(latest)).toBeUndefined();
   });
 
+  test('numbers of an id that is left, behind its last one, lies', () => {
+    for (const lies of [false, true]) {
+      const scene = new Strangers();
+      const { stranger, session } = entered(scene);
+      const before = [...stranger.send(numbers(FRAME.ping)), ...scene.wait(30)].map(numberOf);
+      const end = Math.max(0, ...before) + 1;
+      stranger.send(newId(1, 1));
+      for (let count = 0; count < 5; count++) session.ping(scene.now);
+      scene.wait(30);
+      stranger.send(numbers(FRAME.ack, 0, lies ? end + 1 : end - 1, 0, 0, 0));
+      expect(scene.faults).toEqual(lies ? ['ack-of-unsent'] : []);
+    }
+  });
+
+  test('and says that he held it back for long is believed as far as he promised', () => {
+    const scene = new Strangers();
+    const { stranger, session } = entered(scene);
+    let largest = -1;
+    /** A PING of the server's is acknowledged after so many ms. */
+    const answer = (after: number, delay: number): void => {
+      session.ping(scene.now);
+      for (const datagram of [...stranger.send(numbers(FRAME.ping)), ...scene.wait(after)]) {
+        largest = Math.max(largest, numberOf(datagram));
+      }
+      stranger.send(numbers(FRAME.ack, 0, largest, delay * 125, 0, 0));
+    };
+    answer(10, 0);
+    expect(session.stats.rtt).toBeCloseTo(10, 0);
+    const before = session.stats.rtt;
+    // A PING goes out meanwhile, again and again, so that the ack measures the last one.
+    answer(100, 90);
+    const adjusted = (session.stats.rtt - 0.875 * before) / 0.125;
+    expect(adjusted).toBeGreaterThanOrEqual(10);
+    expect(session.stats.rtt).toBeGreaterThan(before);
+  });
+
   test('numbers of an id that is not in use says nothing', () => {
     const scene = new Strangers();
     const { stranger } = entered(scene);
@@ -79,6 +116,33 @@ describe('who acknowledges', () => {
     expect(scene.faults).toEqual([]);
     stranger.send(numbers(FRAME.ack, 0, 1000, 0, 0, 0));
     expect(scene.faults).toEqual(['ack-of-unsent']);
+  });
+});
+
+describe('a client', () => {
+  test('that says what only servers say is closed', () => {
+    const scene = new Strangers();
+    entered(scene).stranger.send(numbers(FRAME.accept));
+    expect(scene.faults).toEqual(['frame-unexpected']);
+  });
+
+  test('is judged once, however many tokens it shows', () => {
+    const scene = new Strangers();
+    const { stranger } = entered(scene);
+    for (let count = 0; count < 3; count++) stranger.showToken();
+    expect([scene.tokens, scene.faults]).toEqual([1, []]);
+  });
+
+  test('that went where nobody may be sent more has no probe time-outs there', () => {
+    const scene = new Strangers();
+    const { stranger, session } = entered(scene);
+    session.streams.write(session.streams.open('bytes'), new Uint8Array(100_000), {}, scene.now);
+    scene.wait(1);
+    stranger.send(newId(1, 0));
+    stranger.from = AWAY;
+    stranger.send(numbers(FRAME.ping));
+    scene.wait(2500);
+    expect(session.stats).toMatchObject({ address: AWAY, probeTimeouts: 0 });
   });
 });
 
@@ -153,6 +217,17 @@ describe('forged datagrams', () => {
     expect(session.stats).toMatchObject({ datagramsReceived, datagramsRepeated: 3, address: HOME });
   });
 
+  test('to an id that differs in its last bits are nobody’s', () => {
+    const scene = new Strangers();
+    const { stranger, session } = entered(scene);
+    const right = stranger.seal(numbers(FRAME.ping), (writer) => writer.raw(new Uint8Array(50)));
+    const { stray } = scene.server.stats;
+    const [answer] = scene.send(flip(right, 8), HOME);
+    expect(answer).toHaveLength(42);
+    expect(scene.server.stats).toMatchObject({ stray: stray + 1, resetsSent: 1 });
+    expect(session.stats.datagramsForged).toBe(0);
+  });
+
   test('that are shorter than can be are dropped', () => {
     const scene = new Strangers();
     const { stranger, session } = entered(scene);
@@ -177,6 +252,21 @@ describe('keys', () => {
     expect(pair.session.stats.keyUpdates).toBeGreaterThan(4);
     expect(Math.abs(pair.session.stats.keyUpdates - (pair.accepted?.stats.keyUpdates ?? 0))).toBeLessThanOrEqual(1);
     expect(pair.session.stats.datagramsForged + (pair.accepted?.stats.datagramsForged ?? 1)).toBe(0);
+  });
+
+  test('of before open what comes late, for three probe time-outs', () => {
+    const scene = new Strangers();
+    const { stranger, session } = entered(scene);
+    const [late, tooLate] = [stranger.seal(numbers(FRAME.ping)), stranger.seal(numbers(FRAME.ping))];
+    stranger.updateKey();
+    stranger.send(numbers(FRAME.ping));
+    const { datagramsReceived } = session.stats;
+    scene.wait(100);
+    scene.send(late, HOME);
+    expect(session.stats).toMatchObject({ datagramsReceived: datagramsReceived + 1, datagramsForged: 0 });
+    scene.wait(5000);
+    scene.send(tooLate, HOME);
+    expect(session.stats).toMatchObject({ datagramsReceived: datagramsReceived + 1, datagramsForged: 1 });
   });
 
   test('change when the application asks, also on both sides at once', () => {
@@ -259,6 +349,19 @@ describe('a server that lies', () => {
     expect(impostor.events.at(-1)).toMatchObject({ type: 'closed', by: 'self', fault });
   });
 
+  test('and knows the session no longer is believed, at an id of ours too', () => {
+    const impostor = new Impostor();
+    const datagram = nodeCrypto.random(42);
+    datagram[0] = 0x40;
+    datagram.set(impostor.id, 1);
+    impostor.client.receive(datagram, SERVER, 0);
+    expect(impostor.session.state).toBe('authenticating');
+    datagram.set(impostor.resetToken, 26);
+    impostor.client.receive(datagram, SERVER, 0);
+    expect(impostor.events.at(-1)).toMatchObject({ type: 'closed', by: 'peer', fault: 'stateless-reset' });
+    expect(impostor.sent()).toEqual([]);
+  });
+
   test('from another address is not heard', () => {
     const impostor = new Impostor();
     impostor.say(numbers(FRAME.accept), AWAY);
@@ -308,6 +411,26 @@ describe('dialling', () => {
     expect(inits(session, 60_000)).toEqual([0, 250, 750, 1750, 3750, 7750, 11_750, 15_750, 19_750]);
     expect(session.ended).toBe(true);
   });
+
+  test.each([
+    [1, 300],
+    [2, INITIAL_RTT],
+  ])(
+    '%i times, and then an answer, measures a round trip of %i ms: which INIT was answered is known of one alone',
+    (sent, rtt) => {
+      const client = new Endpoint({ crypto: nodeCrypto }, 0);
+      const session = client.dial(SERVER, KEY.publicKey, TOKEN, 0);
+      const out = new Uint8Array(2000);
+      const initial = out.slice(0, client.transmit(out, 0));
+      if (sent === 2) {
+        client.tick(250);
+        expect(client.transmit(out, 250)).toBe(1200);
+      }
+      const [response = new Uint8Array()] = new Strangers().send(initial, HOME);
+      client.receive(response, SERVER, 300);
+      expect(session.stats.rtt).toBe(rtt);
+    },
+  );
 
   test('to a key that keeps nothing secret sends nothing, and ends in time', () => {
     const client = new Endpoint({ crypto: nodeCrypto }, 0);

@@ -16,7 +16,9 @@ export class Impostor {
   readonly session: Session;
   now = 0;
   readonly #protection: Protection;
-  readonly #id: Uint8Array;
+  /** The client's id, and the token by which the server ends the session without keys. */
+  readonly id: Uint8Array;
+  readonly resetToken: Uint8Array;
   readonly #out = new Uint8Array(65_535);
   #number = 0;
 
@@ -26,9 +28,10 @@ export class Impostor {
     const handshake = new ServerHandshake(crypto, KEY, 0);
     const init = handshake.read(this.sent()[0] ?? new Uint8Array());
     if (typeof init !== 'object') throw new Error('no INIT');
-    this.#id = Uint8Array.from(init.clientId);
+    this.id = Uint8Array.from(init.clientId);
+    this.resetToken = crypto.random(16);
     const options = { limits: UDPACK_LIMITS, times: UDPACK_TIMES, datagramSize: 1452 };
-    const answered = handshake.answer(init, parametersOf(options, crypto.random(8), crypto.random(16)));
+    const answered = handshake.answer(init, parametersOf(options, crypto.random(8), this.resetToken));
     if (answered === undefined) throw new Error('no RESPONSE');
     this.client.receive(answered.response, SERVER, 0);
     const limits = { bytes: 1e12, age: 1e12, forgeries: 1e12 };
@@ -66,7 +69,7 @@ export class Impostor {
     const bytes = new Uint8Array(1500);
     const writer = new FrameWriter(bytes, SEALED_HEADER_BYTES, 1450);
     frames(writer);
-    writeSealedHeader(bytes, this.#id, this.#number);
+    writeSealedHeader(bytes, this.id, this.#number);
     const length = this.#protection.seal(bytes, writer.at, 0, this.#number++, this.now);
     this.client.receive(bytes.subarray(0, length), from, this.now);
     return this.sent();

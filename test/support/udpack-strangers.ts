@@ -32,6 +32,8 @@ export class Strangers {
   readonly earned: Map<string, number> = new Map();
   /** Why sessions ended that no application closed. */
   readonly faults: string[] = [];
+  /** Tokens that were to be judged. */
+  tokens = 0;
   readonly #out = new Uint8Array(65_535);
 
   constructor(limits: Partial<typeof UDPACK_LIMITS> = {}, options: Partial<EndpointOptions> = {}) {
@@ -99,7 +101,10 @@ export class Strangers {
       }
       for (let session = this.server.poll(); session !== undefined; session = this.server.poll()) {
         for (let event = session.poll(); event !== undefined; event = session.poll()) {
-          if (event.type === 'auth') session.accept();
+          if (event.type === 'auth') {
+            this.tokens++;
+            session.accept();
+          }
           if (event.type === 'closed' && 'fault' in event && event.fault) this.faults.push(event.fault);
           busy = true;
         }
@@ -149,6 +154,11 @@ export class Stranger {
   /** The next number is never used. */
   skip(): void {
     this.#number++;
+  }
+
+  /** Seals with the next key from now on. */
+  updateKey(): void {
+    this.#protection.update();
   }
 
   /** The frames of a datagram that came back to the first id. */
