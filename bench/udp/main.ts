@@ -130,9 +130,10 @@ function versions(): Record<string, string> {
 
 function record(plan: Plan, rows: readonly Row[], folder: string): void {
   const git = (...words: string[]): string => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
+  const seconds = options.seconds === undefined ? '' : ` --seconds ${options.seconds}`;
   const page = {
     plan,
-    command: `npm run bench:udp -- --only ${plan.name} --repetitions ${options.repetitions}`,
+    command: `npm run bench:udp -- --only ${plan.name} --repetitions ${options.repetitions}${seconds}`,
     when: new Date().toISOString(),
     commit: git('rev-parse', '--short=12', 'HEAD'),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() },
