@@ -104,7 +104,7 @@ function record(plan: Plan, rows: readonly Row[], folder: string): void {
   const git = (...words: string[]): string => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
   const page = {
     plan,
-    command: `npm run bench:ws -- --only ${plan.name} --repetitions ${options.repetitions} --seconds ${options.seconds}`,
+    command: `npm run bench:ws -- --only ${plan.name} --repetitions ${options.repetitions} --seconds ${options.seconds} --warmup ${options.warmup}`,
     when: new Date().toISOString(),
     commit: git('rev-parse', '--short=12', 'HEAD'),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() },
