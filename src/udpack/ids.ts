@@ -67,6 +67,11 @@ export class RemoteIds {
   readonly #seen = new Ranges();
   /** All below it are to be retired. */
   #prior = 0;
+  /**
+   * The highest sequence number that was in use. The owner takes what has the highest for the newest: it would not follow us to where
+   * a lower one is used.
+   */
+  #taken = 0;
 
   get spare(): number {
     return this.#spare.length;
@@ -74,13 +79,16 @@ export class RemoteIds {
 
   /** The first one, which the handshake told. It is in use at once. */
   first(remote: RemoteId): void {
+    this.#taken = remote.sequence;
     this.#known.set(remote.sequence, remote);
     this.#seen.add(remote.sequence, remote.sequence + 1);
   }
 
-  /** An unused one, which is used from now on. */
+  /** An unused one, which is used from now on. Its sequence number is above those of all that were. */
   take(): RemoteId | undefined {
-    return this.#spare.shift();
+    const remote = this.#spare.shift();
+    if (remote !== undefined) this.#taken = remote.sequence;
+    return remote;
   }
 
   /**
@@ -103,7 +111,7 @@ export class RemoteIds {
     }
     this.#seen.add(remote.sequence, remote.sequence + 1);
     if (this.#seen.count > SEEN_MOST) return false;
-    if (remote.sequence < this.#prior) {
+    if (remote.sequence < Math.max(this.#prior, this.#taken)) {
       retire.push(remote.sequence);
       return true;
     }
