@@ -52,9 +52,8 @@ export function drawn({ title, unit, groups, logarithmic }: Chart): string {
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`;
   const page = `<rect width="${WIDTH}" height="${height}" fill="#ffffff" rx="6"/>`;
   const note = logarithmic ? `${unit}, logarithmic` : unit;
-  return [head, page, text(12, 22, title, 'bold'), text(WIDTH - 12, 22, note, 'end'), ...lines, '</svg>', ''].join(
-    '\n',
-  );
+  const headings = [text(12, 22, title, 'bold'), text(WIDTH - 12, 22, note, 'end')];
+  return [head, `<title>${escaped(title)}</title>`, page, ...headings, ...lines, '</svg>', ''].join('\n');
 }
 
 function scaleOf(values: readonly number[], logarithmic: boolean): (value: number) => number {
