@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_LIMITS } from '../core/index.ts';
 import type { Peer } from '../transport/index.ts';
 import { Admission, type AdmissionOptions, isLoopbackHost, refuseOrigin } from './admission.ts';
-import { credentialsOf, parseCookies } from './handshake.ts';
+import { credentialsOf, parseCookies, shownBy } from './handshake.ts';
 import { createServer, type ServerOptions } from './index.ts';
 import { resolveServerOptions } from './options.ts';
 
@@ -131,7 +131,7 @@ describe('what a peer has shown', () => {
       path: '/a',
       query: { x: '1', y: '1' },
     };
-    const shown = credentialsOf(link, 'ws', { namespace: '/b', token: 't', query: { y: '2' } });
+    const shown = credentialsOf(shownBy(link, 'ws', { namespace: '/b', token: 't', query: { y: '2' } }));
     expect(shown).toMatchObject({ namespace: '/b', token: 't', user: undefined, remote: '127.0.0.1', local: true });
     expect(shown.query).toEqual({ x: '1', y: '2' });
     expect(Object.entries(shown.cookies)).toEqual([
@@ -139,8 +139,8 @@ describe('what a peer has shown', () => {
       ['b', '"x=y"'],
       ['__proto__', 'p'],
     ]);
-    expect(credentialsOf(link, 'ws', {}).namespace).toBe('/a');
-    expect(credentialsOf({ ...link, path: undefined }, 'tcp', {}).namespace).toBe('/');
+    expect(shownBy(link, 'ws', {}).namespace).toBe('/a');
+    expect(shownBy({ ...link, path: undefined }, 'tcp', {}).namespace).toBe('/');
     expect('toString' in parseCookies(undefined)).toBe(false);
   });
 });

@@ -16,7 +16,13 @@ import {
 import type { Engine } from '../engine/index.ts';
 import type { Delivery, Namespace, Seat } from '../room/index.ts';
 import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
-import { Session, type SessionHandler, type SessionSettings } from '../session/index.ts';
+import {
+  Session,
+  type SessionHandler,
+  type SessionSettings,
+  type TicketOwner,
+  type Tickets,
+} from '../session/index.ts';
 import { type Peer, type Traffic, trafficOf } from '../transport/index.ts';
 import {
   type ChannelCount,
@@ -31,7 +37,7 @@ import {
 } from '../wire/index.ts';
 import type { Connection } from './connection.ts';
 import { type EventMiddleware, Gate, type GateOwner, isGuarded } from './gate.ts';
-import type { Handshake } from './handshake.ts';
+import { type Handshake, handshakeOf } from './handshake.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
 import type { Place } from './places.ts';
 import { ServerSocket } from './socket.ts';
@@ -52,20 +58,23 @@ export interface House {
  * One socket on the server's side: it joins the session below, the socket that the application holds, and the seat that rooms
  * deliver to.
  */
-export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, GateOwner, DeadlineOwner {
+export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, GateOwner, DeadlineOwner, TicketOwner {
   readonly id: string;
-  readonly handshake: Handshake;
   readonly place: Place;
   /** Whose place in the count of sockets per address this one takes. */
   readonly peer: Peer;
   readonly session: Session;
   readonly socket: ServerSocket<never>;
+  tickets: Tickets | undefined = undefined;
   readonly trustsInfo = false;
   readonly role = 'server';
   readonly load: Load = { handling: 0 };
   /** What the peer takes on channels; undefined where it takes none. */
   readonly room: ChannelRoom | undefined;
   readonly #house: House;
+  /** The scheme of its first link, and what was asked for. */
+  readonly #scheme: string;
+  readonly #query: Readonly<Record<string, string>>;
   readonly #deadline: Deadline;
   #connection: Connection;
   #identity: Identity;
@@ -79,7 +88,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     place: Place,
     connection: Connection,
     identity: Identity,
-    handshake: Handshake,
+    query: Readonly<Record<string, string>>,
     room: ChannelRoom | undefined,
   ) {
     this.#house = house;
@@ -88,7 +97,8 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     this.#connection = connection;
     this.peer = connection.link.peer;
     this.#identity = identity;
-    this.handshake = handshake;
+    this.#scheme = connection.link.transport;
+    this.#query = query;
     this.room = room;
     this.#deadline = new Deadline(this);
     this.session = new Session(connection.codec, house.sessionSettings, this);
@@ -98,6 +108,10 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
 
   get namespace(): Namespace {
     return this.place.rooms;
+  }
+
+  get handshake(): Handshake {
+    return handshakeOf(this.peer, this.namespace.name, this.#scheme, this.#query);
   }
 
   get user(): string | null {

@@ -13,8 +13,8 @@ import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type Hello, type Incoming, MESSAGE, UNSAID, type WireFailure } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
-import { credentialsOf, type Greeting, namespaceOf } from './handshake.ts';
-import type { Credentials, Identity } from './options.ts';
+import { type Greeting, namespaceOf, type Shown, shownBy } from './handshake.ts';
+import type { Identity } from './options.ts';
 import { type Guarded, RateGuard, type RateSettings } from './rate-guard.ts';
 
 /** What a connection needs of the server. */
@@ -27,9 +27,9 @@ export interface Reception {
   soon(run: () => void): void;
   report(error: unknown, during: string): void;
   hasNamespace(name: string): boolean;
-  authenticate(credentials: Credentials): Identity | Promise<Identity>;
+  authenticate(shown: Shown): Identity | Promise<Identity>;
   /** Makes a new socket, or finds the one that the ticket brings back, and answers WELCOME through the connection. */
-  seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void;
+  seat(connection: Connection, hello: Hello | undefined, shown: Shown, identity: Identity): void;
   /** A peer that is in names itself anew. */
   rename(attendant: Attendant, connection: Connection, identity: Identity): void;
   gone(connection: Connection): void;
@@ -224,7 +224,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     const message = this.codec.decode(bytes, text);
     if (message.kind === MESSAGE.hello) {
       const hello = message.data as Hello;
-      this.#login(hello, (identity, credentials) => this.#enter(hello, credentials, identity));
+      this.#login(hello, (identity, shown) => this.#enter(hello, shown, identity));
       return;
     }
     if (message.kind === 0) {
@@ -258,43 +258,43 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   #tryWithoutHello(): void {
     if (this.#tried || this.#over || this.#busy || this.#attendant !== undefined) return;
     this.#tried = true;
-    const enter = (identity: Identity, credentials: Credentials): void => this.#enter(undefined, credentials, identity);
+    const enter = (identity: Identity, shown: Shown): void => this.#enter(undefined, shown, identity);
     if (this.codec.greets) this.#login({}, enter, () => {});
     else this.#login({ namespace: this.#namespace }, enter);
   }
 
-  #enter(hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
-    this.#reception.seat(this, hello, credentials, identity);
+  #enter(hello: Hello | undefined, shown: Shown, identity: Identity): void {
+    this.#reception.seat(this, hello, shown, identity);
   }
 
   /** Authenticates; `then` runs when the peer is who it says, `otherwise` (default: refuse) when it is not. */
   #login(
     greeting: Greeting,
-    then: (identity: Identity, credentials: Credentials) => void,
+    then: (identity: Identity, shown: Shown) => void,
     otherwise: (error: unknown) => void = (error) => this.#refused(error),
   ): void {
-    const credentials = credentialsOf(this.link.peer, this.link.transport, greeting);
-    if (!this.#reception.hasNamespace(credentials.namespace)) {
+    const shown = shownBy(this.link.peer, this.link.transport, greeting);
+    if (!this.#reception.hasNamespace(shown.namespace)) {
       this.refuse('ERR_NO_SUCH_NAMESPACE', 'there is no such namespace here');
       return;
     }
     this.#busy = true;
     let identity: Identity | Promise<Identity>;
     try {
-      identity = this.#reception.authenticate(credentials);
+      identity = this.#reception.authenticate(shown);
     } catch (error) {
       this.#finish(() => otherwise(error));
       return;
     }
     if (!(identity instanceof Promise)) {
       const known = identity;
-      this.#finish(() => then(known, credentials));
+      this.#finish(() => then(known, shown));
       return;
     }
     if (!this.#waits) this.pause();
     this.#waits = true;
     identity.then(
-      (known) => this.#finish(() => then(known, credentials)),
+      (known) => this.#finish(() => then(known, shown)),
       (error: unknown) => this.#finish(() => otherwise(error)),
     );
   }

@@ -1,8 +1,8 @@
-import { normalPath } from '../room/index.ts';
+import { normalPath, type Params } from '../room/index.ts';
 import type { Peer } from '../transport/index.ts';
 import type { Credentials } from './options.ts';
 
-/** What a socket keeps of how it came in; the token is not kept. */
+/** How a socket came in; the token is not kept. */
 export interface Handshake {
   readonly namespace: string;
   readonly remote: string;
@@ -20,21 +20,43 @@ export interface Greeting {
   readonly query?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Everything that a peer has shown, from its link and its HELLO together. What HELLO says wins. */
-export function credentialsOf(peer: Peer, transport: string, greeting: Greeting): Credentials {
+/** What a peer shows when it logs in: its link and its HELLO. */
+export interface Shown {
+  readonly peer: Peer;
+  /** The scheme of the link. */
+  readonly transport: string;
+  readonly greeting: Greeting;
+  readonly namespace: string;
+}
+
+export function shownBy(peer: Peer, transport: string, greeting: Greeting): Shown {
+  return { peer, transport, greeting, namespace: namespaceOf(peer, greeting) };
+}
+
+const NO_PARAMS: Params = Object.freeze({});
+
+/** Everything that a peer has shown, taken apart for who wants to look at it. What HELLO says wins. */
+export function credentialsOf(shown: Shown, params: Params = NO_PARAMS): Credentials {
+  const { peer, transport, greeting, namespace } = shown;
+  const { headers } = peer;
   return {
     token: greeting.token,
     user: greeting.user,
-    namespace: namespaceOf(peer, greeting),
-    params: {},
+    namespace,
+    params,
     remote: peer.address,
     local: peer.local,
     transport,
-    query: { ...peer.query, ...greeting.query },
-    headers: peer.headers,
-    cookies: parseCookies(peer.headers['cookie']),
+    query: { ...queryOf(shown) },
+    headers,
+    cookies: parseCookies(headers['cookie']),
     certificate: peer.certificate,
   };
+}
+
+/** The query of the link and that of HELLO together. */
+export function queryOf({ peer, greeting }: Shown): Readonly<Record<string, string>> {
+  return greeting.query === undefined ? peer.query : { ...peer.query, ...greeting.query };
 }
 
 /** HELLO names it, else the path of the upgrade does; as it is called here, if it can be called. */
@@ -43,22 +65,24 @@ export function namespaceOf(peer: Peer, greeting: Greeting): string {
   return normalPath(path) ?? path;
 }
 
-/** What is kept for good; headers stay with the peer, which may keep them as their text. */
-export function handshakeOf({ namespace, remote, local, transport, query }: Credentials, peer: Peer): Handshake {
-  return Object.defineProperty(
-    { namespace, remote, local, transport, query, [PEER]: peer },
-    'headers',
-    HEADERS,
-  ) as unknown as Handshake;
+/** Made anew whenever someone looks: few do, and each socket would keep its own. */
+export function handshakeOf(
+  peer: Peer,
+  namespace: string,
+  transport: string,
+  query: Readonly<Record<string, string>>,
+): Handshake {
+  return {
+    namespace,
+    remote: peer.address,
+    local: peer.local,
+    transport,
+    query,
+    get headers() {
+      return peer.headers;
+    },
+  };
 }
-
-const PEER = Symbol('peer');
-const HEADERS: PropertyDescriptor & ThisType<{ readonly [PEER]: Peer }> = {
-  enumerable: true,
-  get() {
-    return this[PEER].headers;
-  },
-};
 
 /** The pairs of a Cookie header (RFC 6265 4.2.1). Values are left as they are. */
 export function parseCookies(header: string | undefined): Readonly<Record<string, string>> {

@@ -1,12 +1,14 @@
 import { CLOSE, closeReason, HawserError } from '../core/index.ts';
 import { type TicketBook, ticketKey } from '../session/index.ts';
 import type { Attendant } from './attendant.ts';
+import { credentialsOf, type Shown } from './handshake.ts';
 import { type Admitted, admit } from './middleware.ts';
 import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
 import type { Place, Places, Standing } from './places.ts';
 import type { SecondLogin } from './setup.ts';
 
-const NO_PARAMS = Object.freeze({});
+/** All those who are nobody in particular. */
+const NOBODY: Identity = Object.freeze({ user: null });
 
 interface Displaced {
   readonly user: string;
@@ -34,10 +36,17 @@ export class Login {
   }
 
   /** What `authenticate` says, if the namespace's middleware lets it pass. No promise where neither makes one. */
-  authenticate(credentials: Credentials): Admitted | Promise<Admitted> {
-    const { authenticate, nameOneself } = this.#options;
-    const seen = { ...credentials, params: this.#standing(credentials)?.params ?? NO_PARAMS };
-    const identity = authenticate?.(seen) ?? { user: nameOneself ? (credentials.user ?? null) : null };
+  authenticate(shown: Shown): Identity | Promise<Identity> {
+    const { authenticate, nameOneself, limits } = this.#options;
+    const standing = this.#standing(shown);
+    const { user } = shown.greeting;
+    const named = nameOneself && user !== undefined ? { user } : NOBODY;
+    if (authenticate === undefined && (standing?.setup.admissions.length ?? 0) === 0) {
+      checkIdentity(named, limits.nameLength);
+      return named;
+    }
+    const seen = credentialsOf(shown, standing?.params);
+    const identity = authenticate?.(seen) ?? named;
     if (identity instanceof Promise) return identity.then((known) => this.#admit(seen, known));
     return this.#admit(seen, identity);
   }
@@ -86,7 +95,7 @@ export class Login {
     return admit(this.#standing(credentials)?.setup.admissions ?? [], credentials, identity, this.#options.onError);
   }
 
-  #standing({ namespace }: Credentials): Extract<Standing, { kind: 'open' }> | undefined {
+  #standing({ namespace }: Pick<Credentials, 'namespace'>): Extract<Standing, { kind: 'open' }> | undefined {
     const standing = this.#places.look(namespace);
     return standing.kind === 'open' ? standing : undefined;
   }

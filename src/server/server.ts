@@ -22,7 +22,7 @@ import { type Hello, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission, STRANGER } from './admission.ts';
 import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
-import { handshakeOf } from './handshake.ts';
+import { queryOf, type Shown } from './handshake.ts';
 import {
   type AttachOptions,
   countsOf,
@@ -36,7 +36,7 @@ import {
 import { Login } from './login.ts';
 import { Admitted } from './middleware.ts';
 import type { ServerNamespace } from './namespace.ts';
-import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
+import type { Identity, ResolvedServerOptions } from './options.ts';
 import type { NamespaceAt } from './pattern.ts';
 import { Places } from './places.ts';
 import type { NamespaceOptions } from './setup.ts';
@@ -378,8 +378,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       soon: (run) => world.soon(run),
       report: onError,
       hasNamespace: (name) => this.#places.look(name).kind !== 'unknown',
-      authenticate: (credentials) => this.#login.authenticate(credentials),
-      seat: (connection, hello, credentials, identity) => this.#seat(connection, hello, credentials, identity),
+      authenticate: (shown) => this.#login.authenticate(shown),
+      seat: (connection, hello, shown, identity) => this.#seat(connection, hello, shown, identity),
       rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
       gone: (connection) => this.#gone(connection),
     };
@@ -394,9 +394,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     };
   }
 
-  #seat(connection: Connection, hello: Hello | undefined, credentials: Credentials, identity: Identity): void {
-    if (hello?.resume !== undefined && this.#resume(connection, hello, credentials, identity)) return;
-    const place = this.#closed === undefined ? this.#places.open(credentials.namespace) : undefined;
+  #seat(connection: Connection, hello: Hello | undefined, shown: Shown, identity: Identity): void {
+    if (hello?.resume !== undefined && this.#resume(connection, hello, shown, identity)) return;
+    const place = this.#closed === undefined ? this.#places.open(shown.namespace) : undefined;
     if (place === undefined) {
       connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
       return;
@@ -406,8 +406,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.sit(connection.link.peer);
     this.#login.displaceOthers(place, identity.user, known);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
-    const shown = handshakeOf(credentials, connection.link.peer);
-    const attendant = new Attendant(this.#house, id, place, connection, identity, shown, hello?.channels);
+    const attendant = new Attendant(this.#house, id, place, connection, identity, queryOf(shown), hello?.channels);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);
     place.rooms.add(attendant);
@@ -419,14 +418,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   /** Goes on with the session that the ticket brings back, if it is there still, is this user's, and the counts can be. */
-  #resume(connection: Connection, hello: Hello, credentials: Credentials, identity: Identity): boolean {
+  #resume(connection: Connection, hello: Hello, shown: Shown, identity: Identity): boolean {
     const { ticket, counts, attempt } = hello.resume ?? {};
     if (ticket === undefined || counts === undefined) return false;
     const attendant = this.#tickets.peek(ticket, attempt);
     if (
       attendant === undefined ||
       attendant.user !== identity.user ||
-      attendant.namespace.name !== credentials.namespace ||
+      attendant.namespace.name !== shown.namespace ||
       !attendant.session.canResume(counts)
     ) {
       this.#login.refuseLate(ticket, attempt, identity.user);

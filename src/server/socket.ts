@@ -48,13 +48,18 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
   ToClient<A>,
   ServerSocketEvents<A>
 > {
-  /** Anything that the application wants to keep with the socket. */
-  readonly data: Record<string, unknown> = {};
   readonly #attendant: Attendant;
+  #data: Record<string, unknown> | undefined;
 
   constructor(attendant: Attendant) {
     super(0, attendant, OWN_EVENTS);
     this.#attendant = attendant;
+  }
+
+  /** Anything that the application wants to keep with the socket. */
+  get data(): Record<string, unknown> {
+    this.#data ??= {};
+    return this.#data;
   }
 
   get id(): string {
@@ -71,6 +76,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#attendant.claims;
   }
 
+  /** Made anew whenever someone looks. */
   get handshake(): Handshake {
     return this.#attendant.handshake;
   }

@@ -6,5 +6,5 @@ export {
   type SessionState,
 } from './contract.ts';
 export { Session } from './session.ts';
-export { TicketBook, ticketKey } from './ticket-book.ts';
+export { TicketBook, type TicketOwner, type Tickets, ticketKey } from './ticket-book.ts';
 export type { Left } from './unacknowledged.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { TicketBook } from './index.ts';
+import { TicketBook, type TicketOwner } from './index.ts';
 
 const ticket = (n: number): Uint8Array => new Uint8Array(16).fill(n);
 
 test('a ticket brings back its session, and no other', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const [ada, bob] = [{}, {}];
   book.issue(ticket(1), ada);
   book.issue(ticket(2), bob);
@@ -14,13 +14,13 @@ test('a ticket brings back its session, and no other', () => {
 });
 
 test('bytes of another length are nobody’s ticket, however many', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   book.issue(ticket(1), {});
   for (const length of [0, 15, 17, 1 << 21]) expect(book.peek(new Uint8Array(length).fill(1))).toBeUndefined();
 });
 
 test('a ticket that was shown stays good until its successor is known to have arrived', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const ada = {};
   book.issue(ticket(1), ada);
   book.show(ticket(1));
@@ -32,7 +32,7 @@ test('a ticket that was shown stays good until its successor is known to have ar
 });
 
 test('showing the successor voids the one before', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const ada = {};
   book.issue(ticket(1), ada);
   book.show(ticket(1));
@@ -45,7 +45,7 @@ test('showing the successor voids the one before', () => {
 });
 
 test('a ticket that was issued and never shown is void with the next', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const ada = {};
   book.issue(ticket(1), ada);
   book.show(ticket(1));
@@ -55,7 +55,7 @@ test('a ticket that was issued and never shown is void with the next', () => {
 });
 
 test('an attempt that comes after a later one brings nothing back', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const ada = {};
   book.issue(ticket(1), ada);
   expect(book.peek(ticket(1), 4)).toBe(ada);
@@ -68,7 +68,7 @@ test('an attempt that comes after a later one brings nothing back', () => {
 });
 
 test('a session that ended leaves no ticket; a stranger changes nothing', () => {
-  const book = new TicketBook<object>();
+  const book = new TicketBook<TicketOwner>();
   const ada = {};
   book.issue(ticket(1), ada);
   book.show(ticket(1));

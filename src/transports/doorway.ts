@@ -13,7 +13,17 @@ import {
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
 import { checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
-import { addressOf, Parting, speaksFor, startListening, stopListening, watchIdle } from './sockets.ts';
+import {
+  addressOf,
+  giveAway,
+  lodge,
+  Parting,
+  type SocketHouse,
+  speaksFor,
+  startListening,
+  stopListening,
+  watchIdle,
+} from './sockets.ts';
 import { Spokesman } from './spokesman.ts';
 import { secureOptionsOf } from './tls.ts';
 
@@ -21,15 +31,13 @@ import { secureOptionsOf } from './tls.ts';
 const TOLD_MAX = 100;
 
 /** A server of node:net, and the steps that its connections go through before they have a link. */
-export class Doorway {
+export class Doorway implements SocketHouse {
   readonly server: Server;
   readonly reception: Reception;
   readonly #scheme: string;
   readonly #net: NetListenOptions;
   readonly #manners: Manners;
   readonly #open = new Set<Socket>();
-  /** One for all connections. */
-  readonly #onClose: (this: Socket) => void;
   #gate: TlsGate | undefined;
   #accepted = 0;
   #refused = 0;
@@ -43,10 +51,6 @@ export class Doorway {
     this.#net = checkListening(scheme, options.net);
     this.reception = receptionOf(scheme, options);
     this.#manners = manners(this.reception);
-    const forget = (socket: Socket): void => this.#forget(socket);
-    this.#onClose = function (this: Socket): void {
-      forget(this);
-    };
     this.server = createServer(servedAs(scheme, this.#net), (socket) => this.#accept(socket));
   }
 
@@ -115,8 +119,13 @@ export class Doorway {
     this.#count(socket);
     const { maxConnections = Infinity } = this.#net;
     if (this.#open.size > maxConnections) this.#turnAway(socket, maxConnections);
-    else if (this.#net.onSocket?.(socket) === true) this.#forget(socket);
+    else if (this.#net.onSocket?.(socket) === true) this.#giveAway(socket);
     else this.take(socket);
+  }
+
+  #giveAway(socket: Socket): void {
+    giveAway(socket);
+    this.left(socket);
   }
 
   #turnAway(socket: Socket, most: number): void {
@@ -134,11 +143,10 @@ export class Doorway {
   #count(socket: Socket): void {
     this.#accepted++;
     this.#open.add(socket);
-    socket.on('close', this.#onClose);
+    lodge(socket, this);
   }
 
-  #forget(socket: Socket): void {
-    socket.off('close', this.#onClose);
+  left(socket: Socket): void {
     this.#open.delete(socket);
     this.#bytesRead += socket.bytesRead;
     this.#bytesWritten += socket.bytesWritten;

@@ -7,9 +7,31 @@ import type { Arrival, Guest, Reception } from './guest.ts';
 import { certificateOf } from './tls.ts';
 
 const USER = Symbol('port user');
+const HOUSE = Symbol('house');
+
+/** Counts the sockets that it has let in. */
+export interface SocketHouse {
+  /** The socket is closed. */
+  left(socket: Socket): void;
+}
 
 interface UsedSocket extends Socket {
-  [USER]?: PortUser;
+  [USER]?: PortUser | undefined;
+  [HOUSE]?: SocketHouse | undefined;
+}
+
+/** `house` hears when the socket closes. */
+export function lodge(socket: Socket, house: SocketHouse): void {
+  const used: UsedSocket = socket;
+  used[HOUSE] = house;
+  socket.on('close', onClose);
+}
+
+/** The socket is somebody else's before it had a user: its house hears no more of it. */
+export function giveAway(socket: Socket): void {
+  const used: UsedSocket = socket;
+  used[HOUSE] = undefined;
+  socket.off('close', onClose);
 }
 
 /** From now on `user` alone hears of the socket. The listeners are the same functions for all sockets. */
@@ -22,7 +44,8 @@ export function attach(socket: Socket, user: PortUser): void {
   socket.on('drain', onDrain);
   socket.on('end', onEnd);
   socket.on('error', onError);
-  socket.on('close', onClose);
+  // One listener is enough: where a house has one already it serves both.
+  if (used[HOUSE] === undefined) socket.on('close', onClose);
 }
 
 /** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. */
@@ -30,9 +53,10 @@ export function detach(socket: Socket): void {
   socket.off('data', onData);
   socket.off('drain', onDrain);
   socket.off('end', onEnd);
-  socket.off('close', onClose);
+  const used: UsedSocket = socket;
+  if (used[HOUSE] === undefined) socket.off('close', onClose);
   socket.off('timeout', onTimeout);
-  delete (socket as UsedSocket)[USER];
+  used[USER] = undefined;
 }
 
 /** Node's TLS throws away what is under way to it when it ends its own direction. It hears of the peer's end all the same. */
@@ -67,6 +91,7 @@ function onEnd(this: UsedSocket): void {
 function onError(this: UsedSocket): void {}
 
 function onClose(this: UsedSocket): void {
+  this[HOUSE]?.left(this);
   this[USER]?.gone(this.errored ?? undefined);
 }
 

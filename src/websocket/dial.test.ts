@@ -15,7 +15,7 @@ import {
   UpgradeParser,
 } from './index.ts';
 
-const sha1 = (bytes: Uint8Array): Uint8Array => createHash('sha1').update(bytes).digest();
+const sha1 = (text: string): string => createHash('sha1').update(text).digest('base64');
 const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 

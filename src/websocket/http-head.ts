@@ -16,6 +16,7 @@ const FIRST_BYTES = 1024;
 const EMPTY = new Uint8Array(0);
 const CR = 0x0d;
 const LF = 0x0a;
+const COLON = 0x3a;
 
 /**
  * Collects the head of an HTTP message (RFC 9112 2.1) from chunks cut anywhere, each byte looked at once. Lines must end in
@@ -84,22 +85,46 @@ export interface Head {
 export const TOKEN: RegExp = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** What a byte may be part of, as bits: a name, a value. */
+const OF_NAME = 1;
+const OF_VALUE = 2;
+const KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const letter = String.fromCharCode(byte);
+  return (TOKEN.test(letter) ? OF_NAME : 0) | (VALUE.test(letter) ? OF_VALUE : 0);
+});
+/** What each line and the head itself end with. */
+const END_BYTES = 2;
+
 /**
  * Takes a whole head apart by the letter (RFC 9112 2 to 5): no folded lines, no space before the colon, no control
  * characters. Undefined when it isn't one.
  */
 export function parseHead(bytes: Uint8Array, headersMax: number): Head | 'too many' | undefined {
-  const [startLine = '', ...lines] = latin1(bytes.subarray(0, bytes.length - 4)).split('\r\n');
-  if (lines.length > headersMax) return 'too many';
+  const text = latin1(bytes);
+  const first = text.indexOf('\r\n');
   const rawHeaders: string[] = [];
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(colon, 0));
-    const value = line.slice(colon + 1);
-    if (!TOKEN.test(name) || !VALUE.test(value)) return undefined;
-    rawHeaders.push(name, trimSpace(value));
+  const end = bytes.length - END_BYTES;
+  for (let at = first + END_BYTES; at < end; ) {
+    const colon = runEnd(bytes, at, OF_NAME);
+    const stop = runEnd(bytes, colon + 1, OF_VALUE);
+    const whole = colon > at && bytes[colon] === COLON && bytes[stop] === CR && bytes[stop + 1] === LF;
+    if (!whole || rawHeaders.length === 2 * headersMax) return headersOf(text) > headersMax ? 'too many' : undefined;
+    rawHeaders.push(text.slice(at, colon), trimmed(text, colon + 1, stop));
+    at = stop + END_BYTES;
   }
-  return { startLine, rawHeaders };
+  return { startLine: text.slice(0, first), rawHeaders };
+}
+
+/** Where the bytes end that are of one kind from `at` on. */
+function runEnd(bytes: Uint8Array, at: number, kind: number): number {
+  let end = at;
+  while (((KINDS[bytes[end] as number] as number) & kind) !== 0) end++;
+  return end;
+}
+
+/** Header lines of a whole head: besides them it has its first line, the empty one, and what follows that. */
+function headersOf(text: string): number {
+  return text.split('\r\n').length - 3;
 }
 
 /** Whether this may be the name of a header. */
@@ -123,7 +148,7 @@ export function joinHeaders(
   const headers = Object.create(null) as Record<string, string>;
   let repeated: string | undefined;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] as string).toLowerCase();
+    const name = lowered(rawHeaders[at] as string);
     const value = rawHeaders[at + 1] as string;
     const before = headers[name];
     if (before === undefined) {
@@ -136,16 +161,99 @@ export function joinHeaders(
   return { headers, repeated };
 }
 
-/** Headers as one string, which takes a third of the memory; `unpackHeaders` takes it apart. */
-export function packHeaders(rawHeaders: readonly string[]): string {
-  return rawHeaders.join('\n');
+/** The names that browsers and proxies send, as they write them: looking one up takes a third of the time. */
+const COMMON: ReadonlyMap<string, string> = new Map(
+  [
+    'Accept',
+    'Accept-Encoding',
+    'Accept-Language',
+    'Authorization',
+    'Cache-Control',
+    'Connection',
+    'Cookie',
+    'Host',
+    'Origin',
+    'Pragma',
+    'Sec-Fetch-Dest',
+    'Sec-Fetch-Mode',
+    'Sec-Fetch-Site',
+    'Sec-WebSocket-Extensions',
+    'Sec-WebSocket-Key',
+    'Sec-WebSocket-Protocol',
+    'Sec-WebSocket-Version',
+    'Upgrade',
+    'User-Agent',
+    'X-Forwarded-For',
+    'X-Forwarded-Host',
+    'X-Forwarded-Proto',
+  ].map((name) => [name, name.toLowerCase()]),
+);
+
+function lowered(name: string): string {
+  return COMMON.get(name) ?? name.toLowerCase();
 }
 
-export function unpackHeaders(packed: string): Headers {
-  return joinHeaders(packed === '' ? [] : packed.split('\n'), NO_NAMES).headers;
+/** Headers as two texts; `unpackHeaders` takes them apart. */
+export interface PackedHeaders {
+  /** What this client alone sends: cookies, the key, whom a proxy speaks for. */
+  readonly own: string;
+  /** What clients of its kind send alike: one text for all of them. */
+  readonly alike: string;
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
+const ALIKE: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'connection',
+  'host',
+  'origin',
+  'pragma',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+  'sec-websocket-version',
+  'upgrade',
+  'user-agent',
+]);
+/** So many texts are found again, none of them longer than this. */
+const TEXTS_MAX = 256;
+const TEXT_LENGTH = 1024;
+const TEXTS = new Map<string, string>();
+
+/** Takes a tenth of the memory where the clients are alike, a third otherwise. */
+export function packHeaders(headers: Headers): PackedHeaders {
+  const own: string[] = [];
+  const alike: string[] = [];
+  for (const name in headers) (ALIKE.has(name) ? alike : own).push(name, headers[name] as string);
+  return { own: own.join('\n'), alike: keptOnce(alike.join('\n')) };
+}
+
+export function unpackHeaders({ own, alike }: PackedHeaders): Headers {
+  const headers = Object.create(null) as Record<string, string>;
+  for (const lines of [linesOf(alike), linesOf(own)]) {
+    for (let at = 0; at + 1 < lines.length; at += 2) headers[lines[at] as string] = lines[at + 1] as string;
+  }
+  return headers;
+}
+
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.split('\n');
+}
+
+function keptOnce(text: string): string {
+  const known = TEXTS.get(text);
+  if (known !== undefined || text.length > TEXT_LENGTH) return known ?? text;
+  for (const oldest of TEXTS.keys()) {
+    if (TEXTS.size < TEXTS_MAX) break;
+    TEXTS.delete(oldest);
+  }
+  TEXTS.set(text, text);
+  return text;
+}
 
 /** The members of a comma-separated header, trimmed, empty ones left out (RFC 9110 5.6.1). */
 export function listOf(value: string | undefined): string[] {
@@ -158,7 +266,7 @@ export function listOf(value: string | undefined): string[] {
 
 /** Whether a comma-separated header has this member, in whatever case. */
 export function listHas(value: string | undefined, member: string): boolean {
-  return listOf(value).some((one) => one.toLowerCase() === member);
+  return value?.toLowerCase() === member || listOf(value).some((one) => one.toLowerCase() === member);
 }
 
 /** One character per byte. */
@@ -179,11 +287,16 @@ export function latin1Bytes(text: string): Uint8Array {
 }
 
 function trimSpace(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isSpace(text.charCodeAt(start))) start++;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return start === 0 && end === text.length ? text : text.slice(start, end);
+  return trimmed(text, 0, text.length);
+}
+
+/** The text from `start` to `end` without the space around it. */
+function trimmed(text: string, start: number, end: number): string {
+  let first = start;
+  let last = end;
+  while (first < last && isSpace(text.charCodeAt(first))) first++;
+  while (last > first && isSpace(text.charCodeAt(last - 1))) last--;
+  return text.slice(first, last);
 }
 
 function isSpace(code: number): boolean {

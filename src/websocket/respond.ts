@@ -1,8 +1,8 @@
 import { HawserError } from '../core/index.ts';
 import { isHeaderName, isHeaderValue, latin1, latin1Bytes } from './http-head.ts';
 
-/** SHA-1 of some bytes: 20 bytes. RFC 6455 asks for it, not for its strength. */
-export type Sha1 = (bytes: Uint8Array) => Uint8Array;
+/** SHA-1 of an ASCII text, in base64. RFC 6455 asks for it, not for its strength. */
+export type Sha1 = (text: string) => string;
 
 /** An HTTP answer that says no. */
 export interface HttpRefusal {
@@ -33,7 +33,7 @@ const ENCODER: TextEncoder = new TextEncoder();
 
 /** The value of `Sec-WebSocket-Accept` for a key (RFC 6455 4.2.2). */
 export function acceptKey(key: string, sha1: Sha1): string {
-  return base64(sha1(latin1Bytes(key + GUID)));
+  return sha1(key + GUID);
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   unpackHeaders,
 } from './index.ts';
 
-const sha1 = (bytes: Uint8Array): Uint8Array => createHash('sha1').update(bytes).digest();
+const sha1 = (text: string): string => createHash('sha1').update(text).digest('base64');
 const latin1 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
@@ -286,8 +286,8 @@ test('headers that were kept as one text are the same when they are taken apart'
     latin1(head({ Cookie: 'a=1' }, ['cookie: b=2', 'X-Empty:', 'x-tag: 1', 'X-Tag: 2'])),
   );
   if (parsed.kind !== 'upgrade') throw new Error(parsed.kind);
-  const { headers, rawHeaders } = parsed.request;
-  expect(unpackHeaders(packHeaders(rawHeaders))).toEqual(headers);
+  const { headers } = parsed.request;
+  expect(unpackHeaders(packHeaders(headers))).toEqual(headers);
   expect(headers).toMatchObject({ cookie: 'a=1; b=2', 'x-empty': '', 'x-tag': '1, 2' });
-  expect(Object.keys(unpackHeaders(packHeaders([])))).toEqual([]);
+  expect(Object.keys(unpackHeaders(packHeaders({})))).toEqual([]);
 });

@@ -9,8 +9,6 @@ export interface UpgradeRequest {
   readonly query: string;
   /** By lower-case name. */
   readonly headers: Headers;
-  /** Names and values in turn, as they came. */
-  readonly rawHeaders: readonly string[];
   readonly host: string;
   /** What a browser says of the page that asks; other clients may leave it out or lie. */
   readonly origin: string | undefined;
@@ -68,7 +66,6 @@ export function judgeUpgrade(
     request: {
       ...place,
       headers,
-      rawHeaders,
       host: headers['host'] ?? '',
       origin: headers['origin'],
       key: headers['sec-websocket-key'] ?? '',
@@ -85,7 +82,7 @@ export function chooseProtocol(offered: readonly string[], known: readonly strin
 
 /** Whether these are names that `Sec-WebSocket-Protocol` may list: tokens, each once (RFC 6455 4.1). */
 export function areProtocols(names: readonly string[]): boolean {
-  return new Set(names).size === names.length && names.every((name) => TOKEN.test(name));
+  return (names.length < 2 || new Set(names).size === names.length) && names.every((name) => TOKEN.test(name));
 }
 
 function asksForWebSocket(headers: Headers): boolean {

@@ -82,7 +82,7 @@ export class Peer {
 }
 
 export const PROTOCOLS: readonly string[] = ['two', 'three'];
-const sha1 = (bytes: Uint8Array): Uint8Array => createHash('sha1').update(bytes).digest();
+const sha1 = (text: string): string => createHash('sha1').update(text).digest('base64');
 
 /** A server on a free port of the loopback; a plain HTTP request is answered with status 418. */
 export async function listen(onPeer: (peer: Peer) => void): Promise<{ readonly server: Server; readonly url: string }> {

@@ -1,5 +1,11 @@
 import { type CloseReason, HawserError, type Timer } from '../../src/core/index.ts';
-import { Session, type SessionHandler, type SessionSettings } from '../../src/session/index.ts';
+import {
+  Session,
+  type SessionHandler,
+  type SessionSettings,
+  type TicketOwner,
+  type Tickets,
+} from '../../src/session/index.ts';
 import type { VirtualWorld } from '../../src/testing/index.ts';
 import {
   type ChannelCodec,
@@ -26,7 +32,8 @@ const CHANNELS_OPEN = 2;
 export type Place = 'socket' | 'own' | 'theirs';
 
 /** One side of one session: numbers what it sends by channel, and checks that what it is handed has the next number. */
-export class Talker implements SessionHandler {
+export class Talker implements SessionHandler, TicketOwner {
+  tickets: Tickets | undefined;
   readonly session: Session;
   readonly role: 'client' | 'server';
   /** Messages that were taken for sending, and messages that were handed on, by channel. */

@@ -5,6 +5,8 @@ type Core = typeof import('../../../src/core/index.ts');
 type Runtime = typeof import('../../../src/runtime/index.ts');
 type Transports = typeof import('../../../src/transports/websocket/index.ts');
 type Contracts = typeof import('../../../src/transport/index.ts');
+type Link = import('../../../src/transport/index.ts').Link;
+type LinkHandler = import('../../../src/transport/index.ts').LinkHandler;
 
 /** A folder of Hawser as it is shipped. */
 async function door<Door>(folder: string): Promise<Door> {
@@ -22,7 +24,35 @@ export const hawserLink: Peer = {
     ]);
     const { Outbound } = core;
     const news = pattern(size);
-    const links = new Set<import('../../../src/transport/index.ts').Link>();
+    const links = new Set<Link>();
+    class Handler implements LinkHandler {
+      readonly #link: Link;
+
+      constructor(link: Link) {
+        this.#link = link;
+      }
+
+      onMessage(bytes: Uint8Array, text: boolean): void {
+        if (kind === 'echo') {
+          this.#link.send(new Outbound(bytes, text));
+          return;
+        }
+        for (let i = 0; i < burst; i++) {
+          const message = new Outbound(news, false);
+          for (const one of links) one.send(message);
+        }
+      }
+
+      onIdle(): void {}
+
+      onDrain(): void {}
+
+      onPong(): void {}
+
+      onClosed(): void {
+        links.delete(this.#link);
+      }
+    }
     const listener = await transports.websocketTransport.listen?.(contracts.parseEndpoint('ws://127.0.0.1:0'), {
       world: runtime.realWorld(),
       messageBytes: 1 << 20,
@@ -33,22 +63,7 @@ export const hawserLink: Peer = {
       admit: () => undefined,
       onLink: (link) => {
         links.add(link);
-        link.start({
-          onMessage: (bytes, text) => {
-            if (kind === 'echo') {
-              link.send(new Outbound(bytes, text));
-              return;
-            }
-            for (let i = 0; i < burst; i++) {
-              const message = new Outbound(news, false);
-              for (const one of links) one.send(message);
-            }
-          },
-          onIdle: () => {},
-          onDrain: () => {},
-          onPong: () => {},
-          onClosed: () => void links.delete(link),
-        });
+        link.start(new Handler(link));
       },
     });
     if (listener === undefined) throw new Error('the transport does not listen');

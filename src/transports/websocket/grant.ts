@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { byteStreamLink } from '../../runtime/index.ts';
 import {
@@ -31,7 +31,7 @@ import type { Lobby } from './routes.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
 export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
-  const direct = peerWho(socket, request);
+  const direct = strangerWho(socket, request);
   if (direct === undefined) {
     sendAway(
       lobby,
@@ -46,11 +46,12 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     return;
   }
   const { group, options } = reception;
-  const peer = behindProxies(direct, request.headers, options);
-  if (peer === undefined) {
+  const visitor = behindProxies({ known: direct, headers: request.headers }, options);
+  if (visitor === undefined) {
     sendAway(lobby, socket, refuse(400, 'the headers of proxies can not be read'));
     return;
   }
+  const peer = peerOf(visitor);
   const refusal = options.admit(peer);
   if (refusal !== undefined) {
     sendAway(reception, socket, refuse(refusal.status, refusal.reason.reason));
@@ -80,27 +81,35 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   });
   attach(socket, link);
   options.onLink(link);
+  settle(peer);
   if (rest.length > 0) link.receive(rest);
+}
+
+/** What an upgrade says of the peer that sends it. */
+interface Visitor {
+  readonly known: Omit<Peer, 'headers'>;
+  readonly headers: Headers;
 }
 
 /**
  * The peer that a request comes from, by the word of the proxies that are believed; undefined when their word can't be read. A peer on this
  * machine that speaks for others and is not believed may be a proxy that the whole world can reach: it counts as from elsewhere.
  */
-function behindProxies(direct: Peer, headers: Headers, options: ListenOptions): Peer | undefined {
+function behindProxies(direct: Visitor, options: ListenOptions): Visitor | undefined {
+  const { known, headers } = direct;
   if (!isForwarded(headers)) return direct;
   // Who wrote the headers is the one that a proxy of TCP speaks for, where there is one, and not that proxy.
-  if (!options.trusts?.(direct.address)) {
-    if (!direct.local) return direct;
+  if (!options.trusts?.(known.address)) {
+    if (!known.local) return direct;
     options.distrusted?.();
-    return { ...direct, local: false };
+    return { known: { ...known, local: false }, headers };
   }
   const claim = claimOf(headers, (address) => options.trusts?.(address) === true);
   if (claim === 'malformed') return undefined;
   if (claim === undefined) return direct;
   const { address, host } = claim;
-  const known = host === undefined ? direct.headers : { ...direct.headers, host };
-  return { ...direct, address, port: 0, local: isLoopbackAddress(address), proxied: true, headers: known };
+  const claimed = { ...known, address, port: 0, local: isLoopbackAddress(address), proxied: true } as const;
+  return { known: claimed, headers: host === undefined ? headers : { ...headers, host } };
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -130,14 +139,13 @@ export function sendAway(reception: Reception, socket: Socket, refusal: HttpRefu
   new Parting(reception, socket).begin(encodeRefusal(refusal));
 }
 
-export const sha1: Sha1 = (bytes) => createHash('sha1').update(bytes).digest();
+export const sha1: Sha1 = (text) => hash('sha1', text, 'base64');
 
-function peerWho(socket: Socket, request: UpgradeRequest): Peer | undefined {
+function strangerWho(socket: Socket, request: UpgradeRequest): Visitor['known'] | undefined {
   // An escaped slash is no slash to a proxy that guards paths, and would be one here.
   if (/%2f/i.test(request.path)) return undefined;
   try {
-    const path = decodeURIComponent(request.path);
-    return keepHeaders({ ...strangerOf(socket), path, query: queryOf(request.query) }, request.rawHeaders);
+    return { ...strangerOf(socket), path: decodeURIComponent(request.path), query: queryOf(request.query) };
   } catch {
     return undefined;
   }
@@ -152,18 +160,32 @@ function queryOf(text: string): Readonly<Record<string, string>> {
   return query;
 }
 
-const PACKED = Symbol('headers');
+const OWN = Symbol('own headers');
+const ALIKE = Symbol('headers of many');
 
-/** An idle connection keeps the text of its headers alone: they are taken apart whenever someone looks, which few do twice. */
-const HEADERS: PropertyDescriptor & ThisType<{ readonly [PACKED]: string }> = {
+interface Kept {
+  /** Until it has settled, all headers; from then on the text of those that it does not share. */
+  [OWN]: Headers | string;
+  [ALIKE]: string;
+}
+
+const HEADERS: PropertyDescriptor & ThisType<Kept> = {
   enumerable: true,
   get() {
-    return unpackHeaders(this[PACKED]);
+    const own = this[OWN];
+    return typeof own === 'string' ? unpackHeaders({ own, alike: this[ALIKE] }) : own;
   },
 };
 
-function keepHeaders(known: Omit<Peer, 'headers'>, rawHeaders: readonly string[]): Peer {
-  return Object.defineProperty({ ...known, [PACKED]: packHeaders(rawHeaders) }, 'headers', HEADERS) as unknown as Peer;
+function peerOf({ known, headers }: Visitor): Peer & Kept {
+  return Object.defineProperty({ ...known, [OWN]: headers, [ALIKE]: '' }, 'headers', HEADERS) as unknown as Peer & Kept;
+}
+
+/** An idle connection keeps the text of its headers alone: from now on they are taken apart whenever someone looks, which few do twice. */
+function settle(peer: Peer & Kept): void {
+  const { own, alike } = packHeaders(peer.headers);
+  peer[OWN] = own;
+  peer[ALIKE] = alike;
 }
 
 /** The answer to a request that should have been an upgrade. */
