@@ -1,13 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { browserWorld, watchPage } from '../runtime/index.ts';
 import { browserWebSocketTransport } from '../transports/websocket/browser.ts';
-import { clientCodec } from '../wire/index.ts';
+import { pageCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
 
 /** Connects to a server over WebSocket. The same as in Node, as far as a browser can. */
 export const connect: Connect = createConnect({
   world: browserWorld(),
-  codec: clientCodec,
+  codec: pageCodec,
   transports: [browserWebSocketTransport],
   watch: watchPage,
 });

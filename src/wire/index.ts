@@ -1,6 +1,7 @@
 export { clientCodec } from './hawser-codec.ts';
 export { jsonCodec } from './json-codec.ts';
 export * from './messages.ts';
+export { pageCodec } from './page-codec.ts';
 export {
   type Dialect,
   lineDialect,
