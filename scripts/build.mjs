@@ -1,9 +1,10 @@
-// Builds dist/: the package with tsc, then the console's page with vite. With --if-stale only when a source is newer.
+// Builds dist/: the package with tsc, the browser client in one file, then the console's page with vite. With --if-stale only when a source is newer.
 // All of it is made beside dist/ and put in place at the end, so that a failed build leaves the last good one.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleClient } from './client-bundle.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
@@ -11,19 +12,22 @@ const STAMP = '.built';
 const INPUTS = ['src', 'console', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
 
 /** Builds when dist/ is missing or older than a source. @throws Error with the tool's own words. */
-export function buildIfStale() {
+export async function buildIfStale() {
   const stamp = join(DIST, STAMP);
   if (existsSync(stamp) && newest(INPUTS.map((input) => join(ROOT, input))) <= statSync(stamp).mtimeMs) return;
-  build();
+  await build();
 }
 
 /** Builds from nothing. @throws Error with the tool's own words. */
-export function build() {
+export async function build() {
   const started = new Date();
   const fresh = join(ROOT, `.dist-${process.pid}`);
   const old = `${fresh}-old`;
   try {
     run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh], ROOT);
+    const { code, map } = await bundleClient();
+    writeFileSync(join(fresh, 'client', 'browser.js'), code);
+    writeFileSync(join(fresh, 'client', 'browser.js.map'), map);
     const command = join(fresh, 'cli', 'main.js');
     if (existsSync(command)) chmodSync(command, 0o755);
     if (existsSync(join(ROOT, 'console', 'index.html'))) {
@@ -66,8 +70,8 @@ function newest(paths) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    if (process.argv.includes('--if-stale')) buildIfStale();
-    else build();
+    if (process.argv.includes('--if-stale')) await buildIfStale();
+    else await build();
   } catch (error) {
     console.error(error.message);
     console.error('build: failed, dist/ is as it was');

@@ -5,7 +5,7 @@ import { buildIfStale } from './build.mjs';
 const command = new URL('../dist/cli/main.js', import.meta.url);
 
 try {
-  buildIfStale();
+  await buildIfStale();
 } catch (error) {
   const [first = ''] = error.message.split('\n');
   console.error(`start: the build failed: ${first} (npm run build shows all)`);

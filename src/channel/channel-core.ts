@@ -13,6 +13,7 @@ import type { Channel } from './channel.ts';
 import type { Load, Outlet } from './conversation.ts';
 import { Inbox } from './inbox.ts';
 import { Outflow } from './outflow.ts';
+import { unanswered } from './pending-requests.ts';
 
 const PIECE_MOST = 16 * 1024;
 /** CHANNEL_DATA before its bytes: the type and the channel. */
@@ -125,14 +126,14 @@ export class ChannelCore implements Outlet, BytePort {
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     this.#mustBeOpen();
     if (tag !== 0 && this.#inState === 'closed') {
-      throw new HawserError('ERR_CLOSED', 'the peer has ended the channel, and answers no more', { delivered: 'no' });
+      throw new HawserError('ERR_CLOSED', undefined, { delivered: 'no' });
     }
     if (this.#out.queued > this.limits.backlogBytes) {
       if (overflow === 'disconnect') {
-        this.reset({ code: 'ERR_BACKLOG_FULL', message: 'the reader of the channel is too slow' });
+        this.reset(new HawserError('ERR_BACKLOG_FULL'));
         return false;
       }
-      throw new HawserError('ERR_BACKLOG_FULL', 'the reader of the channel is too slow', { delivered: 'no' });
+      throw new HawserError('ERR_BACKLOG_FULL', undefined, { delivered: 'no' });
     }
     this.#out.push(message, tag);
     this.#carrier.ready(this);
@@ -142,7 +143,7 @@ export class ChannelCore implements Outlet, BytePort {
   }
 
   reply(message: Outbound): void {
-    if (this.#outState === 'closed') throw new HawserError('ERR_CLOSED', 'the channel has ended');
+    if (this.#outState === 'closed') throw new HawserError('ERR_CLOSED');
     this.#out.answer(message);
     this.#carrier.ready(this);
   }
@@ -174,7 +175,7 @@ export class ChannelCore implements Outlet, BytePort {
 
   write(bytes: Uint8Array, done: (error?: Error) => void): void {
     if (this.#outState !== 'open') {
-      done(this.#error ?? new HawserError('ERR_CLOSED', 'the channel has ended'));
+      done(this.#error ?? new HawserError('ERR_CLOSED'));
       return;
     }
     this.#out.write(bytes, done);
@@ -220,7 +221,7 @@ export class ChannelCore implements Outlet, BytePort {
   open(name: string, data: unknown): Outbound {
     const message = this.#messages.open(this.number, name, data);
     if (message.length <= OPEN_MOST) return message;
-    throw new HawserError('ERR_MESSAGE_TOO_LARGE', `what a channel is opened with has at most ${OPEN_MOST} bytes`);
+    throw new HawserError('ERR_MESSAGE_TOO_LARGE', `over ${OPEN_MOST} bytes`);
   }
 
   /** Takes in one message. */
@@ -287,7 +288,7 @@ export class ChannelCore implements Outlet, BytePort {
   }
 
   #mustBeOpen(): void {
-    if (this.#outState !== 'open') throw new HawserError('ERR_CLOSED', 'the channel has ended', { delivered: 'no' });
+    if (this.#outState !== 'open') throw new HawserError('ERR_CLOSED', undefined, { delivered: 'no' });
   }
 
   #sendLast(send: Send): void {
@@ -374,9 +375,7 @@ export class ChannelCore implements Outlet, BytePort {
 
   #failPending(error: HawserError | undefined): void {
     const code = error?.code ?? 'ERR_CLOSED';
-    this.face.failPending(
-      (name) => new HawserError(code, `'${name}' was not answered`, { cause: error, delivered: 'unknown' }),
-    );
+    this.face.failPending((name) => unanswered(name, code, error));
   }
 
   #finishIfOver(): void {

@@ -1,4 +1,11 @@
-import type { AnyDirection, ChannelsOf, Direction, HawserError, Name } from '../core/index.ts';
+import {
+  type AnyDirection,
+  type ChannelsOf,
+  type Direction,
+  type HawserError,
+  type Name,
+  wordsOf,
+} from '../core/index.ts';
 import type { BytePort, ChannelCore } from './channel-core.ts';
 import { Conversation } from './conversation.ts';
 import { readableOf, writableOf } from './web-streams.ts';
@@ -78,8 +85,8 @@ export class Channel<Data = unknown> extends Conversation<AnyDirection, AnyDirec
     this.#core.end();
   }
 
-  /** Ends both directions at once; what was not sent or read is lost. The peer sees `code` (default ERR_CHANNEL_RESET) and `message`. */
-  reset(code = 'ERR_CHANNEL_RESET', message = 'the channel was reset'): void {
+  /** Ends both directions at once; what was not sent or read is lost. The peer sees `code` (default ERR_CHANNEL_RESET) and `message` (default the words of the code). */
+  reset(code = 'ERR_CHANNEL_RESET', message: string = wordsOf(code)): void {
     this.#core.reset({ code, message });
   }
 

@@ -1,4 +1,4 @@
-import { HawserError, type Limits, type Outbound, whole } from '../core/index.ts';
+import { aborted, HawserError, type Limits, type Outbound, whole } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
 import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST, ROOM_LEAST } from '../wire/index.ts';
 import { Channel } from './channel.ts';
@@ -45,18 +45,16 @@ export class Channels implements Carrier {
   /** @throws HawserError ERR_TOO_MANY_CHANNELS, ERR_UNSUPPORTED, ERR_UNENCODABLE, ERR_ARGUMENT, ERR_ABORTED, ERR_CLOSED. */
   open(name: string, data: unknown, signal?: AbortSignal): Channel {
     const { room, limits } = this.#host;
-    if (this.#hasEnded) throw new HawserError('ERR_CLOSED', 'the socket has ended');
-    if (signal?.aborted) throw new HawserError('ERR_ABORTED', `'${name}' was aborted`, { cause: signal.reason });
-    if (!room) throw new HawserError('ERR_UNSUPPORTED', 'the peer takes no channels');
+    if (this.#hasEnded) throw new HawserError('ERR_CLOSED');
+    if (signal?.aborted) throw aborted(signal);
+    if (!room) throw new HawserError('ERR_UNSUPPORTED', 'no channels');
     checkName(name, limits.nameLength);
-    if (this.#count(this.#next) >= room.most) {
-      throw new HawserError('ERR_TOO_MANY_CHANNELS', `${room.most} channels are open`);
-    }
+    if (this.#count(this.#next) >= room.most) throw new HawserError('ERR_TOO_MANY_CHANNELS');
     const core = this.#make(this.#next);
     const channel = new Channel(core, name, data);
     this.#send(core.number, core.open(name, data), 0);
     this.#next += 2;
-    if (this.#hasEnded) core.abort(new HawserError('ERR_BACKLOG_FULL', 'the peer reads nothing'));
+    if (this.#hasEnded) core.abort(new HawserError('ERR_BACKLOG_FULL'));
     else this.#live.set(core.number, core);
     watch(channel, signal);
     return channel;
@@ -145,8 +143,8 @@ export class Channels implements Carrier {
     this.#live.set(number, core);
     const channel = new Channel(core, name, data);
     const results = isFull ? [] : this.#host.offer(channel);
-    if (isFull) channel.reset('ERR_TOO_MANY_CHANNELS', `${limits.channels} channels are open`);
-    else if (results.length === 0) channel.reset('ERR_NO_SUCH_CHANNEL', `nobody takes '${name.slice(0, 64)}'`);
+    if (isFull) channel.reset('ERR_TOO_MANY_CHANNELS');
+    else if (results.length === 0) channel.reset('ERR_NO_SUCH_CHANNEL');
     for (const result of results) if (result instanceof Promise) void this.#serve(core, channel, result);
   }
 
@@ -161,7 +159,7 @@ export class Channels implements Carrier {
         return;
       }
       core.report(error, "listener of 'channel'");
-      channel.reset('ERR_HANDLER_FAILED', `'${channel.name.slice(0, 64)}' failed`);
+      channel.reset('ERR_HANDLER_FAILED');
     }
   }
 
@@ -181,7 +179,7 @@ export function channelRoomOf({ channels, channelBytes, messageBytes }: Limits):
 
 function watch(channel: Channel, signal: AbortSignal | undefined): void {
   if (!signal) return;
-  const onAbort = (): void => channel.reset('ERR_ABORTED', 'the opener gave up');
+  const onAbort = (): void => channel.reset('ERR_ABORTED');
   signal.addEventListener('abort', onAbort, { once: true });
   void channel.closed.then(() => signal.removeEventListener('abort', onAbort));
 }

@@ -1,11 +1,13 @@
 import {
   type DataArguments,
   type Direction,
+  type ErrorCode,
   type EventsOf,
   HawserError,
   type Limits,
   Listeners,
   type Name,
+  ON_PAGE,
   type Outbound,
   type Overflow,
   type RequestAnswer,
@@ -14,6 +16,7 @@ import {
   type Times,
   type WaitOptions,
   type World,
+  wordsOf,
 } from '../core/index.ts';
 import {
   type Codec,
@@ -143,8 +146,9 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
     const policy = options?.volatile ? 'volatile' : (options?.overflow ?? this.overflow);
     const volatile = policy === 'volatile';
     const message = codec[volatile ? policy : 'event'](this.#channel, event, data);
-    if (message === UNSAID) throw new HawserError('ERR_UNSUPPORTED', `'${event}' can't be said in ${codec.protocol}`);
-    if (options?.move && (volatile || !codec.acknowledges)) message.movable = true;
+    if (!ON_PAGE && message === UNSAID)
+      throw new HawserError('ERR_UNSUPPORTED', `'${event}' can't be said in ${codec.protocol}`);
+    if (!ON_PAGE && options?.move && (volatile || !codec.acknowledges)) message.movable = true;
     if (!policy) return this.#outlet.send(message, 0);
     return this.sendBy(message, policy, `${event}\0${options?.key}`);
   }
@@ -328,12 +332,12 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 
   #drop(): void {
     this.dropped += 1;
-    this.#outlet.onDropped?.();
+    if (!ON_PAGE) this.#outlet.onDropped?.();
   }
 
   #dispatchEvent(message: Incoming): void {
     if (!this.#outlet.trustsInfo && RESERVED_EVENTS.has(message.name)) {
-      this.#fail(undefined, 'ERR_EVENT_RESERVED', { message: `'${message.name}' is reserved` });
+      this.#refuse(undefined, 'ERR_EVENT_RESERVED', message.name);
       return;
     }
     const info = (this.#outlet.trustsInfo && message.meta) || NO_INFO;
@@ -370,14 +374,12 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   #dispatchRequest(message: Incoming, id: RequestId | undefined): void {
     const handler = this.#handlers?.get(message.name);
     if (!handler) {
-      this.#fail(id, 'ERR_NO_SUCH_REQUEST', { message: `nobody handles '${message.name.slice(0, 64)}'` });
+      this.#refuse(id, 'ERR_NO_SUCH_REQUEST', message.name);
       return;
     }
     const { load } = this.#outlet;
     if (load.handling >= this.#outlet.limits.pendingRequests) {
-      this.#fail(id, 'ERR_TOO_MANY_REQUESTS', {
-        message: `${load.handling} requests are at work`,
-      });
+      this.#refuse(id, 'ERR_TOO_MANY_REQUESTS', message.name);
       return;
     }
     try {
@@ -427,7 +429,11 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
       // Its data is no message.
     }
     this.#outlet.report(error, `request '${name}'`);
-    this.#fail(id, 'ERR_HANDLER_FAILED', { message: `'${name}' failed` });
+    this.#refuse(id, 'ERR_HANDLER_FAILED', name);
+  }
+
+  #refuse(id: RequestId | undefined, code: ErrorCode, name: string): void {
+    this.#fail(id, code, { message: `${wordsOf(code)}: '${name.slice(0, 64)}'` });
   }
 
   #fail(id: RequestId | undefined, code: string, failure: FailureData): void {
@@ -452,7 +458,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 }
 
 function ended(cause: HawserError | undefined): HawserError {
-  return new HawserError('ERR_CLOSED', 'the conversation has ended', { cause });
+  return new HawserError('ERR_CLOSED', undefined, { cause });
 }
 
 /** By name, not by `instanceof`, which fails across two installed copies. */

@@ -1,4 +1,4 @@
-import { HawserError } from '../core/index.ts';
+import { aborted, HawserError } from '../core/index.ts';
 import type { Meta } from '../wire/index.ts';
 
 export interface EventsOptions {
@@ -88,7 +88,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
     const { limit = 1000, overflow } = this.#options;
     if (this.#items.length >= limit) {
       if (!overflow || overflow === 'error') {
-        this.finish(new HawserError('ERR_BACKLOG_FULL', `${limit} events wait to be taken`));
+        this.finish(new HawserError('ERR_BACKLOG_FULL'));
         return;
       }
       this.dropped += 1;
@@ -109,8 +109,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
     this.#wake();
   };
 
-  readonly #onAbort = (): void =>
-    this.#drop(new HawserError('ERR_ABORTED', 'aborted', { cause: this.#options.signal?.reason }));
+  readonly #onAbort = (): void => this.#drop(aborted(this.#options.signal));
 
   /** Ends it at once: what waits is not handed out. */
   #drop(error: HawserError | undefined): void {

@@ -9,4 +9,5 @@ export { Channels, type ChannelsHost, channelRoomOf } from './channels.ts';
 export * from './conversation.ts';
 export type { EventStream, EventsOptions } from './event-stream.ts';
 export { Inbox } from './inbox.ts';
+export { unanswered } from './pending-requests.ts';
 export { failureOf } from './web-streams.ts';

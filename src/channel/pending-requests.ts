@@ -1,4 +1,12 @@
-import { HawserError, type Timer, type WaitOptions, type World } from '../core/index.ts';
+import {
+  aborted,
+  HawserError,
+  type HawserErrorOptions,
+  late,
+  type Timer,
+  type WaitOptions,
+  type World,
+} from '../core/index.ts';
 
 interface Pending {
   readonly name: string;
@@ -35,14 +43,12 @@ export class PendingRequests {
   ): Promise<unknown> {
     const { signal, timeout } = options;
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw aborted(name, signal, 'no');
-      if (this.size >= this.#most) {
-        throw new HawserError('ERR_TOO_MANY_REQUESTS', `${this.#most} requests already wait`, { delivered: 'no' });
-      }
+      if (signal?.aborted) throw aborted(signal, 'no');
+      if (this.size >= this.#most) throw new HawserError('ERR_TOO_MANY_REQUESTS', undefined, { delivered: 'no' });
       this.#lastId += 1;
       const id = this.#lastId;
       let timer: Timer | undefined;
-      const onAbort = (): void => this.fail(id, aborted(name, signal, 'unknown'));
+      const onAbort = (): void => this.fail(id, aborted(signal, 'unknown'));
       const settle = (): void => {
         timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
@@ -57,7 +63,9 @@ export class PendingRequests {
       // Sending can end the socket, and with it this request.
       if (!this.#byId.has(id)) return;
       signal?.addEventListener('abort', onAbort);
-      if (timeout > 0) timer = this.#world.timer(this.#world.now() + timeout, () => this.fail(id, late(name, timeout)));
+      if (!(timeout > 0)) return;
+      const onLate = (): void => this.fail(id, late(`answer to '${name}'`, timeout, 'ERR_TIMEOUT', UNKNOWN));
+      timer = this.#world.timer(this.#world.now() + timeout, onLate);
     });
   }
 
@@ -87,10 +95,14 @@ export class PendingRequests {
   }
 }
 
-function late(name: string, timeout: number): HawserError {
-  return new HawserError('ERR_TIMEOUT', `no answer to '${name}' in ${timeout} ms`, { delivered: 'unknown' });
-}
+const UNKNOWN: HawserErrorOptions = { delivered: 'unknown' };
 
-function aborted(name: string, signal: AbortSignal | undefined, delivered: 'no' | 'unknown'): HawserError {
-  return new HawserError('ERR_ABORTED', `'${name}' was aborted`, { cause: signal?.reason, delivered });
+/** What a request hears when the conversation ends before its answer comes. */
+export function unanswered(
+  name: string,
+  code: string,
+  cause: HawserError | undefined,
+  delivered: 'no' | 'unknown' = 'unknown',
+): HawserError {
+  return new HawserError(code, `'${name}' was not answered`, { cause, delivered });
 }

@@ -51,5 +51,5 @@ export function writableOf(port: BytePort): WritableStream<Uint8Array> {
 /** What the peer hears of a reason that an application gave: a HawserError's own words, of any other nothing. */
 export function failureOf(reason: unknown): ChannelFailure {
   if (reason instanceof HawserError) return reason;
-  return { code: 'ERR_CHANNEL_RESET', message: 'the channel was reset' };
+  return new HawserError('ERR_CHANNEL_RESET');
 }

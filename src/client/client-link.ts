@@ -1,4 +1,4 @@
-import { CLOSE, type CloseReason, closeReason, HawserError } from '../core/index.ts';
+import { CLOSE, type CloseReason, closeReason, HawserError, late, ON_PAGE } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type FailureData, type Hello, MESSAGE, type Welcome } from '../wire/index.ts';
@@ -39,7 +39,7 @@ export class ClientLink implements LinkHandler {
   login(hello: Hello, loginWait: number, onWelcome: (welcome: Welcome) => Session): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = this.#core.world.timer(this.#core.world.now() + loginWait, () =>
-        this.#refuse(new HawserError('ERR_LOGIN_TIMEOUT', `no welcome in ${loginWait} ms`)),
+        this.#refuse(late('welcome', loginWait, 'ERR_LOGIN_TIMEOUT')),
       );
       const settle = (error?: unknown): void => {
         this.#login = undefined;
@@ -49,7 +49,7 @@ export class ClientLink implements LinkHandler {
       };
       this.#login = { onWelcome, settle };
       this.link.start(this);
-      if (this.#core.codec.greets) this.link.send(this.#core.codec.hello(hello));
+      if (ON_PAGE || this.#core.codec.greets) this.link.send(this.#core.codec.hello(hello));
       else this.#welcome(NO_WELCOME);
     });
   }
@@ -86,7 +86,7 @@ export class ClientLink implements LinkHandler {
   }
 
   onEnd(): void {
-    this.#core.onPeerEnd();
+    if (!ON_PAGE) this.#core.onPeerEnd();
   }
 
   onClosed(reason: CloseReason): void {
@@ -98,7 +98,7 @@ export class ClientLink implements LinkHandler {
     const message = this.#core.codec.decode(bytes, text);
     try {
       if (message.kind === MESSAGE.failure) throw new HawserError(message.name, (message.data as FailureData).message);
-      if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', 'no welcome came first');
+      if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', 'no welcome');
       this.#welcome(message.data as Welcome);
     } catch (error) {
       this.#refuse(error);

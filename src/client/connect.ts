@@ -1,4 +1,4 @@
-import type { AnyApi, ApiShape } from '../core/index.ts';
+import { type AnyApi, type ApiShape, ON_PAGE } from '../core/index.ts';
 import { ClientCore } from './core.ts';
 import {
   type ConnectOptions,
@@ -20,7 +20,12 @@ export function createConnect(platform: Platform): Connect {
   return async <A extends ApiShape = AnyApi>(urls: Targets, options: ConnectOptions = {}) => {
     const routes = resolveRoutes(urls, [...(options.transports ?? []), ...platform.transports]);
     const plain = plainOf(routes, platform, options);
-    const core = new ClientCore({ ...platform, ...plain }, routes, resolveConnectOptions(options), plain);
+    const core = new ClientCore(
+      ON_PAGE ? platform : { ...platform, ...plain },
+      routes,
+      resolveConnectOptions(options),
+      plain,
+    );
     const socket = new ClientSocket<A>(core);
     options.prepare?.(socket);
     await core.open();

@@ -1,5 +1,14 @@
-import { type Channel, Channels, type ChannelsHost, channelRoomOf, type Load, type Outlet } from '../channel/index.ts';
 import {
+  type Channel,
+  Channels,
+  type ChannelsHost,
+  channelRoomOf,
+  type Load,
+  type Outlet,
+  unanswered,
+} from '../channel/index.ts';
+import {
+  aborted,
   CLOSE,
   type CloseReason,
   closedBy,
@@ -7,8 +16,10 @@ import {
   HawserError,
   type Instant,
   type Limits,
+  late,
   mayComeBack,
   mayPass,
+  ON_PAGE,
   type Outbound,
   type Overflow,
   type Timer,
@@ -103,7 +114,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
   get channels(): Channels {
     const { channels } = this.codec;
-    if (!channels) throw new HawserError('ERR_UNSUPPORTED', `${this.codec.protocol} has no channels`);
+    if (!channels) throw new HawserError('ERR_UNSUPPORTED', 'no channels');
     this.#channels ??= new Channels(this, channels);
     return this.#channels;
   }
@@ -126,15 +137,15 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
    */
   open(): Promise<void> {
     const { timeout, persistent, signal } = this.#options;
-    let late: Timer | undefined;
+    let timer: Timer | undefined;
     return new Promise<void>((resolve, reject) => {
       this.#opened = { resolve, reject };
       if (timeout > 0) {
-        late = this.#after(timeout, () => this.#fail(new HawserError('ERR_TIMEOUT', `not connected in ${timeout} ms`)));
+        timer = this.#after(timeout, () => this.#fail(late('connection', timeout)));
       }
       if (signal?.aborted) this.#onAbort();
       else void this.#connect(!persistent);
-    }).finally(() => late?.cancel());
+    }).finally(() => timer?.cancel());
   }
 
   async close(reason: CloseReason): Promise<void> {
@@ -146,8 +157,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   // Outlet
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
-    if (this.session.state === 'ended')
-      throw new HawserError('ERR_CLOSED', 'the socket has ended', { delivered: 'no' });
+    if (this.session.state === 'ended') throw new HawserError('ERR_CLOSED', undefined, { delivered: 'no' });
     return this.session.send(message, this.world.now(), tag, 0, overflow);
   }
 
@@ -187,7 +197,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
   end(): void {
-    if (!this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED', 'this link ends both ways at once');
+    if (ON_PAGE || !this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED');
     this.#link.end();
   }
 
@@ -246,7 +256,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.#writes?.cancel();
     if (this.session.state !== 'up') return;
     if (left > 0) this.#writes = this.#after(left, this.#watchWrites);
-    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the server reads nothing'));
+    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT'));
   };
 
   /** Now is a good time to look: at the link, whether it still carries, or without one for the server, in a moment. */
@@ -261,8 +271,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   };
 
   readonly #onAbort = (): void => {
-    const cause: unknown = this.#options.signal?.reason;
-    this.#finish(closeReason(CLOSE.normal, 'aborted'), new HawserError('ERR_ABORTED', 'aborted', { cause }));
+    this.#finish(closeReason(CLOSE.normal, 'aborted'), aborted(this.#options.signal));
   };
 
   /** One attempt: dials all routes, the first good link says HELLO. `once`: a failure is the end. */
@@ -276,7 +285,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         const [link, route] = await this.#dial(left).catch((error: unknown) => {
           throw refusal ?? error;
         });
-        if (this.#stop.signal.aborted) return link.abort(new HawserError('ERR_ABORTED', 'the socket has ended'));
+        if (this.#stop.signal.aborted) return link.abort(aborted());
         const clientLink = new ClientLink(link, this);
         this.#link = link;
         const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
@@ -310,13 +319,17 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         closeWait: this.times.closeWait,
         lanes: this.limits.channels * 2,
         protocols: [this.codec.protocol],
-        plain: this.#plain,
-        halfOpen: this.#plain !== undefined,
-        headers: this.#options.headers,
-        serverKey: this.#options.serverKey,
-        compression: this.#options.compression,
-        net: route.net,
         signal,
+        ...(ON_PAGE
+          ? undefined
+          : {
+              plain: this.#plain,
+              halfOpen: this.#plain !== undefined,
+              headers: this.#options.headers,
+              serverKey: this.#options.serverKey,
+              compression: this.#options.compression,
+              net: route.net,
+            }),
       });
       return [await dialled.catch(note), route];
     };
@@ -363,7 +376,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     const recovered = !first && welcome.recovered === true && attach(welcome.counts ?? []);
     let unacknowledged: readonly UnacknowledgedEvent[] = [];
     if (!recovered) {
-      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', 'counts that can not be');
+      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', 'wrong counts');
       if (!first) unacknowledged = this.#beginAnew();
       attach();
     }
@@ -381,12 +394,12 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session = new Session(this.codec, this.#settings, this);
     // Who waits for room waits for the new one's.
     this.session.mustWait(true);
-    this.#channels?.abort(new HawserError('ERR_SESSION_LOST', 'the session of the channel was lost'));
+    this.#channels?.abort(new HawserError('ERR_SESSION_LOST'));
     this.#channels = undefined;
     for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message, this.world.now());
     this.socket.failPending((name, id) => {
       const delivered = unsent.some(({ channel, tag }) => channel === 0 && tag === id) ? 'no' : 'unknown';
-      return new HawserError('ERR_SESSION_LOST', `the session of '${name}' was lost`, { delivered });
+      return unanswered(name, 'ERR_SESSION_LOST', undefined, delivered);
     });
     return unacknowledged.flatMap((left) => this.#describe(left));
   }
@@ -402,7 +415,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     const { first, most, attempts } = this.#options.reconnect;
     if (this.session.state === 'ended') return;
     if (this.#attempt >= attempts) {
-      this.#fail(error ?? new HawserError('ERR_DISCONNECTED', 'the link broke'));
+      this.#fail(error ?? new HawserError('ERR_DISCONNECTED'));
       return;
     }
     // Without a network an attempt costs nothing and counts for nothing.
@@ -434,13 +447,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session.end(reason);
     void this.#link?.close(reason);
     this.#channels?.abort(error ?? closedBy(reason));
-    this.socket.failPending(
-      (name) =>
-        new HawserError('ERR_CLOSED', `'${name}' was not answered`, {
-          cause: error,
-          delivered: 'unknown',
-        }),
-    );
+    this.socket.failPending((name) => unanswered(name, 'ERR_CLOSED', error));
     this.#opened?.reject(error ?? closedBy(reason));
     this.#resolveClosed(reason);
     this.socket.tell('close', reason, error);
@@ -450,7 +457,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
 function asHawserError(error: unknown): HawserError {
   if (error instanceof HawserError) return error;
-  return new HawserError('ERR_CONNECT_FAILED', 'connecting failed', { cause: error });
+  return new HawserError('ERR_CONNECT_FAILED', undefined, { cause: error });
 }
 
 /** Whether trying again can help. */

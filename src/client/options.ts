@@ -4,6 +4,7 @@ import {
   fillNumbers,
   HawserError,
   type Limits,
+  ON_PAGE,
   type Times,
   type World,
 } from '../core/index.ts';
@@ -107,11 +108,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   return {
     ...options,
     token: typeof token === 'function' ? token : () => token,
-    timeout: fillNumbers(
-      { timeout: 20_000 },
-      options.timeout === undefined ? {} : { timeout: options.timeout },
-      'connect',
-    ).timeout,
+    timeout: fillNumbers({ timeout: 20_000 }, { timeout: options.timeout }, 'connect').timeout,
     persistent: options.persistent ?? false,
     reconnect: fillNumbers(
       { first: 500, most: 10_000, attempts: reconnect === false ? 0 : Infinity },
@@ -148,7 +145,7 @@ export function plainOf(
 ): PlainDialect | undefined {
   const [name = 'hawser', ...others] = new Set(routes.map(({ endpoint }) => endpoint.reserved.dialect ?? 'hawser'));
   if (others.length === 0 && name === 'hawser') return undefined;
-  if (others.length > 0 || !platform.plain) throw new HawserError('ERR_URL', 'these dialects can not be dialled here');
+  if (ON_PAGE || others.length > 0 || !platform.plain) throw new HawserError('ERR_URL', 'no such dialect here');
   return platform.plain(name, options);
 }
 

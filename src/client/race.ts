@@ -1,4 +1,4 @@
-import { HawserError, type Timer, type World } from '../core/index.ts';
+import { aborted, late, type Timer, type World } from '../core/index.ts';
 
 /** How long each attempt has the field to itself before the next one starts, ms (RFC 8305 section 8). */
 const STAGGER = 250;
@@ -25,13 +25,12 @@ export function race<Runner, Prize>(
     const finish = (settle: () => void): void => {
       over = true;
       timer?.cancel();
-      late.cancel();
+      bound.cancel();
       signal.removeEventListener('abort', onAbort);
       settle();
       losers.abort();
     };
-    const onAbort = (): void =>
-      finish(() => reject(new HawserError('ERR_ABORTED', 'aborted', { cause: signal.reason })));
+    const onAbort = (): void => finish(() => reject(aborted(signal)));
     const start = (): void => {
       timer?.cancel();
       const runner = runners[next];
@@ -49,9 +48,7 @@ export function race<Runner, Prize>(
         },
       );
     };
-    const late = world.timer(world.now() + wait, () =>
-      finish(() => reject(new HawserError('ERR_TIMEOUT', `no link in ${wait} ms`))),
-    );
+    const bound = world.timer(world.now() + wait, () => finish(() => reject(late('link', wait))));
     if (signal.aborted) onAbort();
     else {
       signal.addEventListener('abort', onAbort);

@@ -1,4 +1,5 @@
 import { type ErrorCode, HawserError } from './errors.ts';
+import { ON_PAGE } from './platform.ts';
 
 /** Why a link or a socket ended. `code` is one of the close codes of docs/ERRORS.md; `reason` is at most 123 bytes of UTF-8. */
 export interface CloseReason {
@@ -73,30 +74,25 @@ export const CLOSE_OF_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_WRITE_TIMEOUT: CLOSE.writeTimeout,
 };
 
-/** What RFC 6455's own codes say in terms of our errors. */
-function errorOfStandardClose(code: number): ErrorCode {
-  switch (code) {
-    case CLOSE.goingAway:
-    case CLOSE.restart:
-    case CLOSE.tryLater:
-      return 'ERR_SERVER_CLOSING';
-    case CLOSE.protocolError:
-    case CLOSE.unsupported:
-      return 'ERR_PROTOCOL';
-    case CLOSE.badText:
-      return 'ERR_MESSAGE_MALFORMED';
-    case CLOSE.policy:
-      return 'ERR_NOT_ALLOWED';
-    case CLOSE.tooLarge:
-      return 'ERR_MESSAGE_TOO_LARGE';
-    case CLOSE.internal:
-      return 'ERR_INTERNAL';
-    default:
-      return 'ERR_CLOSED';
-  }
-}
-
-/** The errors of the close codes from 4000 on, and of those from 4500 on, in order: short, for a page loads them. */
+/**
+ * The errors of RFC 6455's close codes from 1001 on, of ours from 4000 on, and of those from 4500 on, in order: short, for a page loads
+ * them.
+ */
+const STANDARD = [
+  'ERR_SERVER_CLOSING',
+  'ERR_PROTOCOL',
+  'ERR_PROTOCOL',
+  'ERR_CLOSED',
+  'ERR_CLOSED',
+  'ERR_CLOSED',
+  'ERR_MESSAGE_MALFORMED',
+  'ERR_NOT_ALLOWED',
+  'ERR_MESSAGE_TOO_LARGE',
+  'ERR_CLOSED',
+  'ERR_INTERNAL',
+  'ERR_SERVER_CLOSING',
+  'ERR_SERVER_CLOSING',
+] as const satisfies readonly ErrorCode[];
 const INVITING = [
   'ERR_PEER_SILENT',
   'ERR_BACKLOG_FULL',
@@ -124,7 +120,7 @@ const FINAL = [
 
 /** The error that says the same as a close code, for dialects that have errors only; ERR_CLOSED for codes without one. */
 export function errorOfClose(code: number): ErrorCode {
-  return INVITING[code - 4000] ?? FINAL[code - 4500] ?? errorOfStandardClose(code);
+  return INVITING[code - 4000] ?? FINAL[code - 4500] ?? STANDARD[code - 1001] ?? 'ERR_CLOSED';
 }
 
 /** Whether an error with this code may be over when a client dials again. */
@@ -148,7 +144,7 @@ const encoder = new TextEncoder();
 
 /** A reason whose text is cut, between characters, to the 123 bytes that a close frame can carry (RFC 6455 5.5). */
 export function closeReason(code: number, text = ''): CloseReason {
-  if (text.length <= REASON_BYTES_MAX / 3) return { code, reason: text };
+  if (!ON_PAGE && text.length <= REASON_BYTES_MAX / 3) return { code, reason: text };
   const { read } = encoder.encodeInto(text, new Uint8Array(REASON_BYTES_MAX));
   return { code, reason: text.slice(0, read) };
 }
@@ -165,17 +161,17 @@ export function givenReason(code: number, text: string): CloseReason {
   return closeReason(code, text);
 }
 
+/** Of the codes below 4500 those after which all is said. */
+const FOR_GOOD: readonly number[] = [
+  CLOSE.normal,
+  CLOSE.protocolError,
+  CLOSE.unsupported,
+  CLOSE.badText,
+  CLOSE.policy,
+  CLOSE.tooLarge,
+];
+
 /** Whether a client should dial again after a close with this code. Unknown codes of other ranges say yes. */
 export function mayComeBack(code: number): boolean {
-  switch (code) {
-    case CLOSE.normal:
-    case CLOSE.protocolError:
-    case CLOSE.unsupported:
-    case CLOSE.badText:
-    case CLOSE.policy:
-    case CLOSE.tooLarge:
-      return false;
-    default:
-      return code < 4500 || code > 4999;
-  }
+  return code > 4999 || (code < 4500 && !FOR_GOOD.includes(code));
 }

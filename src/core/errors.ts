@@ -61,7 +61,7 @@ export type ErrorCode =
 
 export interface HawserErrorOptions extends ErrorOptions {
   /** For a request that ended without an answer: whether the peer can have acted on it. */
-  readonly delivered?: 'no' | 'unknown';
+  readonly delivered?: 'no' | 'unknown' | undefined;
   /** What a handler on the other side chose to say about its failure; it crossed the wire. */
   readonly data?: unknown;
 }
@@ -74,12 +74,33 @@ export class HawserError extends Error {
   declare readonly delivered: 'no' | 'unknown' | undefined;
   declare readonly data: unknown;
 
-  constructor(code: ErrorCode | (string & {}), message: string, options?: HawserErrorOptions) {
+  /** `message` defaults to the words of the code, such as `too many requests`. */
+  constructor(code: ErrorCode | (string & {}), message: string = wordsOf(code), options?: HawserErrorOptions) {
     super(message, options);
     this.code = code;
     this.delivered = options?.delivered;
     this.data = options?.data;
   }
+}
+
+/** What a code says to people. */
+export function wordsOf(code: string): string {
+  return code.replace('ERR_', '').replaceAll('_', ' ').toLowerCase();
+}
+
+/** What `signal` ended. */
+export function aborted(signal?: AbortSignal, delivered?: 'no' | 'unknown'): HawserError {
+  return new HawserError('ERR_ABORTED', undefined, { cause: signal?.reason, delivered });
+}
+
+/** What was waited for and did not come in `wait` ms. */
+export function late(
+  what: string,
+  wait: number,
+  code: ErrorCode = 'ERR_TIMEOUT',
+  options?: HawserErrorOptions,
+): HawserError {
+  return new HawserError(code, `no ${what} in ${wait} ms`, options);
 }
 
 /** Stops on our own mistakes: what only a bug in Hawser can make false. Never for what a peer or the network did. */

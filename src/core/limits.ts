@@ -100,7 +100,11 @@ export const SERVER_TIMES: Omit<ServerTimes, keyof Times> = {
 };
 
 /** Fills what is left out with the defaults. @throws HawserError ERR_OPTION for what is no number from 0, or unknown. */
-export function fillNumbers<T extends object>(defaults: T, given: Partial<T> | undefined, what: string): T {
+export function fillNumbers<T extends object>(
+  defaults: T,
+  given: { readonly [N in keyof T]?: T[N] | undefined } | undefined,
+  what: string,
+): T {
   const filled: Record<string, number> = { ...(defaults as Record<string, number>) };
   for (const [name, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;

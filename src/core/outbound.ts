@@ -1,3 +1,4 @@
+import { ON_PAGE } from './platform.ts';
 import { frameMemory } from './slab.ts';
 
 /**
@@ -22,7 +23,7 @@ export class Outbound {
    * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
    * start: an array that grows costs more time and memory than the frame.
    */
-  readonly framed: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  readonly framed: (Uint8Array | undefined)[] = ON_PAGE ? [] : [undefined, undefined, undefined, undefined, undefined];
 
   constructor(bytes: Uint8Array, text: boolean, headroom = 0) {
     this.bytes = bytes;

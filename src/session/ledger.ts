@@ -1,4 +1,4 @@
-import type { Outbound } from '../core/index.ts';
+import { ON_PAGE, type Outbound } from '../core/index.ts';
 import { type ChannelCount, type Incoming, MESSAGE } from '../wire/index.ts';
 import { type Left, Unacknowledged } from './unacknowledged.ts';
 
@@ -149,7 +149,7 @@ export class Ledger {
 
   /** A client's channels have odd numbers, a server's even ones; the socket is nobody's. */
   #isOwn(channel: number): boolean {
-    return channel !== 0 && channel % 2 === (this.#role === 'client' ? 1 : 0);
+    return channel !== 0 && channel % 2 === (ON_PAGE || this.#role === 'client' ? 1 : 0);
   }
 }
 

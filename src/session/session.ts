@@ -6,6 +6,7 @@ import {
   type Instant,
   LANE,
   mayComeBack,
+  ON_PAGE,
   type Outbound,
   type Overflow,
 } from '../core/index.ts';
@@ -90,7 +91,7 @@ export class Session {
   /** When `tick` wants to be called; undefined while nothing is waited for. */
   get deadline(): Instant | undefined {
     if (this.#state === 'ended') return undefined;
-    const next = this.#port ? this.#upDeadline : this.#downDeadline;
+    const next = this.#port ? this.#upDeadline : ON_PAGE ? Infinity : this.#downDeadline;
     return next === Infinity ? undefined : next;
   }
 
@@ -115,7 +116,7 @@ export class Session {
 
   /** Whether a peer that has counted so far can be gone on with: nothing that it lacks was thrown away, nothing it has was never sent. */
   canResume(counts: readonly ChannelCount[]): boolean {
-    return this.#state !== 'ended' && this.#codec.acknowledges && this.#ledger.canResume(counts);
+    return this.#state !== 'ended' && (ON_PAGE || this.#codec.acknowledges) && this.#ledger.canResume(counts);
   }
 
   /**
@@ -124,7 +125,7 @@ export class Session {
    * link before and no counts tell where to go on, when the dialect is another, or all is over.
    */
   attach(port: SessionPort, codec: Codec, now: Instant, counts?: readonly ChannelCount[]): boolean {
-    if (this.#state === 'ended' || codec.protocol !== this.#codec.protocol) return false;
+    if (this.#state === 'ended' || (!ON_PAGE && codec.protocol !== this.#codec.protocol)) return false;
     if (counts ? !this.canResume(counts) : this.#hasBegun) return false;
     const old = this.#port;
     this.#codec = codec;
@@ -135,7 +136,7 @@ export class Session {
     this.#probedAt = -Infinity;
     this.#pingOpen = false;
     this.#linkFull = false;
-    this.#unconfirmed = counts !== undefined;
+    if (!ON_PAGE) this.#unconfirmed = counts !== undefined;
     this.#ackDue = undefined;
     this.#unackedCount = 0;
     this.#unackedBytes = 0;
@@ -144,7 +145,7 @@ export class Session {
     for (const queue of this.#ledger.queues()) this.#replay(queue);
     this.#replaying = this.#linkFull;
     // The first word of a client that resumes, so that the server need not keep the ticket of before any longer.
-    if (counts && this.#settings.role === 'client') this.ping(now);
+    if (counts && (ON_PAGE || this.#settings.role === 'client')) this.ping(now);
     this.#arm();
     if (counts) this.#handler.onUp();
     this.#drainIfRoom();
@@ -159,9 +160,9 @@ export class Session {
   send(message: Outbound, _now: Instant, tag = 0, channel = 0, overflow?: Overflow): boolean {
     if (this.#state === 'ended') return false;
     const port = this.#port;
-    if (!this.#codec.acknowledges && !port) return false;
+    if (!ON_PAGE && !this.#codec.acknowledges && !port) return false;
     if (this.#isOverfull(port)) return this.#overflow(overflow);
-    if (this.#codec.acknowledges) this.#ledger.push(message, tag, channel, port !== undefined);
+    if (ON_PAGE || this.#codec.acknowledges) this.#ledger.push(message, tag, channel, port !== undefined);
     this.#write(message, channel);
     if (!this.#linkFull && this.#ledger.kept < this.#settings.resumeBytes) return true;
     this.#owesDrain = true;
@@ -203,7 +204,7 @@ export class Session {
   receive(port: SessionPort, bytes: Uint8Array, text: boolean, now: Instant): void {
     if (port !== this.#port) return;
     this.#heardAt = now;
-    if (this.#unconfirmed) this.#confirm();
+    if (!ON_PAGE && this.#unconfirmed) this.#confirm();
     const message = this.#codec.decode(bytes, text);
     switch (message.kind) {
       case 0:
@@ -235,7 +236,8 @@ export class Session {
         this.#handler.onGoaway(message.data as Goaway);
         return;
       default:
-        if (message.kind === MESSAGE.hello && !this.#codec.acknowledges) this.#handler.onMessage(message, bytes.length);
+        if (message.kind === MESSAGE.hello && !ON_PAGE && !this.#codec.acknowledges)
+          this.#handler.onMessage(message, bytes.length);
         else this.end(protocolError('out of place'));
     }
   }
@@ -257,7 +259,7 @@ export class Session {
   heard(now: Instant): void {
     if (!this.#port) return;
     this.#heardAt = now;
-    if (!this.#codec.acknowledges) this.#measure(now);
+    if (!ON_PAGE && !this.#codec.acknowledges) this.#measure(now);
   }
 
   /** Asks for a sign of life now; `rtt` tells how long the answer took. */
@@ -265,7 +267,7 @@ export class Session {
     if (!this.#port) return;
     this.#pingedAt = now;
     this.#pingOpen = true;
-    if (this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
+    if (ON_PAGE || this.#codec.acknowledges) this.#port.send(this.#codec.ping(stampOf(now)));
     else this.#port.ping?.();
   }
 
@@ -281,7 +283,7 @@ export class Session {
   detach(port: SessionPort, reason: CloseReason, now: Instant): void {
     if (port !== this.#port) return;
     this.#port = undefined;
-    this.#lastReason = reason;
+    if (!ON_PAGE) this.#lastReason = reason;
     this.#ackDue = undefined;
     this.#linkFull = false;
     if (this.#isForGood(reason.code)) {
@@ -292,7 +294,8 @@ export class Session {
     this.#downAt = now;
     this.#arm();
     this.#handler.onDown(reason);
-    if (this.#ledger.kept > this.#settings.resumeBytes && this.#settings.role === 'server') this.end(backlogFull());
+    if (!ON_PAGE && this.#ledger.kept > this.#settings.resumeBytes && this.#settings.role === 'server')
+      this.end(backlogFull());
   }
 
   // The sums below are those of `deadline`: with differences, rounding could leave a tick at its own deadline with nothing to do.
@@ -302,12 +305,12 @@ export class Session {
     this.#armed = undefined;
     if (this.#state === 'ended') return;
     if (this.#port) this.#tickUp(this.#port, now, deaf);
-    else this.#tickDown(now);
+    else if (!ON_PAGE) this.#tickDown(now);
     this.#arm();
   }
 
   goaway(goaway: Goaway): void {
-    this.#write(this.#codec.goaway(goaway));
+    if (!ON_PAGE) this.#write(this.#codec.goaway(goaway));
   }
 
   /** Ends the session: what is queued is still written, then the link closes with the reason. Quiet after the end. */
@@ -335,7 +338,7 @@ export class Session {
       this.end(protocolError('no such channel'));
       return;
     }
-    if (this.#codec.acknowledges) this.#count(queue, bytes, now);
+    if (ON_PAGE || this.#codec.acknowledges) this.#count(queue, bytes, now);
     if (message.kind === MESSAGE.channelClose) this.#ledger.receivedLast(queue);
     this.#handler.onMessage(message, bytes);
     this.#ledger.forgetIfOver(queue);
@@ -391,7 +394,7 @@ export class Session {
   /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
   #malformed(failure: WireFailure): void {
     const { code, message, id } = failure;
-    if (this.#codec.acknowledges) {
+    if (ON_PAGE || this.#codec.acknowledges) {
       this.end(closeReason(code === 'ERR_PROTOCOL' ? CLOSE.protocol : CLOSE.messageMalformed, message));
       return;
     }
@@ -446,7 +449,7 @@ export class Session {
 
   /** Whether silence means anything: a peer on plain lines has no way to answer a ping. */
   get #mustAnswer(): boolean {
-    return this.#codec.acknowledges || this.#port?.ping !== undefined;
+    return ON_PAGE || this.#codec.acknowledges || this.#port?.ping !== undefined;
   }
 
   #arm(): void {
@@ -457,7 +460,7 @@ export class Session {
   }
 
   #write(message: Outbound, lane: number = LANE.main): void {
-    if (message === UNSAID) return;
+    if (!ON_PAGE && message === UNSAID) return;
     if (this.#port?.send(message, lane) === false) this.#linkFull = true;
   }
 
@@ -467,8 +470,8 @@ export class Session {
     return (port.queued > backlogBytes && !this.#replaying) || this.#ledger.kept > resumeBytes + backlogBytes;
   }
 
-  #overflow(overflow: Overflow = this.#settings.role === 'client' ? 'block' : 'disconnect'): boolean {
-    if (overflow === 'block') throw new HawserError('ERR_BACKLOG_FULL', 'the peer reads nothing');
+  #overflow(overflow: Overflow = ON_PAGE || this.#settings.role === 'client' ? 'block' : 'disconnect'): boolean {
+    if (overflow === 'block') throw new HawserError('ERR_BACKLOG_FULL');
     this.end(backlogFull());
     return false;
   }
@@ -482,8 +485,8 @@ export class Session {
 
   /** Whether a close with this code leaves nothing to wait for. */
   #isForGood(code: number): boolean {
-    if (!this.#codec.acknowledges || this.#settings.resumeWindow === 0 || !mayComeBack(code)) return true;
-    return code === CLOSE.goingAway && this.#settings.role === 'server';
+    if ((!ON_PAGE && !this.#codec.acknowledges) || this.#settings.resumeWindow === 0 || !mayComeBack(code)) return true;
+    return !ON_PAGE && code === CLOSE.goingAway && this.#settings.role === 'server';
   }
 
   #replay(queue: Unacknowledged): void {

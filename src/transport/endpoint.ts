@@ -1,4 +1,4 @@
-import { HawserError } from '../core/index.ts';
+import { HawserError, ON_PAGE } from '../core/index.ts';
 
 /** Parameters of an endpoint's URL that are this side's own business and never sent. docs/PROTOCOL.md has the table. */
 export const RESERVED_PARAMETERS = ['key', 'cert', 'ca', 'servername', 'dialect', 'namespace', 'mode', 'fd'] as const;
@@ -30,7 +30,7 @@ export function parseEndpoint(text: string): Endpoint {
   let path: string;
   try {
     // A named pipe of Windows, as its own programs write it.
-    url = new URL(text.startsWith('\\\\') ? `ipc:${text}` : text);
+    url = new URL(!ON_PAGE && text.startsWith('\\\\') ? `ipc:${text}` : text);
     path = decodeURIComponent(url.pathname);
   } catch (cause) {
     throw new HawserError('ERR_URL', 'not a URL', { cause });

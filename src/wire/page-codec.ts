@@ -34,9 +34,9 @@ export const pageCodec: Codec = {
   acknowledges: true,
   greets: true,
   decode,
-  event: (channel, name, data) => write(MESSAGE.event, [channel], named(name, data)),
-  volatile: (channel, name, data) => write(MESSAGE.volatile, [channel], named(name, data)),
-  request: (channel, id, name, data) => write(MESSAGE.request, [channel, id], named(name, data)),
+  event: (channel, name, data) => write(MESSAGE.event, [channel], pair(name, data)),
+  volatile: (channel, name, data) => write(MESSAGE.volatile, [channel], pair(name, data)),
+  request: (channel, id, name, data) => write(MESSAGE.request, [channel, id], pair(name, data)),
   response: (channel, id, _name, data) => write(MESSAGE.response, [channel, id as number], data, DEPTH_MAX),
   failure: (channel, id, code, { message, data }) =>
     write(
@@ -51,7 +51,7 @@ export const pageCodec: Codec = {
   pong: (stamp) => write(MESSAGE.pong, [stamp]),
   goaway: () => UNSAID,
   channels: {
-    open: (channel, name, data) => write(MESSAGE.channelOpen, [channel], named(name, data)),
+    open: (channel, name, data) => write(MESSAGE.channelOpen, [channel], pair(name, data)),
     data: (channel, bytes) => write(MESSAGE.channelData, [channel], bytes, -1),
     credit: (channel, total) => write(MESSAGE.channelCredit, [channel, total]),
     close: (channel, failure) =>
@@ -59,7 +59,7 @@ export const pageCodec: Codec = {
   },
 };
 
-const named = (name: string, data: unknown): unknown[] => (data === undefined ? [name] : [name, data]);
+const pair = (name: string, data: unknown): unknown[] => (data === undefined ? [name] : [name, data]);
 
 /** `room`: how many levels `value` may have, with the list that is made here; none for bytes as they are. */
 function write(kind: MessageKind, numbers: readonly number[], value?: unknown, room: number = DEPTH_MAX + 1): Outbound {
@@ -94,7 +94,7 @@ function read(kind: MessageKind): Incoming | WireFailure {
       return new Incoming(kind, channel, 0, name, data, meta === undefined ? meta : known(asMeta(meta)));
     }
     case MESSAGE.request:
-      return new Incoming(kind, readVarint(), readNumber(), ...readNamed(1, 2));
+      return named(kind, readVarint(), readNumber());
     case MESSAGE.response:
       return new Incoming(kind, readVarint(), readNumber(), '', left() ? readValue(DEPTH_MAX) : undefined);
     case MESSAGE.failure: {
@@ -105,7 +105,7 @@ function read(kind: MessageKind): Incoming | WireFailure {
       return new Incoming(kind, channel, id, code, data === undefined ? failure : { ...failure, data });
     }
     case MESSAGE.channelOpen:
-      return new Incoming(kind, readNumber(), 0, ...readNamed(1, 2));
+      return named(kind, readNumber(), 0);
     case MESSAGE.channelData:
       return new Incoming(kind, readNumber(), 0, '', new Uint8Array(take(left())));
     case MESSAGE.channelCredit:
@@ -124,12 +124,17 @@ function read(kind: MessageKind): Incoming | WireFailure {
       return new Incoming(kind, 0, 0, '', known(asGoaway(readValue(DEPTH_MAX))));
     case MESSAGE.welcome: {
       const version = readVarint();
-      if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version} is not spoken`);
+      if (version !== PROTOCOL_VERSION) return fail('ERR_VERSION', `version ${version}`);
       return new Incoming(kind, 0, 0, '', known(asWelcome(readValue(DEPTH_MAX))));
     }
     default:
       return fail('ERR_PROTOCOL', `unknown type ${kind}`);
   }
+}
+
+function named(kind: MessageKind, channel: number, id: number): Incoming {
+  const [name, data] = readNamed(1, 2);
+  return new Incoming(kind, channel, id, name, data);
 }
 
 /** Requests and channels are numbered from 1: 0 stands for none, and for the socket itself. */

@@ -1,4 +1,4 @@
-import { checkText, INT64_MIN, isPlain, MALFORMED, UINT64_MAX, unencodable } from './rules.ts';
+import { checkText, isPlain, MALFORMED, unencodable } from './rules.ts';
 
 /** What is written outgrows this only for its own length, bytes. */
 const KEPT_MOST = 1 << 16;
@@ -56,28 +56,43 @@ export function writeVarint(value: number): void {
   output[start] = (output[start] ?? 0) | (size << 6);
 }
 
-/** The power of two of the bytes that a number needs. */
-function width(value: number): number {
-  return value < 256 ? 0 : value < 1 << 16 ? 1 : value < FOUR_BYTES ? 2 : 3;
-}
-
-/** A type byte of a family (for 1, 2, 4, 8 bytes) and the number that follows it. */
-function writeSized(family: number, size: number, value: number): void {
+/** The type byte of a family for 1, 2, 4 or 8 bytes, and the number that follows it; `range` says how many it needs. */
+function writeSized(family: number, value: number, range: number = value): void {
+  const size = range < 256 ? 0 : range < 1 << 16 ? 1 : range < FOUR_BYTES ? 2 : 3;
   writeUint(1, family + size);
   writeUint(1 << size, value);
 }
 
 /** @throws HawserError ERR_UNENCODABLE. */
 export function writeValue(value: unknown, room: number): void {
-  if (value === undefined || value === null) writeUint(1, 0xc0);
-  else if (typeof value === 'string') writeText(value);
-  else if (typeof value === 'number') writeNumber(value);
-  else if (typeof value === 'boolean') writeUint(1, value ? 0xc3 : 0xc2);
-  else if (typeof value === 'bigint') writeBigint(value);
-  else if (typeof value !== 'object') unencodable(`a ${typeof value}`);
-  else if (value instanceof Uint8Array) {
-    const { length } = value;
-    writeSized(0xc4, width(length), length);
+  switch (typeof value) {
+    case 'string':
+      writeText(value);
+      break;
+    case 'number':
+      writeNumber(value);
+      break;
+    case 'bigint':
+      writeBigint(value);
+      break;
+    case 'boolean':
+      writeUint(1, value ? 0xc3 : 0xc2);
+      break;
+    case 'undefined':
+      writeUint(1, 0xc0);
+      break;
+    case 'object':
+      if (value) writeObject(value, room);
+      else writeUint(1, 0xc0);
+      break;
+    default:
+      unencodable(`a ${typeof value}`);
+  }
+}
+
+function writeObject(value: object, room: number): void {
+  if (value instanceof Uint8Array) {
+    writeSized(0xc4, value.length);
     writeBytes(value);
   } else if (value instanceof Date) writeDate(value.getTime());
   else if (!room) unencodable('a cycle, or too deep');
@@ -107,7 +122,8 @@ function writeMap(map: Record<string, unknown>, room: number): void {
 
 function writeCount(short: number, family: number, count: number): void {
   if (count < 16) writeUint(1, short + count);
-  else writeSized(family, width(count) || 1, count);
+  // There is no head for one byte.
+  else writeSized(family, count, Math.max(count, 256));
 }
 
 function writeText(text: string): void {
@@ -115,7 +131,7 @@ function writeText(text: string): void {
   const bytes = encoder.encode(text);
   const { length } = bytes;
   if (length < 32) writeUint(1, 0xa0 + length);
-  else writeSized(0xd9, width(length), length);
+  else writeSized(0xd9, length);
   writeBytes(bytes);
 }
 
@@ -125,18 +141,18 @@ function writeNumber(value: number): void {
     const start = grow(8);
     new DataView(output.buffer).setFloat64(start, value);
   } else if (value >= -32 && value < 128) writeUint(1, value);
-  else if (value < 0) writeSized(0xd0, width(-2 * (value + 1)), value);
-  else writeSized(0xcc, width(value), value);
+  else if (value < 0) writeSized(0xd0, value, -2 * (value + 1));
+  else writeSized(0xcc, value);
 }
 
 function writeBigint(value: bigint): void {
   const number = Number(value);
   if (Number.isSafeInteger(number)) writeNumber(number);
-  else if (value < INT64_MIN || value > UINT64_MAX) unencodable('over 64 bits');
+  else if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) unencodable('over 64 bits');
   else {
     writeUint(1, value < 0 ? 0xd3 : 0xcf);
     const start = grow(8);
-    new DataView(output.buffer).setBigUint64(start, BigInt.asUintN(64, value));
+    new DataView(output.buffer).setBigInt64(start, value);
   }
 }
 
@@ -206,20 +222,19 @@ export function readValue(room: number): unknown {
   if (head < 0x90) return readMap(head & 15, room);
   if (head < 0xa0) return readList(head & 15, room);
   if (head < 0xc0) return readText(head & 31);
-  if (head >= 0xe0) return head - 256;
-  if (head === 0xc0) return null;
+  if (head > 0xdf) return head - 256;
+  if (head > 0xdd) return readMap(readUint(2 << (head & 1)), room);
+  if (head > 0xdb) return readList(readUint(2 << (head & 1)), room);
+  if (head > 0xd8) return readText(readUint(1 << (head - 0xd9)));
+  if (head > 0xd5 && head < 0xd8) return readDate(4 << (head & 1));
+  if (head > 0xd3) throw MALFORMED;
+  if (head > 0xcb) return readInteger(1 << (head & 3), head > 0xcf);
+  if (head > 0xca) return view(8).getFloat64(0);
+  if (head > 0xc9) return view(4).getFloat32(0);
+  if (head > 0xc6) return readDate(readUint(1 << (head - 0xc7)));
+  if (head > 0xc3) return new Uint8Array(take(readUint(1 << (head & 3))));
   if (head === 0xc1) throw MALFORMED;
-  if (head < 0xc4) return head === 0xc3;
-  if (head < 0xc7) return new Uint8Array(take(readUint(1 << (head - 0xc4))));
-  if (head < 0xca) return readDate(readUint(1 << (head - 0xc7)));
-  if (head === 0xca) return view(4).getFloat32(0);
-  if (head === 0xcb) return view(8).getFloat64(0);
-  if (head < 0xd4) return readInteger(1 << (head & 3), head >= 0xd0);
-  if (head === 0xd6 || head === 0xd7) return readDate(head === 0xd6 ? 4 : 8);
-  if (head < 0xd9) throw MALFORMED;
-  if (head < 0xdc) return readText(readUint(1 << (head - 0xd9)));
-  const count = readUint(2 << (head & 1));
-  return head < 0xde ? readList(count, room) : readMap(count, room);
+  return head > 0xc0 ? head > 0xc2 : null;
 }
 
 /** The next bytes, where numbers are read. */

@@ -1,14 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { build } from 'esbuild';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { bundleClient } from '../../scripts/client-bundle.mjs';
 import type * as Client from '../../src/client/browser.ts';
 import { createServer, type Server } from '../../src/index.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { CuttingProxy } from '../support/proxy.ts';
-import { ROOT } from '../support/tree.ts';
 
 const SOON = { timeout: 20_000, interval: 20 };
 const HOUR = 3_600_000;
@@ -39,7 +37,7 @@ declare const kept: Kept;
 
 describe('a tab in Chromium', () => {
   let browser: Browser;
-  let bundle: Uint8Array;
+  let bundle: string;
   let server: Server;
   let proxy: CuttingProxy;
   let page: Page;
@@ -48,15 +46,7 @@ describe('a tab in Chromium', () => {
 
   beforeAll(async () => {
     browser = await openBrowser();
-    const entryPoints = [join(ROOT, 'src/client/browser.ts')];
-    const { outputFiles } = await build({
-      entryPoints,
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      write: false,
-    });
-    bundle = outputFiles[0]?.contents ?? new Uint8Array();
+    bundle = (await bundleClient()).code;
   });
 
   afterAll(async () => {

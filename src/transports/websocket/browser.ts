@@ -4,6 +4,7 @@ import {
   closeReason,
   HawserError,
   type Instant,
+  ON_PAGE,
   type Outbound,
   type Timer,
 } from '../../core/index.ts';
@@ -108,7 +109,7 @@ class BrowserLink implements Link {
 
   send({ bytes, text }: Outbound): boolean {
     if (this.#reason) return false;
-    this.#socket.send(text ? new TextDecoder().decode(bytes) : (bytes as Uint8Array<ArrayBuffer>));
+    this.#socket.send(!ON_PAGE && text ? new TextDecoder().decode(bytes) : (bytes as Uint8Array<ArrayBuffer>));
     if (!this.#polling) this.#poll();
     if (this.queued < this.#options.backlogMark) return true;
     this.#overMark = true;
