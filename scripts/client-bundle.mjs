@@ -61,5 +61,5 @@ export async function bundleClient() {
   const [{ inputs } = { inputs: {} }] = Object.entries(metafile.outputs).flatMap(([path, output]) =>
     path.endsWith('.js') ? [output] : [],
   );
-  return { code: `${code}\n`, map: String(map), inputs };
+  return { code: `${code}\n`, map: typeof map === 'string' ? map : '', inputs };
 }

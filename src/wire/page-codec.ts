@@ -26,7 +26,7 @@ import { DEPTH_MAX, MALFORMED, mendText } from './rules.ts';
 import { asGoaway, asMeta, asWelcome } from './shapes.ts';
 
 /**
- * The dialect `hawser.v1` as a page speaks it: the same bytes as `clientCodec`, in half the code and twice the time. What only a server
+ * The dialect `hawser.v1` as a page speaks it: the same bytes as `clientCodec`, in half the code, and slower. What only a server
  * says it can't say, nor read what only a client says. docs/decisions/client-size.md.
  */
 export const pageCodec: Codec = {
