@@ -4,7 +4,7 @@
  *
  *   npm run bench:worker-echo -- [--repetitions 5] [--seconds 2] [--out bench/results]
  */
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { connect } from 'hawser/client';
+import { commitOf } from './commit.ts';
 import { pattern } from './udp/tally.ts';
 
 const WAYS = ['hawser', 'bare'] as const;
@@ -131,7 +132,7 @@ async function main(repetitions: number, seconds: string, out: string | undefine
   const page = {
     command: 'npm run bench:worker-echo',
     when: new Date().toISOString(),
-    commit: execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim(),
+    commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, loadAverage },
     ratios,
     rows,

@@ -3,84 +3,117 @@
  *
  *   npm run bench:report
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { goalsTable } from './goals.ts';
-import { FIGURES, type Figure, median, type Result, ROOT, readResult, valuesOf, variantsOf } from './results.ts';
+import { udpOutcomes } from './goals.ts';
+import { type Outcome, rounded, summaryOf } from './outcomes.ts';
+import { fillMarks } from './page.ts';
+import { chartOf, PLOTS, type Plot, udpGroup } from './plots.ts';
+import { type Result, ROOT, readResult } from './results.ts';
+import { type StreamsResult, streamsGroups, streamsTable } from './streams.ts';
 import { drawn, type Group } from './svg.ts';
-import { rounded, sourceOf, tableOf } from './tables.ts';
-import { wsGoals, wsGroups, wsTable } from './ws.ts';
+import { sourceOf, tableOf } from './tables.ts';
+import { type WorkerResult, workerGroups, workerOutcomes, workerTable } from './worker.ts';
+import { scaleOutcomes, TABLES, wsGroups, wsOutcomes, wsTable } from './ws.ts';
 
 const PAGE = join(ROOT, 'docs/BENCHMARKS.md');
-const PLOTS = join(ROOT, 'docs/benchmarks');
-const MARK = /(<!-- ((?:udp|ws)-[\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
+const FOLDER = join(ROOT, 'docs/benchmarks');
+/** A page's client, bytes after gzip. */
+const CLIENT_MOST = 15 * 1024;
 
-function found(name: string): Result | undefined {
-  return existsSync(join(ROOT, 'bench/results', `${name}.json`)) ? readResult(name) : undefined;
+function found<T = Result>(name: string): T | undefined {
+  return existsSync(join(ROOT, 'bench/results', `${name}.json`)) ? (readResult(name) as T) : undefined;
 }
 
-function fill(page: string): string {
-  return page.replace(MARK, (whole: string, open: string, name: string, close: string) => {
-    if (name === 'udp-goals') return `${open}${goalsTable(found)}\n${close}`;
-    if (name.startsWith('ws-')) {
-      const table = name === 'ws-goals' ? wsGoals() : wsTable(name);
-      return table === undefined ? whole : `${open}${table}\n${close}`;
-    }
-    const result = found(name);
-    return result === undefined ? whole : `${open}${tableOf(result)}\n\n${sourceOf(result)}\n${close}`;
-  });
-}
+const worker = found<WorkerResult>('worker-echo');
+const streams = found<StreamsResult>('byte-streams');
 
-function bars(result: Result, name: string, figure: Figure): Group {
-  const values = variantsOf(result).flatMap((variant) => {
-    const value = median(valuesOf(result, variant, figure));
-    return value === undefined ? [] : [{ name: variant, value, text: rounded(value) }];
-  });
-  return { name, bars: values };
-}
-
-function groups(names: Readonly<Record<string, string>>, figure: Figure): Group[] {
-  return Object.entries(names).flatMap(([name, title]) => {
-    const result = found(name);
-    return result === undefined ? [] : [bars(result, title, figure)];
-  });
-}
-
-function plot(name: string, title: string, unit: string, content: readonly Group[], logarithmic: boolean): void {
-  if (content.length === 0) return;
-  writeFileSync(join(PLOTS, `${name}.svg`), drawn({ title, unit, groups: content, logarithmic }));
-}
-
-function plotWebSockets(): void {
-  const link = {
-    'link-echo-16': 'echo, 16 in flight',
-    'link-broadcast-16': 'broadcast, bursts of 16, per delivery',
-    'link-echo-1': 'echo, one in flight',
-    'link-broadcast-1': 'broadcast, one at a time, per delivery',
+function clientOutcome(): Outcome {
+  const { gzip } = JSON.parse(readFileSync(join(ROOT, 'test/client-size.json'), 'utf8')) as { readonly gzip: number };
+  return {
+    what: 'Browser client with MessagePack, minified, after gzip (beside Socket.IO without and with it)',
+    ours: `${rounded(gzip / 1024)} KB`,
+    peer: 'Socket.IO',
+    theirs: '13.5 and 15.3 KB',
+    value: gzip / 1024,
+    unit: ' KB',
+    most: CLIENT_MOST / 1024,
+    commit: '',
   };
-  plot('ws-link', 'WebSocket: CPU time of the server per message of 64 bytes', 'µs', wsGroups(link), false);
-  const framework = {
-    'echo-16': 'echo of an event, 16 in flight',
-    'request-16': 'request and answer, 16 in flight',
-    'broadcast-16': 'broadcast to a room, bursts of 16, per delivery',
-    'echo-1': 'echo of an event, one in flight',
-  };
-  plot('ws-framework', 'The whole: CPU time of the server per message', 'µs', wsGroups(framework), false);
 }
 
-function plotAll(): void {
-  mkdirSync(PLOTS, { recursive: true });
-  plotWebSockets();
-  const bulk = { 'udp-bulk-1452': 'datagrams of 1,452 bytes', 'udp-bulk-free': 'as long as each likes' };
-  plot('udp-bulk', 'Bulk over loopback', 'MB/s', groups(bulk, FIGURES.megabytes), true);
-  const loss = { 'udp-loss-0': 'no loss', 'udp-loss-1': '1 % loss', 'udp-loss-3': '3 % loss' };
-  plot('udp-loss', 'Goodput: 100 Mbit/s, 40 ms round trip', 'MB/s', groups(loss, FIGURES.megabytes), false);
-  const streams = found('udp-streams-2');
-  if (streams === undefined) return;
-  const shares = { p50: FIGURES.p50, p95: FIGURES.p95, p99: FIGURES.p99 };
-  const latencies = Object.entries(shares).map(([name, figure]) => bars(streams, name, figure));
-  plot('udp-streams', '64 bytes on each of ten streams every 10 ms, 2 % loss', 'ms', latencies, false);
+function summary(): string | undefined {
+  return summaryOf([
+    { title: 'WebSocket links', outcomes: wsOutcomes(['ws-link']) },
+    { title: 'The whole framework, beside Socket.IO', outcomes: wsOutcomes(['ws-framework']) },
+    {
+      title: 'TCP, Unix sockets, threads',
+      outcomes: [...wsOutcomes(['ws-tcp', 'ws-ipc']), ...(worker ? workerOutcomes(worker) : [])],
+    },
+    { title: 'Many sockets on one process', outcomes: [...wsOutcomes(['ws-scale']), ...scaleOutcomes()] },
+    { title: 'UDPack', outcomes: udpOutcomes(found) },
+    { title: 'In a page', outcomes: [clientOutcome()] },
+  ]);
 }
 
-writeFileSync(PAGE, fill(readFileSync(PAGE, 'utf8')));
-plotAll();
+function tableFor(mark: string): string | undefined {
+  if (mark === 'summary') return summary();
+  if (mark === 'worker-echo') return worker && workerTable(worker);
+  if (mark === 'byte-streams') return streams && streamsTable(streams);
+  if (mark in TABLES) return wsTable(mark);
+  const result = found(mark);
+  return result && `${tableOf(result)}\n\n${sourceOf(result)}`;
+}
+
+function groupsOf({ name, workloads, figure }: Plot): Group[] {
+  if (name.startsWith('ws-')) return wsGroups(workloads);
+  return Object.entries(workloads).flatMap(([title, workload]) => {
+    const result = found(`udp-${workload}`);
+    return result === undefined || figure === undefined ? [] : [udpGroup(result, title, figure)];
+  });
+}
+
+/** Draws what there are figures of, and returns by mark which plots stand under it. */
+function plotAll(): Map<string, { name: string; title: string }[]> {
+  const drawnBy = new Map<string, { name: string; title: string }[]>();
+  const own = [
+    ...(worker ? [{ ...WORKER, groups: workerGroups(worker) }] : []),
+    ...(streams ? [{ ...STREAMS, groups: streamsGroups(streams) }] : []),
+  ];
+  const all = [...PLOTS.map((plot) => ({ ...plot, groups: groupsOf(plot) })), ...own];
+  mkdirSync(FOLDER, { recursive: true });
+  for (const file of readdirSync(FOLDER)) if (file.endsWith('.svg')) rmSync(join(FOLDER, file));
+  for (const plot of all) {
+    if (plot.groups.length === 0) continue;
+    writeFileSync(join(FOLDER, `${plot.name}.svg`), drawn(chartOf(plot, plot.groups)));
+    drawnBy.set(plot.under, [...(drawnBy.get(plot.under) ?? []), plot]);
+  }
+  return drawnBy;
+}
+
+const WORKER: Plot = {
+  name: 'worker-echo',
+  under: 'worker-echo',
+  title: 'Echo between threads: CPU time of both per message',
+  unit: 'µs',
+  logarithmic: true,
+  workloads: {},
+};
+
+const STREAMS: Plot = {
+  name: 'byte-streams',
+  under: 'byte-streams',
+  title: '32 byte streams at one time: CPU time of the server',
+  unit: 's/GB',
+  workloads: {},
+};
+
+const plots = plotAll();
+writeFileSync(
+  PAGE,
+  fillMarks(
+    readFileSync(PAGE, 'utf8'),
+    (mark) => tableFor(mark),
+    (mark) => plots.get(mark) ?? [],
+  ),
+);

@@ -25,14 +25,25 @@ const RIGHT = 110;
 const ROW = 20;
 const GAP = 26;
 const TOP = 44;
-const COLORS: Readonly<Record<string, string>> = {
-  UDPack: '#0b7a75',
-  Hawser: '#0b7a75',
-  'Hawser, link': '#0b7a75',
-  'Hawser, raw': '#4fa8a3',
-  'Hawser, JSON': '#4fa8a3',
+/** Ours, and a second way to have it. */
+const CLASSES: Readonly<Record<string, string>> = {
+  UDPack: 'own',
+  Hawser: 'own',
+  'Hawser, link': 'own',
+  'Hawser, WebSocket': 'own',
+  'Hawser, TCP': 'own',
+  'Hawser, raw': 'also',
+  'Hawser, JSON': 'also',
 };
-const OTHERS = '#8a94a6';
+/** For light pages, and for dark ones where the viewer says so. */
+const STYLE = [
+  '<style>',
+  'text { fill: #1d2433 } .page { fill: #ffffff } .own { fill: #0b7a75 } .also { fill: #4fa8a3 } .other { fill: #8a94a6 }',
+  '@media (prefers-color-scheme: dark) {',
+  'text { fill: #e6e9ef } .page { fill: #161b22 } .own { fill: #2bb5ad } .also { fill: #1f7f7a } .other { fill: #6b7689 }',
+  '}',
+  '</style>',
+].join('\n');
 
 export function drawn({ title, unit, groups, logarithmic }: Chart): string {
   const values = groups.flatMap(({ bars }) => bars.map(({ value }) => value));
@@ -50,10 +61,10 @@ export function drawn({ title, unit, groups, logarithmic }: Chart): string {
   }
   const height = y;
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`;
-  const page = `<rect width="${WIDTH}" height="${height}" fill="#ffffff" rx="6"/>`;
+  const page = `<rect width="${WIDTH}" height="${height}" class="page" rx="6"/>`;
   const note = logarithmic ? `${unit}, logarithmic` : unit;
   const headings = [text(12, 22, title, 'bold'), text(WIDTH - 12, 22, note, 'end')];
-  return [head, `<title>${escaped(title)}</title>`, page, ...headings, ...lines, '</svg>', ''].join('\n');
+  return [head, `<title>${escaped(title)}</title>`, STYLE, page, ...headings, ...lines, '</svg>', ''].join('\n');
 }
 
 function scaleOf(values: readonly number[], logarithmic: boolean): (value: number) => number {
@@ -65,18 +76,17 @@ function scaleOf(values: readonly number[], logarithmic: boolean): (value: numbe
 }
 
 function barAt(y: number, { name, value, text: shown }: Bar, length: number): string[] {
-  const color = COLORS[name] ?? OTHERS;
   const width = Number.isFinite(length) && value > 0 ? Math.max(1, length) : 0;
   return [
     text(LEFT - 8, y + 12, name, 'end'),
-    `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 6}" fill="${color}"/>`,
+    `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 6}" class="${CLASSES[name] ?? 'other'}"/>`,
     text(LEFT + width + 6, y + 12, shown, 'start'),
   ];
 }
 
 function text(x: number, y: number, words: string, how: 'start' | 'end' | 'bold'): string {
   const style = how === 'bold' ? ' font-weight="bold"' : ` text-anchor="${how}"`;
-  return `<text x="${x.toFixed(1)}" y="${y}" fill="#1d2433"${style}>${escaped(words)}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y}"${style}>${escaped(words)}</text>`;
 }
 
 function escaped(words: string): string {

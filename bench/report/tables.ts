@@ -1,3 +1,4 @@
+import { rounded, spread } from './outcomes.ts';
 import { FIGURES, type Figure, median, type Result, ratio, valuesOf, variantsOf } from './results.ts';
 
 interface Column {
@@ -49,7 +50,7 @@ export function tableOf(result: Result): string {
   const heads = columns.map(({ head }) => head);
   const ratios = ours ? compared.map(({ head }) => `${OURS}’s ${head} to it`) : [];
   const lines = variants.map((variant) => {
-    const cells = columns.map(({ figure }) => spread(valuesOf(result, variant, figure)));
+    const cells = columns.map(({ figure }) => of(valuesOf(result, variant, figure)));
     const beside = ratios.map((_, at) => times(result, compared[at]?.figure, variant));
     return `| ${[variant, ...cells, ...beside].join(' | ')} |`;
   });
@@ -61,27 +62,12 @@ export function tableOf(result: Result): string {
   ].join('\n');
 }
 
+const of = (values: readonly number[]): string => spread(values, median(values));
+
 function times(result: Result, figure: Figure | undefined, variant: string): string {
   if (figure === undefined || variant === OURS) return '';
   const value = ratio(result, figure, OURS, variant);
   return value === undefined ? '' : `${rounded(value)} ×`;
-}
-
-/** The median, and the least and the most when they are not the same. */
-function spread(values: readonly number[]): string {
-  const middle = median(values);
-  if (middle === undefined) return '–';
-  const [least, most] = [rounded(Math.min(...values)), rounded(Math.max(...values))];
-  return least === most ? rounded(middle) : `**${rounded(middle)}** (${least} – ${most})`;
-}
-
-/** Three digits that count. */
-export function rounded(value: number): string {
-  if (value === 0) return '0';
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value >= 1000
-    ? Math.round(Number(value.toPrecision(3))).toLocaleString('en')
-    : value.toFixed(Math.min(digits, 3));
 }
 
 /** Where a table comes from, in one line. */

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { PeerName } from '../ws/peers/index.ts';
 import type { Plan } from '../ws/plans.ts';
 import { median, type Row, ratiosOf } from '../ws/ratios.ts';
+import { commitsOf, lineOf, type Outcome, rounded, spread } from './outcomes.ts';
 import { ROOT } from './results.ts';
 import type { Group } from './svg.ts';
-import { rounded } from './tables.ts';
 
 /** What bench/ws records of one workload. */
 export interface WsResult {
@@ -76,36 +76,57 @@ export function wsTable(mark: string): string | undefined {
   const { peers } = first.plan;
   const head = ['', '', ...peers.map((peer) => NAMES[peer])];
   const lines = results.map(({ plan, rows }) =>
-    lineOf([plan.what, UNITS[plan.unit], ...peers.map((peer) => spread(rows, peer))]),
+    lineOf([
+      plan.what,
+      UNITS[plan.unit],
+      ...peers.map((peer) => spread(valuesOf(rows, peer), median(valuesOf(rows, peer)))),
+    ]),
   );
   const rule = head.map((_, at) => (at < 2 ? '---' : '---:'));
   return [lineOf(head), lineOf(rule), ...lines, '', sourceOf(results)].join('\n');
 }
 
-/** What was aimed at, and what came of it. */
-export function wsGoals(): string | undefined {
-  const results = resultsOf(Object.values(TABLES).flat());
-  if (results.length === 0) return undefined;
-  const lines = results.flatMap(({ plan, rows }) =>
-    ratiosOf(plan, rows).map(({ peer, against, most, ratio, met }) =>
-      lineOf([
-        plan.what,
-        NAMES[peer],
-        against === undefined ? '' : NAMES[against],
-        `≤ ${most}`,
-        rounded(ratio),
-        met ? 'reached' : '**not reached**',
-      ]),
-    ),
-  );
-  return [lineOf(['', '', 'Beside', 'Aim', 'Measured', '']), '| --- | --- | --- | ---: | ---: | --- |', ...lines].join(
-    '\n',
-  );
+/** The aims of the workloads in these tables for which there is a figure. */
+export function wsOutcomes(marks: readonly string[], read: typeof readWs = readWs): Outcome[] {
+  return marks
+    .flatMap((mark) => TABLES[mark] ?? [])
+    .flatMap((name) => read(name) ?? [])
+    .flatMap(({ plan, rows, commit }) => {
+      const shown = (peer: PeerName): string => `${rounded(median(valuesOf(rows, peer)))} ${UNITS[plan.unit]}`;
+      return ratiosOf(plan, rows).map(({ peer, against, most, ratio }) => ({
+        what: plan.what,
+        ours: shown(peer),
+        peer: against === undefined ? '' : NAMES[against],
+        theirs: against === undefined ? '' : shown(against),
+        value: ratio,
+        unit: against === undefined ? ` ${UNITS[plan.unit]}` : ' ×',
+        most,
+        commit,
+      }));
+    });
 }
 
-/** Bars of one workload each. */
+/** Whether costs stay flat: the same figure of ours with many connections and with few. */
+export function scaleOutcomes(read: typeof readWs = readWs): Outcome[] {
+  return FLAT.flatMap(({ what, many, few }) => {
+    const [above, below] = [read(many), read(few)];
+    if (above === undefined || below === undefined) return [];
+    const [most, least] = [above, below].map(({ rows }) => median(valuesOf(rows, 'hawser'))) as [number, number];
+    const unit = UNITS[above.plan.unit];
+    const [ours, theirs] = [`${rounded(most)} ${unit}`, `${rounded(least)} ${unit}`];
+    const commit = above.commit === below.commit ? above.commit : `${above.commit.slice(0, 7)}, ${below.commit}`;
+    return [{ what, ours, peer: below.plan.what, theirs, value: most / least, unit: ' ×', most: 1.3, commit }];
+  });
+}
+
+const FLAT = [
+  { what: 'Cost of a delivery to 19,500 subscribers', many: 'scale-19500', few: 'scale-100' },
+  { what: 'Memory of an idle socket among 19,500', many: 'scale-memory-19500', few: 'scale-memory-5000' },
+] as const;
+
+/** Bars of one workload each, by the name that they get. */
 export function wsGroups(names: Readonly<Record<string, string>>): Group[] {
-  return Object.entries(names).flatMap(([name, title]) => {
+  return Object.entries(names).flatMap(([title, name]) => {
     const result = readWs(name);
     if (result === undefined) return [];
     const bars = result.plan.peers.flatMap((peer) => {
@@ -117,19 +138,10 @@ export function wsGroups(names: Readonly<Record<string, string>>): Group[] {
   });
 }
 
-const lineOf = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-
 const resultsOf = (names: readonly string[]): WsResult[] => names.flatMap((name) => readWs(name) ?? []);
 
 const valuesOf = (rows: readonly Row[], peer: PeerName): number[] =>
   rows.filter((row) => row.peer === peer).map(({ value }) => value);
-
-function spread(rows: readonly Row[], peer: PeerName): string {
-  const values = valuesOf(rows, peer);
-  if (values.length === 0) return '–';
-  const [least, most] = [rounded(Math.min(...values)), rounded(Math.max(...values))];
-  return least === most ? rounded(median(values)) : `**${rounded(median(values))}** (${least} – ${most})`;
-}
 
 function sourceOf(results: readonly WsResult[]): string {
   const rows = results.flatMap((result) => result.rows);
@@ -141,7 +153,7 @@ function sourceOf(results: readonly WsResult[]): string {
   const versions = Object.entries(results[0]?.versions ?? {}).map(([name, version]) => `${name} ${version}`);
   return [
     `\`npm run bench:ws -- --only ${all(({ plan }) => plan.name).join(',')}\`: ${repetitions} repetitions on`,
-    `${all(({ when }) => when.slice(0, 10)).join(' and ')} at commit ${all(({ commit }) => commit).join(', ')},`,
+    `${all(({ when }) => when.slice(0, 10)).join(' and ')} at ${commitsOf(results.map(({ plan, commit }) => ({ name: plan.name, commit })))},`,
     `${machine?.cores} cores of ${machine?.cpu}, Linux ${machine?.kernel}, ${versions.join(', ')}; others kept at most`,
     `${others.toFixed(2)} of a core busy, load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}.`,
   ].join(' ');

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { commitOf } from '../commit.ts';
 import { type Figures, measure } from './measure.ts';
 import { PLANS, type Plan, type Variant } from './plans.ts';
 import { emulated, loopback, narrowLoopback, type World } from './worlds.ts';
@@ -129,13 +130,12 @@ function versions(): Record<string, string> {
 }
 
 function record(plan: Plan, rows: readonly Row[], folder: string): void {
-  const git = (...words: string[]): string => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
   const seconds = options.seconds === undefined ? '' : ` --seconds ${options.seconds}`;
   const page = {
     plan,
     command: `npm run bench:udp -- --only ${plan.name} --repetitions ${options.repetitions}${seconds}`,
     when: new Date().toISOString(),
-    commit: git('rev-parse', '--short=12', 'HEAD'),
+    commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() },
     versions: versions(),
     rows,

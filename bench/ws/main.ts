@@ -7,13 +7,13 @@
  * Needs Linux with two cores and `taskset`. What can't be had is left out, and said. `--profile FOLDER` writes CPU profiles of servers in
  * Node; the figures of such a run are worth nothing.
  */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { commitOf } from '../commit.ts';
 import { type Figures, measure } from './measure.ts';
 import type { PeerName } from './peers/index.ts';
 import { PLANS, type Plan } from './plans.ts';
@@ -101,12 +101,11 @@ function versions(): Record<string, string | undefined> {
 }
 
 function record(plan: Plan, rows: readonly Row[], folder: string): void {
-  const git = (...words: string[]): string => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
   const page = {
     plan,
     command: `npm run bench:ws -- --only ${plan.name} --repetitions ${options.repetitions} --seconds ${options.seconds} --warmup ${options.warmup}`,
     when: new Date().toISOString(),
-    commit: git('rev-parse', '--short=12', 'HEAD'),
+    commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() },
     versions: versions(),
     medians: medians(rows),
