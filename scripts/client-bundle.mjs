@@ -26,8 +26,8 @@ export const INTERNAL = `
 /** Reads what only Node needs as if it were not there. */
 const onPage = {
   name: 'on-page',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /[\\/]core[\\/]platform\.ts$/ }, () => ({ contents: 'export const ON_PAGE = true;' }));
+  setup: (bundler) => {
+    bundler.onLoad({ filter: /[\\/]core[\\/]platform\.ts$/ }, () => ({ contents: 'export const ON_PAGE = true;' }));
   },
 };
 
@@ -54,7 +54,7 @@ export async function bundleClient() {
     {
       module: true,
       ecma: 2020,
-      compress: { passes: 3, inline: 1, sequences: false, pure_getters: true, unsafe_arrows: true },
+      compress: { passes: 3, sequences: false, pure_getters: true, unsafe_arrows: true },
       sourceMap: { content: text('.map'), includeSources: true, url: `${NAME}.map` },
     },
   );

@@ -73,7 +73,8 @@ describe('hawser/client in a browser', () => {
 function membersOf(file: string, declarations: readonly string[]): string[] {
   const text = textOf(file);
   return declarations.flatMap((name) => {
-    const [, body] = new RegExp(`^export (?:interface|class) ${name}\\b[\\s\\S]*?{\\n([\\s\\S]*?)^}`, 'm').exec(text) ?? [];
+    const [, body] =
+      new RegExp(`^export (?:interface|class) ${name}\\b[\\s\\S]*?{\\n([\\s\\S]*?)^}`, 'm').exec(text) ?? [];
     if (body === undefined) throw new Error(`no ${name} in ${file}`);
     // A member that is marked @internal is ours.
     const outer = body.replaceAll(/\/\*\* @internal[\s\S]*?\*\/\n.*\n/g, '');

@@ -21,12 +21,11 @@ const FOLDER = join(ROOT, 'docs/benchmarks');
 /** A page's client, bytes after gzip. */
 const CLIENT_MOST = 15 * 1024;
 
-function found<T = Result>(name: string): T | undefined {
-  return existsSync(join(ROOT, 'bench/results', `${name}.json`)) ? (readResult(name) as T) : undefined;
-}
+const isThere = (name: string): boolean => existsSync(join(ROOT, 'bench/results', `${name}.json`));
+const found = (name: string): Result | undefined => (isThere(name) ? readResult(name) : undefined);
 
-const worker = found<WorkerResult>('worker-echo');
-const streams = found<StreamsResult>('byte-streams');
+const worker = found('worker-echo') as WorkerResult | undefined;
+const streams = found('byte-streams') as StreamsResult | undefined;
 
 function clientOutcome(): Outcome {
   const { gzip } = JSON.parse(readFileSync(join(ROOT, 'test/client-size.json'), 'utf8')) as { readonly gzip: number };

@@ -236,9 +236,8 @@ export class Session {
         this.#handler.onGoaway(message.data as Goaway);
         return;
       default:
-        if (message.kind === MESSAGE.hello && !ON_PAGE && !this.#codec.acknowledges)
-          this.#handler.onMessage(message, bytes.length);
-        else this.end(protocolError('out of place'));
+        if (ON_PAGE || message.kind !== MESSAGE.hello || this.#codec.acknowledges) this.end(protocolError('misplaced'));
+        else this.#handler.onMessage(message, bytes.length);
     }
   }
 
@@ -392,8 +391,7 @@ export class Session {
   }
 
   /** In JSON, where people type, the peer is told and lives; otherwise it speaks another protocol than ours. */
-  #malformed(failure: WireFailure): void {
-    const { code, message, id } = failure;
+  #malformed({ code, message, id }: WireFailure): void {
     if (ON_PAGE || this.#codec.acknowledges) {
       this.end(closeReason(code === 'ERR_PROTOCOL' ? CLOSE.protocol : CLOSE.messageMalformed, message));
       return;
