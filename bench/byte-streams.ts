@@ -126,7 +126,7 @@ async function feedSocketIo(url: string): Promise<void> {
       socket.send(chunk);
     };
     socket.on('message', (data) => {
-      const text = String(data);
+      const text = (data as Buffer).toString();
       if (text.startsWith('0')) socket.send('40');
       else if (text === '2') socket.send('3');
       else if (text.startsWith('40')) for (let ahead = 0; ahead < AHEAD; ahead++) next();

@@ -12,7 +12,7 @@ import { FIGURES, median, type Result, ROOT, ratio } from './results.ts';
 import { drawn } from './svg.ts';
 import { sourceOf, tableOf } from './tables.ts';
 import { type WorkerResult, workerOutcomes, workerTable } from './worker.ts';
-import { scaleOutcomes, TABLES, type WsResult, wsOutcomes } from './ws.ts';
+import { commandsOf, scaleOutcomes, TABLES, type WsResult, wsOutcomes } from './ws.ts';
 
 const page = readFileSync(join(ROOT, 'docs/BENCHMARKS.md'), 'utf8');
 
@@ -136,8 +136,21 @@ const row = (repetition: number, peer: Row['peer'], value: number): Row => ({
 function wsResult(name: string, rows: readonly Row[], commit = 'aaaaaaaaaaaa'): WsResult {
   const plan = WS_PLANS.find((one) => one.name === name);
   if (plan === undefined) throw new Error(`no plan ${name}`);
-  return { plan, rows, commit, when: '', machine: { cpu: '', cores: 2, kernel: '' }, versions: {} };
+  const command = `npm run bench:ws -- --only ${name} --repetitions 5`;
+  return { plan, command, rows, commit, when: '', machine: { cpu: '', cores: 2, kernel: '' }, versions: {} };
 }
+
+test('what was measured in the same way has one command', () => {
+  const [one, two, three] = ['echo-1', 'echo-16', 'joins'].map((name) => wsResult(name, [])) as [
+    WsResult,
+    WsResult,
+    WsResult,
+  ];
+  expect(commandsOf([one, two])).toBe('`npm run bench:ws -- --only echo-1,echo-16 --repetitions 5`');
+  expect(commandsOf([one, { ...three, command: 'npm run bench:ws -- --only joins --repetitions 3' }])).toBe(
+    '`npm run bench:ws -- --only echo-1 --repetitions 5` and `npm run bench:ws -- --only joins --repetitions 3`',
+  );
+});
 
 describe('ratios', () => {
   test('of bench/ws are made within a repetition', () => {

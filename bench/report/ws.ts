@@ -10,6 +10,7 @@ import type { Group } from './svg.ts';
 /** What bench/ws records of one workload. */
 export interface WsResult {
   readonly plan: Plan;
+  readonly command: string;
   readonly when: string;
   readonly commit: string;
   readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
@@ -152,9 +153,20 @@ function sourceOf(results: readonly WsResult[]): string {
   const [machine] = results.map((result) => result.machine);
   const versions = Object.entries(results[0]?.versions ?? {}).map(([name, version]) => `${name} ${version}`);
   return [
-    `\`npm run bench:ws -- --only ${all(({ plan }) => plan.name).join(',')}\`: ${repetitions} repetitions on`,
+    `${commandsOf(results)}: ${repetitions} repetitions on`,
     `${all(({ when }) => when.slice(0, 10)).join(' and ')} at ${commitsOf(results.map(({ plan, commit }) => ({ name: plan.name, commit })))},`,
     `${machine?.cores} cores of ${machine?.cpu}, Linux ${machine?.kernel}, ${versions.join(', ')}; others kept at most`,
     `${others.toFixed(2)} of a core busy, load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}.`,
   ].join(' ');
+}
+
+/** One command for all that were measured in the same way. */
+export function commandsOf(results: readonly Pick<WsResult, 'plan' | 'command'>[]): string {
+  const ONLY = /--only \S+/;
+  const ways = new Set(results.map(({ command }) => command.replace(ONLY, '')));
+  const commands = [...ways].map((way) => {
+    const same = results.filter(({ command }) => command.replace(ONLY, '') === way);
+    return same[0]?.command.replace(ONLY, `--only ${same.map(({ plan }) => plan.name).join(',')}`);
+  });
+  return commands.map((command) => `\`${command}\``).join(' and ');
 }
