@@ -130,8 +130,10 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 
   send(message: Outbound): boolean {
     if (this.#stage !== STAGE.open || this.#endAsked) return false;
-    this.#queue(this.#framing.encode(message));
-    if (this.queued < this.#group.options.backlogMark) return true;
+    if (!this.#reading || !this.#outbox.put(message, this.#framing, this.#group.gather)) {
+      this.#queue(this.#framing.encode(message));
+    }
+    if (this.#backlog() < this.#group.options.backlogMark) return true;
     this.#overMark = true;
     return false;
   }
@@ -181,6 +183,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   writable(): void {
     this.#portTells = false;
     this.#stalledSince = undefined;
+    if (this.#outbox.bytes === 0) this.#watchPort(true);
     this.#flush();
   }
 
@@ -213,7 +216,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     if (this.#stage >= STAGE.ending || this.#endAsked) return;
     this.#queue(bytes);
     // A peer that asks for more than it takes is not read until it has taken some.
-    if (this.#stage !== STAGE.open || this.queued < this.#group.options.backlogMark) return;
+    if (this.#stage !== STAGE.open || this.#backlog() < this.#group.options.backlogMark) return;
     this.#paused |= PAUSE.replies;
     this.#port.pause();
   }
@@ -267,30 +270,40 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   }
 
   #queue(bytes: Uint8Array): void {
-    this.#outbox.push(bytes);
+    this.#outbox.push(bytes, this.#group.gather);
     if (this.#outbox.bytes >= EARLY_FLUSH_BYTES) this.#writeOut();
     if (!this.#reading) this.#askTurn();
   }
 
   #flush(): void {
     if (this.#stage === STAGE.ended) return;
-    this.#writeOut();
+    if (this.#outbox.bytes > 0) this.#writeOut();
     if (this.#outbox.bytes === 0) {
       if (this.#stage !== STAGE.open) this.#moveOn();
       else if (this.#endAsked && this.#port.writableLength === 0) this.#endPort();
     }
+    if ((this.#paused & PAUSE.replies) === 0 && !this.#overMark) return;
     if (this.queued > this.#group.options.backlogMark / 2) return;
     if ((this.#paused & PAUSE.replies) !== 0) this.#read(PAUSE.replies);
     if (this.#overMark) this.#drained();
   }
 
   #writeOut(): void {
-    const untold = this.#outbox.flush(this.#port, this.#group);
+    this.#watchPort(this.#outbox.flush(this.#port, this.#group.gather));
+  }
+
+  /** Sees to it that we hear when the port has taken all; `untold` says that it won't tell by itself. */
+  #watchPort(untold: boolean): void {
     if (this.#port.writableLength === 0) return;
     this.#stalledSince ??= this.#group.world.now();
     if (this.#portTells) return;
     this.#portTells = true;
     if (untold) this.#port.write(NO_BYTES, () => this.writable());
+  }
+
+  /** What is queued, without asking a port that is known to hold nothing. */
+  #backlog(): number {
+    return this.#portTells ? this.queued : this.#outbox.bytes;
   }
 
   #drained(): void {
@@ -348,7 +361,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     if (this.#stage === STAGE.ended) return;
     this.#stage = STAGE.ended;
     this.#reason = reason;
-    this.#outbox.clear();
+    this.#outbox.clear(this.#group.gather);
     this.#held = undefined;
     this.#stalledSince = undefined;
     if (this.#deadline !== undefined) this.#group.wheel.cancel(this.#deadline);

@@ -1,5 +1,6 @@
 import type { World } from '../core/index.ts';
 import type { LinkOptions } from '../transport/index.ts';
+import { GatherBuffer } from './gather-buffer.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** What a group calls once per turn of the event loop. */
@@ -14,20 +15,17 @@ export interface LinkGroupOptions extends LinkOptions {
   readonly allocate?: (length: number) => Uint8Array;
 }
 
-/** Frames from this size on are written alone, without a copy; the gathering buffer holds several smaller ones. */
-export const LARGE_FRAME_BYTES = 16_384;
-const SCRATCH_BYTES = 4 * LARGE_FRAME_BYTES;
-
 /** What the links of one listener, or of one dial, share: options, the turn, the deadlines and the gathering buffer. */
 export class LinkGroup {
   readonly options: LinkGroupOptions;
+  readonly gather: GatherBuffer;
   #wheel: TimerWheel | undefined;
   #waiting: TurnTaker[] = [];
-  #scratch: Uint8Array | undefined;
   readonly #turn: () => void;
 
   constructor(options: LinkGroupOptions) {
     this.options = options;
+    this.gather = new GatherBuffer(options.allocate);
     this.#turn = () => this.#run();
   }
 
@@ -45,17 +43,6 @@ export class LinkGroup {
     if (this.#waiting.push(one) === 1) this.world.soon(this.#turn);
   }
 
-  /** The buffer that frames are gathered in: always the same one, until `keepScratch`. */
-  get scratch(): Uint8Array {
-    this.#scratch ??= this.options.allocate?.(SCRATCH_BYTES) ?? new Uint8Array(SCRATCH_BYTES);
-    return this.#scratch;
-  }
-
-  /** The port still needs what lies in the buffer: the next caller gets another. */
-  keepScratch(): void {
-    this.#scratch = undefined;
-  }
-
   #run(): void {
     const ready = this.#waiting;
     this.#waiting = [];
@@ -66,5 +53,6 @@ export class LinkGroup {
         this.world.report?.(error);
       }
     }
+    this.gather.forget();
   }
 }

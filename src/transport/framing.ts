@@ -23,6 +23,11 @@ export interface Framing {
   receive(chunk: Uint8Array, sink: FramingSink): void;
   /** The frame of one message, ready to write. Cached in `message.framed` when it doesn't depend on the link. */
   encode(message: Outbound): Uint8Array;
+  /**
+   * Makes the frame of one message in `target`, from `at` on, and returns where it ends; -1 where there is not enough room, or `encode` has to
+   * make it. Left out where that gains nothing.
+   */
+  write?(message: Outbound, target: Uint8Array, at: number): number;
   /** The bytes that ask for a sign of life, where the framing has any. */
   ping?(): Uint8Array;
   /**

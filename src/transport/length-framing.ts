@@ -53,6 +53,15 @@ export class LengthFraming implements Framing {
     return frame;
   }
 
+  write(message: Outbound, target: Uint8Array, at: number): number {
+    const { bytes } = message;
+    const value = bytes.length * 4 + (message.text ? KIND.text : KIND.binary);
+    if (at + varintLength(value) + bytes.length > target.length) return -1;
+    const start = writeVarint(target, at, value);
+    target.set(bytes, start);
+    return start + bytes.length;
+  }
+
   goodbye(reason: CloseReason): Uint8Array {
     const text = new TextEncoder().encode(closeReason(reason.code, reason.reason).reason);
     const head = header(text.length + 2, KIND.close);

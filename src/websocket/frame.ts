@@ -25,24 +25,28 @@ export function headerLength(payloadLength: number): number {
 }
 
 /**
- * Writes the header of an unfragmented frame at the start of `target`, without a masking key: the bit for it is
- * `masked` (0 or `MASKED`). `opcode` may bring `COMPRESSED` with it.
+ * Writes the header of an unfragmented frame at `at`, without a masking key: the bit for it is `masked` (0 or `MASKED`). `opcode` may
+ * bring `COMPRESSED` with it.
  */
-export function writeHeader(target: Uint8Array, opcode: number, payloadLength: number, masked: number): void {
-  target[0] = FIN | opcode;
+export function writeHeader(
+  target: Uint8Array,
+  at: number,
+  opcode: number,
+  payloadLength: number,
+  masked: number,
+): void {
+  target[at] = FIN | opcode;
   if (payloadLength < LENGTH_16) {
-    target[1] = masked | payloadLength;
-    return;
+    target[at + 1] = masked | payloadLength;
+  } else if (payloadLength <= 0xffff) {
+    target[at + 1] = masked | LENGTH_16;
+    target[at + 2] = payloadLength >>> 8;
+    target[at + 3] = payloadLength & 0xff;
+  } else {
+    target[at + 1] = masked | LENGTH_64;
+    write32(target, at + 2, Math.floor(payloadLength / 2 ** 32));
+    write32(target, at + 6, payloadLength >>> 0);
   }
-  if (payloadLength <= 0xffff) {
-    target[1] = masked | LENGTH_16;
-    target[2] = payloadLength >>> 8;
-    target[3] = payloadLength & 0xff;
-    return;
-  }
-  target[1] = masked | LENGTH_64;
-  write32(target, 2, Math.floor(payloadLength / 2 ** 32));
-  write32(target, 6, payloadLength >>> 0);
 }
 
 /** How many bytes the header takes, key included, that has this second byte. */

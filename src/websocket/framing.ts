@@ -30,6 +30,7 @@ export interface WebSocketSink {
 }
 
 const FRAGMENTS_MAX = 16_384;
+const KEY_BYTES = 4;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** One scratch header for each length there is; its bytes are copied before the next frame is made. */
@@ -95,6 +96,20 @@ export class WebSocketFraming {
     return frame;
   }
 
+  /** Left to `encode`: what may get shorter. */
+  write(message: Outbound, target: Uint8Array, at: number): number {
+    const { bytes } = message;
+    const { length } = bytes;
+    if (this.#compression !== undefined && length >= this.#compression.threshold) return -1;
+    const opcode = message.text ? OPCODE.text : OPCODE.binary;
+    if (this.#maskKey !== undefined) return writeMasked(target, at, opcode, bytes, this.#maskKey());
+    const start = at + headerLength(length);
+    if (start + length > target.length) return -1;
+    writeHeader(target, at, opcode, length, 0);
+    target.set(bytes, start);
+    return start + length;
+  }
+
   /** A ping without payload. */
   ping(): Uint8Array {
     return this.#frame(OPCODE.ping, NO_PAYLOAD);
@@ -132,7 +147,7 @@ export class WebSocketFraming {
     if (this.#maskKey !== undefined) return maskedFrame(opcode, payload, this.#maskKey());
     const start = headerLength(payload.length);
     const frame = frameMemory(start + payload.length);
-    writeHeader(frame, opcode, payload.length, 0);
+    writeHeader(frame, 0, opcode, payload.length, 0);
     frame.set(payload, start);
     return frame;
   }
@@ -140,18 +155,26 @@ export class WebSocketFraming {
 
 function plainFrame(opcode: number, message: Outbound): Uint8Array {
   const header = scratchHeader(message.length);
-  writeHeader(header, opcode, message.length, 0);
+  writeHeader(header, 0, opcode, message.length, 0);
   return prependHeader(message, header);
 }
 
 function maskedFrame(opcode: number, payload: Uint8Array, key: number): Uint8Array {
-  const start = headerLength(payload.length) + 4;
-  const frame = frameMemory(start + payload.length);
-  writeHeader(frame, opcode, payload.length, MASKED);
-  write32(frame, start - 4, key);
-  frame.set(payload, start);
-  mask(frame, start, frame.length, key);
+  const frame = frameMemory(headerLength(payload.length) + KEY_BYTES + payload.length);
+  writeMasked(frame, 0, opcode, payload, key);
   return frame;
+}
+
+/** Returns where the frame ends, or -1 when it doesn't fit. */
+function writeMasked(target: Uint8Array, at: number, opcode: number, payload: Uint8Array, key: number): number {
+  const start = at + headerLength(payload.length) + KEY_BYTES;
+  const end = start + payload.length;
+  if (end > target.length) return -1;
+  writeHeader(target, at, opcode, payload.length, MASKED);
+  write32(target, start - KEY_BYTES, key);
+  target.set(payload, start);
+  mask(target, start, end, key);
+  return end;
 }
 
 function scratchHeader(payloadLength: number): Uint8Array {
