@@ -8,7 +8,7 @@ import { frameMemory } from './slab.ts';
  * same object is what a session keeps until the peer acknowledges it.
  */
 export class Outbound {
-  /** The message itself. Never changed after it was made. */
+  /** The message itself. Never changed after it was made: links write long ones from where they are. */
   declare readonly bytes: Uint8Array;
   /** True for a text message (UTF-8), false for a binary one. */
   declare readonly text: boolean;

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CloseReason, Outbound } from '../core/index.ts';
 import { type VirtualWorld, virtualWorld } from '../testing/index.ts';
-import { LengthFraming, LineFraming, type Link, type LinkHandler, type Peer } from '../transport/index.ts';
+import {
+  type Framing,
+  LengthFraming,
+  LineFraming,
+  type Link,
+  type LinkHandler,
+  type Peer,
+} from '../transport/index.ts';
 import type { BytePort } from './byte-port.ts';
 import { type ByteStreamLink, byteStreamLink } from './byte-stream-link.ts';
 import { LinkGroup } from './link-group.ts';
@@ -76,24 +83,26 @@ interface Setup {
   readonly heard: string[];
   readonly ends: CloseReason[];
   readonly group: LinkGroup;
+  readonly framing: () => Framing;
   onMessage: () => void;
   onIdle: () => void;
 }
 
-function setUp(room = Number.POSITIVE_INFINITY, backlogMark = 1000): Setup {
+function setUp(room = Number.POSITIVE_INFINITY, backlogMark = 1000, headed = false): Setup {
   const world = virtualWorld();
   const port = new SlowPort(room);
   const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
   const options = { world, messageBytes: 1 << 20, backlogMark, closeWait: 5000, transport: 'test', allocate };
   const group = new LinkGroup(options);
-  const framing = new LengthFraming(1 << 20);
-  const link = byteStreamLink({ group, port, framing, protocol: 'hawser.v1', peer: PEER });
+  const framing = (): Framing => (headed ? new HeadedFraming(1 << 20) : new LengthFraming(1 << 20));
+  const link = byteStreamLink({ group, port, framing: framing(), protocol: 'hawser.v1', peer: PEER });
   port.link = link;
   const setup: Setup = {
     world,
     port,
     link,
     group,
+    framing,
     heard: [],
     ends: [],
     onMessage: () => undefined,
@@ -111,6 +120,14 @@ function setUp(room = Number.POSITIVE_INFINITY, backlogMark = 1000): Setup {
   };
   link.start(handler);
   return setup;
+}
+
+/** Long messages are written without a copy. */
+class HeadedFraming extends LengthFraming {
+  head({ bytes, text }: Outbound): Uint8Array {
+    const frame = this.encode(new Outbound(bytes, text));
+    return frame.subarray(0, frame.length - bytes.length);
+  }
 }
 
 const message = (size: number, fill = 7): Outbound => new Outbound(new Uint8Array(size).fill(fill), false);
@@ -193,6 +210,66 @@ test('links of one group share the gathering buffer, not their bytes', () => {
   one.world.settle();
   one.port.accept(100);
   expect([one.port.taken, port.taken]).toEqual([wire(...mine), wire(...theirs)]);
+});
+
+test('whatever links of one group send while one of them reads, each port gets its own bytes in order', () => {
+  const answer = fc.record({ mine: fc.boolean(), size: fc.oneof(fc.nat(300), fc.nat(90_000)) });
+  const chunk = fc.record({
+    answers: fc.array(answer, { maxLength: 12 }),
+    accept: fc.nat(300_000),
+    turn: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(chunk, { maxLength: 8 }), fc.boolean(), (chunks, headed) => {
+      const setup = setUp(0, 1 << 30, headed);
+      const { link, port, world, group, framing } = setup;
+      const otherPort = new SlowPort(0);
+      const parts = { group, port: otherPort, framing: framing(), protocol: 'hawser.v1', peer: PEER };
+      const other = byteStreamLink(parts);
+      otherPort.link = other;
+      const sent: Outbound[][] = [[], []];
+      for (const { answers, accept, turn } of chunks) {
+        setup.onMessage = () => {
+          answers.forEach(({ mine, size }, i) => {
+            const one = message(size, i + size);
+            (mine ? link : other).send(one);
+            sent[mine ? 0 : 1]?.push(one);
+          });
+        };
+        link.receive(Uint8Array.from(wire(message(1))));
+        if (turn) world.settle();
+        port.accept(accept);
+        otherPort.accept(accept / 2);
+      }
+      world.settle();
+      for (const one of [port, otherPort]) one.accept(Number.POSITIVE_INFINITY);
+      const bytes = sent.map((all) => Buffer.concat(all.map((one) => new LengthFraming(1).encode(one))));
+      expect([port, otherPort].map(({ taken }) => Buffer.from(taken)).every((all, i) => bytes[i]?.equals(all))).toBe(
+        true,
+      );
+      expect([link.queued, other.queued]).toEqual([0, 0]);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a broadcast is one write for each link, also to one whose port is behind', () => {
+  const one = setUp();
+  const ports = [one.port, new SlowPort(0), new SlowPort(Number.POSITIVE_INFINITY)];
+  const links = ports.map((port, i) => {
+    if (i === 0) return one.link;
+    const framing = new LengthFraming(100);
+    return byteStreamLink({ group: one.group, port, framing, protocol: 'hawser.v1', peer: PEER });
+  });
+  for (const fill of [1, 2]) {
+    const messages = [message(5, fill), message(60, fill + 2)];
+    for (const sent of messages) for (const link of links) link.send(sent);
+    one.world.settle();
+  }
+  for (const port of ports) port.accept(1000);
+  const all = wire(message(5, 1), message(60, 3), message(5, 2), message(60, 4));
+  expect(ports.map(({ taken }) => taken)).toEqual([all, all, all]);
+  expect(ports.map(({ writes }) => writes)).toEqual([2, 2, 2]);
 });
 
 test('a handler that throws ends its link, after the call, and is reported', () => {

@@ -23,6 +23,8 @@ const PAUSE = { unstarted: 1, asked: 2, replies: 4 } as const;
 
 /** Frames are written before the turn ends once this many bytes wait, so that a long turn doesn't hoard. */
 const EARLY_FLUSH_BYTES = 131_072;
+/** To copy a message from this length on costs more than to write its header apart. */
+const UNCOPIED_BYTES = 65_536;
 const NO_BYTES = new Uint8Array(0);
 
 export interface ByteStreamLinkParts {
@@ -130,7 +132,8 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
 
   send(message: Outbound): boolean {
     if (this.#stage !== STAGE.open || this.#endAsked) return false;
-    if (!this.#reading || !this.#outbox.put(message, this.#framing, this.#group.gather)) {
+    if (message.length >= UNCOPIED_BYTES) this.#sendLong(message);
+    else if (!this.#reading || !this.#outbox.put(message, this.#framing, this.#group.gather)) {
       this.#queue(this.#framing.encode(message));
     }
     if (this.#backlog() < this.#group.options.backlogMark) return true;
@@ -267,6 +270,16 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     this.#endAsked = true;
     if (this.#halfOpen !== undefined) this.#leave(this.#halfOpen);
     else if (!this.#reading) this.#askTurn();
+  }
+
+  #sendLong(message: Outbound): void {
+    const head = this.#framing.head?.(message);
+    if (head === undefined) {
+      this.#queue(this.#framing.encode(message));
+    } else {
+      this.#queue(head);
+      this.#queue(message.bytes);
+    }
   }
 
   #queue(bytes: Uint8Array): void {

@@ -28,6 +28,11 @@ export interface Framing {
    * make it. Left out where that gains nothing.
    */
   write?(message: Outbound, target: Uint8Array, at: number): number;
+  /**
+   * The header alone of a long message whose bytes can follow it as they are, so that nobody copies them; undefined where `encode` has to make
+   * a frame, or does so without a copy. Left out where it always is.
+   */
+  head?(message: Outbound): Uint8Array | undefined;
   /** The bytes that ask for a sign of life, where the framing has any. */
   ping?(): Uint8Array;
   /**

@@ -26,6 +26,16 @@ function hear(chunks: Iterable<Uint8Array>, messageBytes = 1 << 20): Heard {
   return heard;
 }
 
+test.each([0, 15, 16, 70_000])('a frame of %d bytes is the same wherever it is made', (length) => {
+  const framing = new LengthFraming(1);
+  const message = (): Outbound => new Outbound(new Uint8Array(length).fill(length), true);
+  const made = framing.encode(message());
+  const target = new Uint8Array(3 + made.length);
+  expect(framing.write(message(), target, 3)).toBe(target.length);
+  expect(hex(target.subarray(3))).toBe(hex(made));
+  expect(framing.write(message(), target, 4)).toBe(-1);
+});
+
 test.each([
   ['an empty binary message', '00', [[false, '']]],
   ['an empty text message', '01', [[true, '']]],

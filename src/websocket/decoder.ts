@@ -25,7 +25,7 @@ import {
   readLength,
 } from './frame.ts';
 import { mask, turnKey } from './mask.ts';
-import { MessageBuffer, view } from './message-buffer.ts';
+import { type Allocate, MessageBuffer, view } from './message-buffer.ts';
 
 /** What the decoder tells at once; pings and the end are read from its fields after `receive`. */
 export interface DecoderSink {
@@ -42,6 +42,8 @@ export interface DecoderOptions {
   readonly fragmentsMax: number;
   /** A faster check of whole texts than the one built in. */
   readonly isUtf8?: Utf8Check | undefined;
+  /** Faster memory for messages that come in pieces. */
+  readonly allocate?: Allocate | undefined;
   /** How messages are compressed, where that was agreed on: RSV1 then means it. */
   readonly compression?: MessageCompression | undefined;
 }
@@ -69,6 +71,7 @@ export class FrameDecoder {
   readonly #fragmentsMax: number;
   readonly #isUtf8: Utf8Check;
   readonly #fastUtf8: Utf8Check | undefined;
+  readonly #allocate: Allocate | undefined;
   readonly #compression: MessageCompression | undefined;
   /** The reserved bits that mean nothing here: all of them as long as no extension is agreed on. */
   readonly #reserved: number;
@@ -99,6 +102,7 @@ export class FrameDecoder {
     this.#fragmentsMax = options.fragmentsMax;
     this.#isUtf8 = options.isUtf8 ?? isUtf8;
     this.#fastUtf8 = options.isUtf8;
+    this.#allocate = options.allocate;
     this.#compression = options.compression;
     this.#reserved = options.compression === undefined ? RESERVED : RESERVED & ~COMPRESSED;
   }
@@ -243,7 +247,7 @@ export class FrameDecoder {
   /** Puts a piece of a data frame into the message; `missing` is what of the frame is still to come. */
   #append(chunk: Uint8Array, start: number, end: number, missing: number): void {
     if (this.#message === NO_MESSAGE) this.#beginMessage();
-    this.#buffer ??= new MessageBuffer();
+    this.#buffer ??= new MessageBuffer(this.#allocate);
     const buffer = this.#buffer;
     const last = (this.#first & FIN) !== 0;
     const most = this.#compressed ? deflatedAtMost(this.#messageBytes) : this.#messageBytes;

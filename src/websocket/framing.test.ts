@@ -77,6 +77,29 @@ test('a server frames a message once, in the headroom before it', () => {
   expect(server().encode(message)).toBe(made);
 });
 
+test.each([0, 1, 125, 126, 65_535, 65_536])('a frame of %d bytes is the same wherever it is made', (length) => {
+  const bytes = Uint8Array.from({ length }, (_, at) => at * 7);
+  for (const framing of [server(), client()]) {
+    for (const text of [true, false]) {
+      const made = framing.encode(new Outbound(bytes, text));
+      const target = new Uint8Array(3 + made.length);
+      expect(framing.write(new Outbound(bytes, text), target, 3)).toBe(target.length);
+      expect(toHex(target.subarray(3))).toBe(toHex(made));
+      expect(framing.write(new Outbound(bytes, text), target, 4)).toBe(-1);
+    }
+  }
+  const message = new Outbound(bytes, true);
+  expect(toHex(concat([server().head(message) as Uint8Array, bytes]))).toBe(toHex(server().encode(message)));
+});
+
+test('a header is made apart only where that saves a copy', () => {
+  const roomy = new Outbound(new Uint8Array(HEADROOM + 9).subarray(HEADROOM), false, HEADROOM);
+  expect(server().head(roomy)).toBe(undefined);
+  server().encode(roomy);
+  expect(server().head(roomy)).toBe(undefined);
+  expect(client().head(new Outbound(new Uint8Array(9), false))).toBe(undefined);
+});
+
 test('a client masks a copy, with a new key each time, and leaves the message alone', () => {
   let key = 0;
   const framing = new WebSocketFraming({ role: 'client', messageBytes: 10, maskKey: () => ++key });

@@ -17,6 +17,8 @@ export interface WebSocketFramingOptions {
   readonly fragmentsMax?: number | undefined;
   /** A faster check of UTF-8 than the one built in, such as Node's `buffer.isUtf8`. */
   readonly isUtf8?: Utf8Check | undefined;
+  /** Faster memory for messages that come in pieces, with whatever lies in it, such as Node's `Buffer.allocUnsafeSlow`. */
+  readonly allocate?: ((length: number) => Uint8Array) | undefined;
   /** permessage-deflate (RFC 7692), where the handshake agreed on it. */
   readonly compression?: MessageCompression | undefined;
 }
@@ -63,6 +65,7 @@ export class WebSocketFraming {
       messageBytes: options.messageBytes,
       fragmentsMax: options.fragmentsMax ?? FRAGMENTS_MAX,
       isUtf8: options.isUtf8,
+      allocate: options.allocate,
       compression: options.compression,
     });
     this.#compression = options.compression;
@@ -108,6 +111,15 @@ export class WebSocketFraming {
     writeHeader(target, at, opcode, length, 0);
     target.set(bytes, start);
     return start + length;
+  }
+
+  head(message: Outbound): Uint8Array | undefined {
+    const { length } = message;
+    if (this.#maskKey !== undefined || message.headroom > 0 || message.framed[FRAME_SLOT.websocket]) return undefined;
+    if (this.#compression !== undefined && length >= this.#compression.threshold) return undefined;
+    const header = new Uint8Array(headerLength(length));
+    writeHeader(header, 0, message.text ? OPCODE.text : OPCODE.binary, length, 0);
+    return header;
   }
 
   /** A ping without payload. */

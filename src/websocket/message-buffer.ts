@@ -5,11 +5,19 @@ const GROWTH = 4;
 
 const EMPTY = new Uint8Array(0);
 
+/** Makes memory, whatever lies in it: `Buffer.allocUnsafeSlow` of Node is one. */
+export type Allocate = (length: number) => Uint8Array;
+
 /** Where a message is put together that came in several chunks or fragments. */
 export class MessageBuffer {
   /** Bytes put in so far. */
   length = 0;
   #bytes: Uint8Array = EMPTY;
+  readonly #allocate: Allocate;
+
+  constructor(allocate: Allocate = (length) => new Uint8Array(length)) {
+    this.#allocate = allocate;
+  }
 
   /** Bytes of memory taken. */
   get capacity(): number {
@@ -27,8 +35,9 @@ export class MessageBuffer {
     this.length = needed;
   }
 
-  /** The whole message; the buffer is empty afterwards and keeps no memory. */
+  /** The whole message; the buffer is empty afterwards and keeps no memory. What lies behind the message is zeros. */
   take(): Uint8Array {
+    if (this.length < this.#bytes.length) this.#bytes.fill(0, this.length);
     const whole = view(this.#bytes, 0, this.length);
     this.#bytes = EMPTY;
     this.length = 0;
@@ -36,8 +45,8 @@ export class MessageBuffer {
   }
 
   #grow(needed: number, ceiling: number): void {
-    const wanted = Math.max(needed, this.#bytes.length * GROWTH, FIRST_BYTES);
-    const grown = new Uint8Array(Math.max(needed, Math.min(wanted, ceiling)));
+    const wanted = Math.max(needed * GROWTH, FIRST_BYTES);
+    const grown = this.#allocate(Math.max(needed, Math.min(wanted, ceiling)));
     grown.set(view(this.#bytes, 0, this.length));
     this.#bytes = grown;
   }

@@ -124,7 +124,7 @@ class Dialling implements PortUser {
     const maskKey = (): number => Math.floor(world.random.unit() * 2 ** 32);
     const settings = resolveCompression(this.#options.compression);
     const compression = settings && deflate && new ZlibCompression(settings, deflate, 'client');
-    const framing = new WebSocketFraming({ role: 'client', messageBytes, maskKey, isUtf8, compression });
+    const framing = new WebSocketFraming({ role: 'client', messageBytes, maskKey, isUtf8, allocate, compression });
     const link = byteStreamLink({ group, port: this.#socket, framing, protocol, peer: peerOf(this.#socket) });
     attach(this.#socket, link);
     if (rest.length > 0) link.receive(rest);

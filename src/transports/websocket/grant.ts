@@ -71,7 +71,9 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   }
   const { compression, headers } = deflate;
   socket.write(encodeAccept(request.key, sha1, plain ? offered[0] : chosen, headers));
-  const framing = new WebSocketFraming({ role: 'server', messageBytes: options.messageBytes, isUtf8, compression });
+  const { messageBytes } = options;
+  const { allocate } = group.options;
+  const framing = new WebSocketFraming({ role: 'server', messageBytes, isUtf8, allocate, compression });
   const link = byteStreamLink({
     group,
     port: socket,
