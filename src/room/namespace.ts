@@ -2,6 +2,7 @@ import { type CloseReason, HawserError, type WaitOptions } from '../core/index.t
 import type { Engine, EngineMessage, Target } from '../engine/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
 import { Delivery } from './delivery.ts';
+import { Occupant } from './occupant.ts';
 
 /** A socket, as the room layer sees it. */
 export interface Seat {
@@ -13,6 +14,8 @@ export interface Seat {
   request(name: string, data: unknown, options: WaitOptions): Promise<unknown>;
   /** Ends the socket. */
   close(reason: CloseReason): void;
+  /** Where its namespace keeps what it knows of it, for as long as it is in. */
+  occupant?: Occupant | undefined;
 }
 
 export interface NamespaceSettings {
@@ -24,11 +27,6 @@ export interface NamespaceSettings {
   readonly presenceMembers: number;
   /** How many sockets one `requestAll` may ask. */
   readonly requestAll: number;
-}
-
-interface Occupant {
-  member: Member;
-  readonly rooms: Set<string>;
 }
 
 const NO_NAMES: readonly string[] = [];
@@ -61,7 +59,6 @@ export class Namespace implements Hall {
   readonly name: string;
   readonly #engine: Engine;
   readonly settings: NamespaceSettings;
-  readonly #occupants = new Map<Seat, Occupant>();
   readonly #seats = new Map<string, Seat>();
   readonly #rooms = new Map<string, Set<Seat>>();
   readonly #users = new Map<string, Set<Seat>>();
@@ -83,45 +80,45 @@ export class Namespace implements Hall {
   /** A socket came. */
   add(seat: Seat): void {
     this.#seats.set(seat.id, seat);
-    this.#occupants.set(seat, { member: { id: seat.id, user: seat.user }, rooms: new Set() });
+    seat.occupant = new Occupant({ id: seat.id, user: seat.user });
     if (seat.user !== null) this.#addUser(seat.user, seat);
   }
 
   /** A socket went: it leaves its rooms. Quiet when it is not here. */
   remove(seat: Seat): void {
-    const occupant = this.#occupants.get(seat);
+    const { occupant } = seat;
     if (occupant === undefined) return;
-    for (const room of [...occupant.rooms]) this.leave(seat, room);
-    this.#occupants.delete(seat);
+    for (const room of occupant.rooms()) this.leave(seat, room);
+    seat.occupant = undefined;
     this.#seats.delete(seat.id);
     if (occupant.member.user !== null) this.#removeUser(occupant.member.user, seat);
   }
 
   /** The socket's user changed: the rooms it is in see its old name leave and the new one join. */
   identify(seat: Seat): void {
-    const occupant = this.#occupants.get(seat);
+    const { occupant } = seat;
     if (occupant === undefined || occupant.member.user === seat.user) return;
     const before = occupant.member;
     if (before.user !== null) this.#removeUser(before.user, seat);
     occupant.member = { id: seat.id, user: seat.user };
     if (seat.user !== null) this.#addUser(seat.user, seat);
-    for (const room of occupant.rooms) {
+    for (const room of occupant.rooms()) {
       this.#engine.leave(this.name, room, before);
       this.#engine.enter(this.name, room, occupant.member);
     }
   }
 
   join(seat: Seat, room: string): void {
-    const occupant = this.#occupants.get(seat);
+    const { occupant } = seat;
     if (occupant === undefined) throw new HawserError('ERR_CLOSED', 'the socket has ended');
     if (typeof room !== 'string' || room === '' || room.length > this.settings.nameLength) {
       throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.settings.nameLength} characters`);
     }
-    if (occupant.rooms.has(room)) return;
-    if (occupant.rooms.size >= this.settings.roomsPerSocket) {
+    if (occupant.isIn(room)) return;
+    if (occupant.size >= this.settings.roomsPerSocket) {
       throw new HawserError('ERR_TOO_MANY_ROOMS', `a socket may be in ${this.settings.roomsPerSocket} rooms`);
     }
-    occupant.rooms.add(room);
+    occupant.enter(room);
     let members = this.#rooms.get(room);
     if (members === undefined) {
       members = new Set();
@@ -133,8 +130,8 @@ export class Namespace implements Hall {
   }
 
   leave(seat: Seat, room: string): void {
-    const occupant = this.#occupants.get(seat);
-    if (!occupant?.rooms.delete(room)) return;
+    const { occupant } = seat;
+    if (!occupant?.leave(room)) return;
     const members = this.#rooms.get(room);
     members?.delete(seat);
     if (members?.size === 0) {
@@ -145,7 +142,7 @@ export class Namespace implements Hall {
   }
 
   roomsOf(seat: Seat): ReadonlySet<string> {
-    return this.#occupants.get(seat)?.rooms ?? new Set();
+    return seat.occupant?.rooms() ?? new Set();
   }
 
   broadcast(message: EngineMessage): void {

@@ -14,8 +14,8 @@ import {
   type World,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
-import type { Delivery, Namespace, Seat } from '../room/index.ts';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
+import type { Delivery, Namespace, Occupant, Seat } from '../room/index.ts';
+import { Timed, type TimerWheel } from '../runtime/index.ts';
 import {
   Session,
   type SessionHandler,
@@ -58,7 +58,10 @@ export interface House {
  * One socket on the server's side: it joins the session below, the socket that the application holds, and the seat that rooms
  * deliver to.
  */
-export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, GateOwner, DeadlineOwner, TicketOwner {
+export class Attendant
+  extends Timed
+  implements Outlet, Load, SessionHandler, ChannelsHost, Seat, GateOwner, TicketOwner
+{
   readonly id: string;
   readonly place: Place;
   /** Whose place in the count of sockets per address this one takes. */
@@ -66,16 +69,17 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   readonly session: Session;
   readonly socket: ServerSocket<never>;
   tickets: Tickets | undefined = undefined;
+  occupant: Occupant | undefined = undefined;
   readonly trustsInfo = false;
   readonly role = 'server';
-  readonly load: Load = { handling: 0 };
+  /** Requests of the socket and of all its channels that handlers are at work on. */
+  handling = 0;
   /** What the peer takes on channels; undefined where it takes none. */
   readonly room: ChannelRoom | undefined;
   readonly #house: House;
   /** The scheme of its first link, and what was asked for. */
   readonly #scheme: string;
   readonly #query: Readonly<Record<string, string>>;
-  readonly #deadline: Deadline;
   #connection: Connection;
   #identity: Identity;
   #isPaused = false;
@@ -91,6 +95,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     query: Readonly<Record<string, string>>,
     room: ChannelRoom | undefined,
   ) {
+    super();
     this.#house = house;
     this.id = id;
     this.place = place;
@@ -100,10 +105,13 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
     this.#scheme = connection.link.transport;
     this.#query = query;
     this.room = room;
-    this.#deadline = new Deadline(this);
     this.session = new Session(connection.codec, house.sessionSettings, this);
     this.socket = new ServerSocket(this);
     this.socket.overflow = place.setup.options.overflow;
+  }
+
+  get load(): Load {
+    return this;
   }
 
   get namespace(): Namespace {
@@ -332,7 +340,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   }
 
   wakeAt(at: Instant): void {
-    this.#house.wheel.schedule(this.#deadline, at);
+    this.#house.wheel.schedule(this, at);
   }
 
   onDrain(): void {
@@ -361,7 +369,7 @@ export class Attendant implements Outlet, SessionHandler, ChannelsHost, Seat, Ga
   }
 
   onEnd(reason: CloseReason): void {
-    this.#house.wheel.cancel(this.#deadline);
+    this.#house.wheel.cancel(this);
     this.namespace.remove(this);
     this.#house.ended(this);
     this.#channels?.abort(new HawserError('ERR_CLOSED', `the socket has ended: ${reason.reason}`));
