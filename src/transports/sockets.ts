@@ -157,14 +157,10 @@ export function speaksFor({ socket, source }: Arrival): void {
 export function strangerOf(socket: Socket): Stranger {
   const source = SOURCES.get(socket);
   const { address, port } = source ?? { address: addressOf(socket), port: socket.remotePort ?? 0 };
+  const known: Stranger = { address, port, local: address === '' || isLoopbackAddress(address) };
   const certificate = certificateOf(socket);
-  return {
-    address,
-    port,
-    local: address === '' || isLoopbackAddress(address),
-    ...(source === undefined ? {} : { proxied: true }),
-    ...(certificate === undefined ? {} : { certificate }),
-  };
+  if (source === undefined && certificate === undefined) return known;
+  return { ...known, ...(source && { proxied: true }), ...(certificate && { certificate }) };
 }
 
 /** Who has hung up by the time that we ask: what was sent is still there to be read, and nobody's. */

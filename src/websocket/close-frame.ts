@@ -20,12 +20,13 @@ export function readClose(payload: Uint8Array): CloseReason | BrokenClose {
   if (!mayBeSent(code)) return broken(CLOSE.protocolError, `the close code ${code} must not be sent`);
   const text = payload.subarray(2);
   if (!isUtf8(text)) return broken(CLOSE.badText, 'the reason of a close frame is not UTF-8');
-  return { code, reason: DECODER.decode(text) };
+  return { code, reason: text.length === 0 ? '' : DECODER.decode(text) };
 }
 
 /** The payload that says `reason`: empty for a code that must not be sent, and with at most 123 bytes of text. */
 export function closePayload(reason: CloseReason): Uint8Array {
   if (!mayBeSent(reason.code)) return NONE;
+  if (reason.reason === '') return Uint8Array.of(reason.code >>> 8, reason.code & 0xff);
   const payload = new Uint8Array(CONTROL_BYTES);
   payload[0] = reason.code >>> 8;
   payload[1] = reason.code & 0xff;

@@ -6,6 +6,9 @@ export interface HeadLimits {
   readonly headersMax?: number | undefined;
 }
 
+/** Bytes as a text, one character for each. */
+export type Latin1 = (bytes: Uint8Array) => string;
+
 export const HEAD_BYTES = 16_384;
 export const HEADERS_MAX = 100;
 
@@ -99,8 +102,12 @@ const END_BYTES = 2;
  * Takes a whole head apart by the letter (RFC 9112 2 to 5): no folded lines, no space before the colon, no control
  * characters. Undefined when it isn't one.
  */
-export function parseHead(bytes: Uint8Array, headersMax: number): Head | 'too many' | undefined {
-  const text = latin1(bytes);
+export function parseHead(
+  bytes: Uint8Array,
+  headersMax: number,
+  textOf: Latin1 = latin1,
+): Head | 'too many' | undefined {
+  const text = textOf(bytes);
   const first = text.indexOf('\r\n');
   const rawHeaders: string[] = [];
   const end = bytes.length - END_BYTES;
@@ -161,36 +168,39 @@ export function joinHeaders(
   return { headers, repeated };
 }
 
-/** The names that browsers and proxies send, as they write them: looking one up takes a third of the time. */
-const COMMON: ReadonlyMap<string, string> = new Map(
-  [
-    'Accept',
-    'Accept-Encoding',
-    'Accept-Language',
-    'Authorization',
-    'Cache-Control',
-    'Connection',
-    'Cookie',
-    'Host',
-    'Origin',
-    'Pragma',
-    'Sec-Fetch-Dest',
-    'Sec-Fetch-Mode',
-    'Sec-Fetch-Site',
-    'Sec-WebSocket-Extensions',
-    'Sec-WebSocket-Key',
-    'Sec-WebSocket-Protocol',
-    'Sec-WebSocket-Version',
-    'Upgrade',
-    'User-Agent',
-    'X-Forwarded-For',
-    'X-Forwarded-Host',
-    'X-Forwarded-Proto',
-  ].map((name) => [name, name.toLowerCase()]),
-);
+/** What clients of one kind send alike, as they write it. */
+const ALIKE: readonly string[] = [
+  'Accept',
+  'Accept-Encoding',
+  'Accept-Language',
+  'Cache-Control',
+  'Connection',
+  'Host',
+  'Origin',
+  'Pragma',
+  'Sec-Fetch-Dest',
+  'Sec-Fetch-Mode',
+  'Sec-Fetch-Site',
+  'Sec-WebSocket-Extensions',
+  'Sec-WebSocket-Protocol',
+  'Sec-WebSocket-Version',
+  'Upgrade',
+  'User-Agent',
+];
+const OWN: readonly string[] = [
+  'Authorization',
+  'Cookie',
+  'Sec-WebSocket-Key',
+  'X-Forwarded-For',
+  'X-Forwarded-Host',
+  'X-Forwarded-Proto',
+];
+const ALIKE_NAMES: ReadonlySet<string> = new Set([...ALIKE, ...ALIKE.map((name) => name.toLowerCase())]);
+/** Looking these up takes a third of the time of making them small. */
+const LOWERED: ReadonlyMap<string, string> = new Map([...ALIKE, ...OWN].map((name) => [name, name.toLowerCase()]));
 
 function lowered(name: string): string {
-  return COMMON.get(name) ?? name.toLowerCase();
+  return LOWERED.get(name) ?? name.toLowerCase();
 }
 
 /** Headers as two texts; `unpackHeaders` takes them apart. */
@@ -201,44 +211,32 @@ export interface PackedHeaders {
   readonly alike: string;
 }
 
-const ALIKE: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'cache-control',
-  'connection',
-  'host',
-  'origin',
-  'pragma',
-  'sec-fetch-dest',
-  'sec-fetch-mode',
-  'sec-fetch-site',
-  'sec-websocket-extensions',
-  'sec-websocket-protocol',
-  'sec-websocket-version',
-  'upgrade',
-  'user-agent',
-]);
 /** So many texts are found again, none of them longer than this. */
 const TEXTS_MAX = 256;
 const TEXT_LENGTH = 1024;
 const TEXTS = new Map<string, string>();
 
 /** Takes a tenth of the memory where the clients are alike, a third otherwise. */
-export function packHeaders(headers: Headers): PackedHeaders {
+export function packHeaders(rawHeaders: readonly string[]): PackedHeaders {
   const own: string[] = [];
   const alike: string[] = [];
-  for (const name in headers) (ALIKE.has(name) ? alike : own).push(name, headers[name] as string);
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    (ALIKE_NAMES.has(name) ? alike : own).push(name, rawHeaders[at + 1] as string);
+  }
   return { own: own.join('\n'), alike: keptOnce(alike.join('\n')) };
 }
 
 export function unpackHeaders({ own, alike }: PackedHeaders): Headers {
-  const headers = Object.create(null) as Record<string, string>;
-  for (const lines of [linesOf(alike), linesOf(own)]) {
-    for (let at = 0; at + 1 < lines.length; at += 2) headers[lines[at] as string] = lines[at + 1] as string;
-  }
-  return headers;
+  return joinHeaders([...linesOf(alike), ...linesOf(own)], NO_NAMES).headers;
 }
+
+/** The same headers, of which the one of this name says something else. */
+export function replaceHeader(rawHeaders: readonly string[], name: string, value: string): readonly string[] {
+  return rawHeaders.map((text, at) => (at % 2 === 1 && lowered(rawHeaders[at - 1] as string) === name ? value : text));
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 function linesOf(text: string): string[] {
   return text === '' ? [] : text.split('\n');

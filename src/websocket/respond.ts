@@ -37,20 +37,25 @@ export function acceptKey(key: string, sha1: Sha1): string {
 }
 
 /**
- * The answer that grants an upgrade. `protocol` is the one chosen of those offered, if any; `headers` are sent besides.
+ * The answer that grants an upgrade, in Latin-1. `protocol` is the one chosen of those offered, if any; `headers` are sent besides.
  * @throws HawserError ERR_ARGUMENT when a header can't be sent.
  */
-export function encodeAccept(
+export function acceptText(
   key: string,
   sha1: Sha1,
   protocol?: string,
   headers: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): string {
   const chosen = protocol === undefined || protocol === '' ? '' : headerLines({ 'Sec-WebSocket-Protocol': protocol });
-  return latin1Bytes(
+  return (
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-      `Sec-WebSocket-Accept: ${acceptKey(key, sha1)}\r\n${chosen}${headerLines(headers)}\r\n`,
+    `Sec-WebSocket-Accept: ${acceptKey(key, sha1)}\r\n${chosen}${headerLines(headers)}\r\n`
   );
+}
+
+/** As bytes. @throws HawserError ERR_ARGUMENT as above. */
+export function encodeAccept(...granted: Parameters<typeof acceptText>): Uint8Array {
+  return latin1Bytes(acceptText(...granted));
 }
 
 /** A refusal with this status (400, 403, 404, 426, 429, 431, 503, …) and reason. */

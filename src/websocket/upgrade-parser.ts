@@ -1,4 +1,4 @@
-import { HEAD_BYTES, HEADERS_MAX, type HeadLimits, HeadReader, parseHead } from './http-head.ts';
+import { HEAD_BYTES, HEADERS_MAX, type HeadLimits, HeadReader, type Latin1, parseHead } from './http-head.ts';
 import { type HttpRefusal, refuse } from './respond.ts';
 import { judgeUpgrade, type UpgradeRequest } from './upgrade.ts';
 
@@ -23,8 +23,11 @@ const START_LINE = /^(GET) ([\x21-\x7e]+) HTTP\/(1\.[01])$/;
 export class UpgradeParser {
   readonly #head: HeadReader;
   readonly #headersMax: number;
+  readonly #latin1: Latin1 | undefined;
 
-  constructor(limits: HeadLimits = {}) {
+  /** @param latin1 A faster one than the one built in. */
+  constructor(limits: HeadLimits = {}, latin1?: Latin1) {
+    this.#latin1 = latin1;
     this.#head = new HeadReader(limits.headBytes ?? HEAD_BYTES);
     this.#headersMax = limits.headersMax ?? HEADERS_MAX;
   }
@@ -48,7 +51,7 @@ export class UpgradeParser {
 
   #judge(): UpgradeResult {
     const { bytes, end } = this.#head;
-    const head = parseHead(bytes.subarray(0, end), this.#headersMax);
+    const head = parseHead(bytes.subarray(0, end), this.#headersMax, this.#latin1);
     if (head === 'too many') return { kind: 'refuse', refusal: refuse(431, 'the request has too many headers') };
     const line = START_LINE.exec(head?.startLine ?? '');
     if (head === undefined || line === null) return this.#http();

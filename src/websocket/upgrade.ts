@@ -9,6 +9,8 @@ export interface UpgradeRequest {
   readonly query: string;
   /** By lower-case name. */
   readonly headers: Headers;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
   readonly host: string;
   /** What a browser says of the page that asks; other clients may leave it out or lie. */
   readonly origin: string | undefined;
@@ -66,6 +68,7 @@ export function judgeUpgrade(
     request: {
       ...place,
       headers,
+      rawHeaders,
       host: headers['host'] ?? '',
       origin: headers['origin'],
       key: headers['sec-websocket-key'] ?? '',

@@ -2,37 +2,30 @@ import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { byteStreamLink } from '../../runtime/index.ts';
-import {
-  claimOf,
-  isForwarded,
-  isLoopbackAddress,
-  type ListenOptions,
-  type Peer,
-  STREAM_PROTOCOL,
-} from '../../transport/index.ts';
+import { claimOf, isForwarded, isLoopbackAddress, type ListenOptions, STREAM_PROTOCOL } from '../../transport/index.ts';
 import {
   acceptDeflate,
+  acceptText,
   chooseProtocol,
-  encodeAccept,
   encodeRefusal,
   type HttpRefusal,
-  packHeaders,
   refuse,
   refuseProtocols,
+  replaceHeader,
   type Sha1,
   type UpgradeRequest,
-  unpackHeaders,
   WebSocketFraming,
 } from '../../websocket/index.ts';
 import type { Reception } from '../guest.ts';
-import { attach, Parting, strangerOf } from '../sockets.ts';
+import { attach, Parting, type Stranger, strangerOf } from '../sockets.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
+import { UpgradePeer } from './peer.ts';
 import type { Lobby } from './routes.ts';
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
 export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
-  const direct = strangerWho(socket, request);
-  if (direct === undefined) {
+  const path = pathOf(request);
+  if (path === undefined) {
     sendAway(
       lobby,
       socket,
@@ -40,18 +33,18 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     );
     return;
   }
-  const reception = lobby.routes.find(direct.path ?? '/')?.reception;
+  const reception = lobby.routes.find(path)?.reception;
   if (reception === undefined) {
     sendAway(lobby, socket, refuse(404, 'nobody serves this path'));
     return;
   }
   const { group, options } = reception;
-  const visitor = behindProxies({ known: direct, headers: request.headers }, options);
+  const visitor = behindProxies(strangerOf(socket), request, options);
   if (visitor === undefined) {
     sendAway(lobby, socket, refuse(400, 'the headers of proxies can not be read'));
     return;
   }
-  const peer = peerOf(visitor);
+  const peer = new UpgradePeer(visitor.stranger, path, queryOf(request.query), visitor.headers);
   const refusal = options.admit(peer);
   if (refusal !== undefined) {
     sendAway(reception, socket, refuse(refusal.status, refusal.reason.reason));
@@ -70,7 +63,7 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
     return;
   }
   const { compression, headers } = deflate;
-  socket.write(encodeAccept(request.key, sha1, plain ? offered[0] : chosen, headers));
+  socket.write(acceptText(request.key, sha1, plain ? offered[0] : chosen, headers), 'latin1');
   const { messageBytes } = options;
   const { allocate } = group.options;
   const framing = new WebSocketFraming({ role: 'server', messageBytes, isUtf8, allocate, compression });
@@ -83,38 +76,36 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   });
   attach(socket, link);
   options.onLink(link);
-  settle(peer);
+  peer.settle(visitor.rawHeaders);
   if (rest.length > 0) link.receive(rest);
 }
 
-/** What an upgrade says of the peer that sends it. */
-interface Visitor {
-  readonly known: Omit<Peer, 'headers'>;
-  readonly headers: Headers;
+/** Who sends an upgrade, and what the headers say then. */
+interface Visitor extends Pick<UpgradeRequest, 'headers' | 'rawHeaders'> {
+  readonly stranger: Stranger;
 }
 
 /**
  * The peer that a request comes from, by the word of the proxies that are believed; undefined when their word can't be read. A peer on this
  * machine that speaks for others and is not believed may be a proxy that the whole world can reach: it counts as from elsewhere.
  */
-function behindProxies(direct: Visitor, options: ListenOptions): Visitor | undefined {
-  const { known, headers } = direct;
-  if (!isForwarded(headers)) return direct;
+function behindProxies(stranger: Stranger, request: UpgradeRequest, options: ListenOptions): Visitor | undefined {
+  const { headers, rawHeaders } = request;
+  if (!isForwarded(headers)) return { stranger, headers, rawHeaders };
   // Who wrote the headers is the one that a proxy of TCP speaks for, where there is one, and not that proxy.
-  if (!options.trusts?.(known.address)) {
-    if (!known.local) return direct;
+  if (!options.trusts?.(stranger.address)) {
+    if (!stranger.local) return { stranger, headers, rawHeaders };
     options.distrusted?.();
-    return { known: { ...known, local: false }, headers };
+    return { stranger: { ...stranger, local: false }, headers, rawHeaders };
   }
   const claim = claimOf(headers, (address) => options.trusts?.(address) === true);
   if (claim === 'malformed') return undefined;
-  if (claim === undefined) return direct;
+  if (claim === undefined) return { stranger, headers, rawHeaders };
   const { address, host } = claim;
-  const claimed = { ...known, address, port: 0, local: isLoopbackAddress(address), proxied: true } as const;
-  return { known: claimed, headers: host === undefined ? headers : { ...headers, host } };
+  const claimed: Stranger = { ...stranger, address, port: 0, local: isLoopbackAddress(address), proxied: true };
+  if (host === undefined) return { stranger: claimed, headers, rawHeaders };
+  return { stranger: claimed, headers: { ...headers, host }, rawHeaders: replaceHeader(rawHeaders, 'host', host) };
 }
-
-type Headers = Readonly<Record<string, string>>;
 
 interface Extended {
   readonly compression?: ZlibCompression;
@@ -143,11 +134,12 @@ export function sendAway(reception: Reception, socket: Socket, refusal: HttpRefu
 
 export const sha1: Sha1 = (text) => hash('sha1', text, 'base64');
 
-function strangerWho(socket: Socket, request: UpgradeRequest): Visitor['known'] | undefined {
+/** The path that is asked for, its percent escapes decoded; undefined where they can't be. */
+function pathOf({ path }: UpgradeRequest): string | undefined {
   // An escaped slash is no slash to a proxy that guards paths, and would be one here.
-  if (/%2f/i.test(request.path)) return undefined;
+  if (/%2f/i.test(path)) return undefined;
   try {
-    return { ...strangerOf(socket), path: decodeURIComponent(request.path), query: queryOf(request.query) };
+    return decodeURIComponent(path);
   } catch {
     return undefined;
   }
@@ -160,34 +152,6 @@ function queryOf(text: string): Readonly<Record<string, string>> {
   const query = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(text)) query[name] = value;
   return query;
-}
-
-const OWN = Symbol('own headers');
-const ALIKE = Symbol('headers of many');
-
-interface Kept {
-  /** Until it has settled, all headers; from then on the text of those that it does not share. */
-  [OWN]: Headers | string;
-  [ALIKE]: string;
-}
-
-const HEADERS: PropertyDescriptor & ThisType<Kept> = {
-  enumerable: true,
-  get() {
-    const own = this[OWN];
-    return typeof own === 'string' ? unpackHeaders({ own, alike: this[ALIKE] }) : own;
-  },
-};
-
-function peerOf({ known, headers }: Visitor): Peer & Kept {
-  return Object.defineProperty({ ...known, [OWN]: headers, [ALIKE]: '' }, 'headers', HEADERS) as unknown as Peer & Kept;
-}
-
-/** An idle connection keeps the text of its headers alone: from now on they are taken apart whenever someone looks, which few do twice. */
-function settle(peer: Peer & Kept): void {
-  const { own, alike } = packHeaders(peer.headers);
-  peer[OWN] = own;
-  peer[ALIKE] = alike;
 }
 
 /** The answer to a request that should have been an upgrade. */

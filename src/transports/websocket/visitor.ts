@@ -9,12 +9,16 @@ import { receiveUpgrade, sendAway } from './grant.ts';
 import { handToHttp } from './http.ts';
 import type { Lobby } from './routes.ts';
 
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
 /** A connection whose first request is being read. */
 export class Visitor implements PortUser, DeadlineOwner, Guest {
   readonly #lobby: Lobby;
   readonly #http: Server;
   readonly #socket: Socket;
-  readonly #parser: UpgradeParser = new UpgradeParser();
+  readonly #parser: UpgradeParser = new UpgradeParser({}, latin1);
   readonly #deadline: Deadline = new Deadline(this);
 
   constructor(lobby: Lobby, http: Server, socket: Socket) {
