@@ -91,6 +91,7 @@ export interface Outlet {
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
+const NO_LISTENERS: readonly AnyListener[] = [];
 const NO_INFO: MessageInfo = Object.freeze({});
 
 /** What may not be the name of an event or request that an application sends: the protocol's own words. */
@@ -112,10 +113,10 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   readonly #channel: number;
   readonly #outlet: Outlet;
   readonly #ownNames: ReadonlySet<string>;
-  readonly #own: Listeners = new Listeners();
+  #own: Listeners | undefined;
   readonly #events: Listeners = new Listeners();
   #handlers: Map<string, (data: never, info: MessageInfo) => unknown> | undefined;
-  #any: readonly AnyListener[] = [];
+  #any: readonly AnyListener[] = NO_LISTENERS;
   #pending: PendingRequests | undefined;
   /** Those who wait for room. */
   #drains: PendingRequests | undefined;
@@ -265,14 +266,14 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 
   /** @internal Tells of something that happened to the conversation itself. False when nobody listens. */
   tell(event: Name<Own>, first?: unknown, second?: unknown): boolean {
-    const listeners = this.#own.of(event) ?? [];
+    const listeners = this.#own?.of(event) ?? [];
     for (const listener of listeners) this.#call(listener, event, first, second);
     return listeners.length > 0;
   }
 
   /** @internal Tells of it, and returns what each listener returned or threw, the latter as a rejection. */
   ask(event: Name<Own>, first: unknown): unknown[] {
-    return (this.#own.of(event) ?? []).map((listener) => {
+    return (this.#own?.of(event) ?? []).map((listener) => {
       try {
         return listener(first as never);
       } catch (error) {
@@ -363,7 +364,9 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
   }
 
   #listenersOf(event: string): Listeners {
-    return this.#ownNames.has(event) ? this.#own : this.#events;
+    if (!this.#ownNames.has(event)) return this.#events;
+    this.#own ??= new Listeners();
+    return this.#own;
   }
 
   #watch(result: Promise<unknown>, name: string): void {

@@ -10,7 +10,9 @@ export class Listeners {
 
   add(name: string, listener: Listener): void {
     this.#byName ??= new Map();
-    this.#byName.set(name, [...(this.#byName.get(name) ?? []), listener]);
+    const before = this.#byName.get(name);
+    // What a spread makes has room for many more, and most names have one listener.
+    this.#byName.set(name, before === undefined ? [listener] : [...before, listener]);
   }
 
   /** Removes the listener that was added last, also one that `once` wrapped; all of the name when none is given. */

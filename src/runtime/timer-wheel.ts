@@ -6,28 +6,36 @@ export interface DeadlineOwner {
   onDeadline(now: Instant): void;
 }
 
-/** One moment that one owner waits for; made once, then moved about as often as needed. */
-export class Deadline {
-  readonly owner: DeadlineOwner;
+const UNSLOTTED = -1;
+
+/** What is its own deadline: of a class that there are many of, that takes less memory than a `Deadline` for each. */
+export abstract class Timed implements DeadlineOwner {
   /** When it is due; undefined while it is not scheduled. */
-  at: Instant | undefined;
+  at: Instant | undefined = undefined;
   /** @internal The neighbours in the slot's ring. */
-  next: Deadline | undefined;
+  next: Timed | undefined = undefined;
   /** @internal */
-  previous: Deadline | undefined;
+  previous: Timed | undefined = undefined;
   /** @internal The slot it is in, or `UNSLOTTED`. */
-  slot: number;
+  slot: number = UNSLOTTED;
+
+  abstract onDeadline(now: Instant): void;
+}
+
+/** One moment that one owner waits for; made once, then moved about as often as needed. */
+export class Deadline extends Timed {
+  readonly #owner: DeadlineOwner;
 
   constructor(owner: DeadlineOwner) {
-    this.owner = owner;
-    this.at = undefined;
-    this.next = undefined;
-    this.previous = undefined;
-    this.slot = UNSLOTTED;
+    super();
+    this.#owner = owner;
+  }
+
+  onDeadline(now: Instant): void {
+    this.#owner.onDeadline(now);
   }
 }
 
-const UNSLOTTED = -1;
 /** ms. Deadlines of peers are counted in seconds, so that a tenth of one is exact enough. */
 const TICK = 100;
 /** Slots of one turn, 51.2 s: most deadlines are met in their first turn. A power of two. */
@@ -40,7 +48,7 @@ const SLOTS = 512;
 export class TimerWheel {
   readonly #world: World;
   readonly #start: Instant;
-  readonly #slots: (Deadline | undefined)[] = new Array<Deadline | undefined>(SLOTS).fill(undefined);
+  readonly #slots: (Timed | undefined)[] = new Array<Timed | undefined>(SLOTS).fill(undefined);
   #size = 0;
   /** The tick up to which all slots were looked through. */
   #done = 0;
@@ -58,7 +66,7 @@ export class TimerWheel {
   }
 
   /** Moves `deadline` to `at`; a moment that has passed comes with the next tick. */
-  schedule(deadline: Deadline, at: Instant): void {
+  schedule(deadline: Timed, at: Instant): void {
     this.cancel(deadline);
     if (this.#size === 0) this.#done = this.#tickOf(this.#world.now());
     deadline.at = at;
@@ -68,7 +76,7 @@ export class TimerWheel {
   }
 
   /** Quiet when it is not scheduled. */
-  cancel(deadline: Deadline): void {
+  cancel(deadline: Timed): void {
     if (deadline.at === undefined) return;
     deadline.at = undefined;
     if (deadline.slot === UNSLOTTED) return;
@@ -76,7 +84,7 @@ export class TimerWheel {
     if (this.#size === 0) this.#disarm();
   }
 
-  #link(deadline: Deadline, slot: number): void {
+  #link(deadline: Timed, slot: number): void {
     const head = this.#slots[slot];
     deadline.next = head;
     deadline.previous = undefined;
@@ -86,7 +94,7 @@ export class TimerWheel {
     this.#size++;
   }
 
-  #unlink(deadline: Deadline): void {
+  #unlink(deadline: Timed): void {
     const { next, previous } = deadline;
     if (next !== undefined) next.previous = previous;
     if (previous !== undefined) previous.next = next;
@@ -121,19 +129,19 @@ export class TimerWheel {
   }
 
   /** An owner told before may have cancelled or moved this one. */
-  #tell(deadline: Deadline, now: Instant): void {
+  #tell(deadline: Timed, now: Instant): void {
     if (deadline.at === undefined || deadline.slot !== UNSLOTTED) return;
     deadline.at = undefined;
     try {
-      deadline.owner.onDeadline(now);
+      deadline.onDeadline(now);
     } catch (error) {
       this.#world.report?.(error);
     }
   }
 
   /** Takes what is due out of its slots; what belongs to a later turn of the wheel stays. */
-  #collect(from: number, to: number, now: Instant): Deadline[] {
-    const due: Deadline[] = [];
+  #collect(from: number, to: number, now: Instant): Timed[] {
+    const due: Timed[] = [];
     for (let tick = from; tick <= to; tick++) {
       for (let one = this.#slots[tick % SLOTS]; one !== undefined; one = one.next) {
         if (one.at !== undefined && one.at <= now) due.push(one);

@@ -136,10 +136,17 @@ function notAllowed(reason: string): Refusal {
   return { reason: { code: CLOSE.notAllowed, reason }, status: 403 };
 }
 
+/** The origin that was asked for last: most peers come from the same one, and it takes long to find out. */
+let latest: { readonly origin: string; readonly host: string | undefined } = { origin: '', host: undefined };
+
 function hostOf(origin: string): string | undefined {
+  if (latest.origin === origin) return latest.host;
+  let host: string | undefined;
   try {
-    return new URL(origin).host;
+    ({ host } = new URL(origin));
   } catch {
-    return undefined;
+    // No origin of a page.
   }
+  latest = { origin, host };
+  return host;
 }

@@ -8,7 +8,7 @@ import {
   type Instant,
   type Outbound,
 } from '../core/index.ts';
-import { Deadline, type DeadlineOwner, type TimerWheel } from '../runtime/index.ts';
+import { Timed, type TimerWheel } from '../runtime/index.ts';
 import type { SessionPort } from '../session/index.ts';
 import type { Link, LinkHandler } from '../transport/index.ts';
 import { type Codec, type Hello, type Incoming, MESSAGE, UNSAID, type WireFailure } from '../wire/index.ts';
@@ -48,21 +48,20 @@ const BULK_BYTES = 1024;
  * In the Hawser dialect HELLO comes first. In the JSON dialect it may: a peer is let in as soon as authentication is content
  * with what its link shows (a cookie, a query, nothing at all), and a hello that comes later names it anew.
  */
-export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guarded {
+export class Connection extends Timed implements LinkHandler, SessionPort, Guarded {
   readonly link: Link;
   readonly codec: Codec;
   /** Where a peer is put who says no hello. */
   readonly #namespace: string;
   readonly #reception: Reception;
   readonly #loginBy: Instant;
-  readonly #deadline: Deadline;
   /** Undefined where the peer is of this process, and no stranger. */
   readonly #rate: RateGuard | undefined;
   /** True while authentication runs: what comes meanwhile is held. */
   #busy = false;
   /** Whether what the link shows was put before authentication already. */
   #tried = false;
-  #held: { bytes: Uint8Array; text: boolean }[] = [];
+  #held: { bytes: Uint8Array; text: boolean }[] | undefined;
   #heldBytes = 0;
   #attendant: Attendant | undefined;
   #over = false;
@@ -72,6 +71,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
   #pauses = 0;
 
   constructor(link: Link, codec: Codec, namespace: string, reception: Reception) {
+    super();
     this.link = link;
     this.codec = codec;
     this.#namespace = namespace;
@@ -79,11 +79,10 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     const now = reception.now();
     this.#loginBy = now + reception.loginWait;
     this.#rate = OF_THIS_PROCESS.has(link.transport) ? undefined : new RateGuard(reception.rate, this, now);
-    this.#deadline = new Deadline(this);
   }
 
   start(): void {
-    this.#reception.wheel.schedule(this.#deadline, this.#loginBy);
+    this.#reception.wheel.schedule(this, this.#loginBy);
     this.link.start(this);
     // On a byte stream the dialect shows by the first byte of a message: that one is awaited, for it may be a hello.
     const silent = this.link.peer.path !== undefined || !this.codec.greets;
@@ -117,7 +116,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
       this.link.abort(new HawserError('ERR_WRITE_TIMEOUT', 'the peer reads nothing'));
     } else {
       const next = (stalledSince ?? now) + writeWait;
-      wheel.schedule(this.#deadline, this.#attendant === undefined ? Math.min(next, this.#loginBy) : next);
+      wheel.schedule(this, this.#attendant === undefined ? Math.min(next, this.#loginBy) : next);
     }
   }
 
@@ -200,9 +199,9 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
 
   onClosed(reason: CloseReason): void {
     this.#over = true;
-    this.#reception.wheel.cancel(this.#deadline);
+    this.#reception.wheel.cancel(this);
     this.#rate?.stop();
-    this.#held = [];
+    this.#held = undefined;
     this.#reception.gone(this);
     this.#attendant?.session.detach(this, reason, this.#reception.now());
   }
@@ -314,7 +313,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
     this.#busy = false;
     this.#attendant?.released();
     while (!this.#busy && !this.#over) {
-      const next = this.#held.shift();
+      const next = this.#held?.shift();
       if (next === undefined) break;
       this.#heldBytes -= next.bytes.length;
       this.onMessage(next.bytes, next.text);
@@ -327,6 +326,7 @@ export class Connection implements LinkHandler, SessionPort, DeadlineOwner, Guar
 
   #hold(bytes: Uint8Array, text: boolean): void {
     this.#heldBytes += bytes.length;
+    this.#held ??= [];
     if (this.#held.length >= HELD_MESSAGES || (this.#held.length > 0 && this.#heldBytes > HELD_BYTES)) {
       this.refuse('ERR_PROTOCOL', 'too much was sent before the welcome');
       return;

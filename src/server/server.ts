@@ -483,8 +483,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 }
 
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** RFC 4648 5, of bytes that come in threes. */
 function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 3) {
+    const [a = 0, b = 0, c = 0] = [bytes[at], bytes[at + 1], bytes[at + 2]];
+    for (const six of [a >> 2, (a << 4) | (b >> 4), (b << 2) | (c >> 6), c]) text += LETTERS.charAt(six & 63);
+  }
+  return text;
 }

@@ -7,3 +7,6 @@ export function protocolError(what: string): CloseReason {
 export function backlogFull(): CloseReason {
   return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
 }
+
+/** No link was lost yet. */
+export const NORMAL: CloseReason = closeReason(CLOSE.normal);

@@ -23,7 +23,7 @@ export class Ledger {
   #lastOwn = 0;
   #lastGuest = 0;
   /** Counts of channels that were forgotten since the last acknowledgement. */
-  #lastCounts: ChannelCount[] = [];
+  #lastCounts: ChannelCount[] | undefined;
 
   constructor(role: Role) {
     this.#role = role;
@@ -72,8 +72,8 @@ export class Ledger {
 
   /** For an acknowledgement: what it did not tell before. */
   news(): ChannelCount[] {
-    const counts = this.#lastCounts;
-    this.#lastCounts = [];
+    const counts = this.#lastCounts ?? [];
+    this.#lastCounts = undefined;
     for (const queue of this.queues()) {
       if (queue.told === queue.received) continue;
       queue.told = queue.received;
@@ -117,7 +117,9 @@ export class Ledger {
   forgetIfOver(queue: Unacknowledged): void {
     if (!queue.over || !this.#others?.delete(queue.channel)) return;
     this.kept -= CHANNEL_COST;
-    if (queue.told < queue.received) this.#lastCounts.push([queue.channel, queue.received]);
+    if (queue.told === queue.received) return;
+    this.#lastCounts ??= [];
+    this.#lastCounts.push([queue.channel, queue.received]);
   }
 
   /** What no link has seen, and what went out without an acknowledgement. */

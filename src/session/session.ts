@@ -20,7 +20,7 @@ import {
   type WireFailure,
 } from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings, SessionState } from './contract.ts';
-import { backlogFull, protocolError } from './endings.ts';
+import { backlogFull, NORMAL, protocolError } from './endings.ts';
 import { Ledger } from './ledger.ts';
 import type { Left, Unacknowledged } from './unacknowledged.ts';
 
@@ -61,7 +61,7 @@ export class Session {
   /** What a resume sent again is still on its way into the link: its bytes are no sign of a peer that takes nothing. */
   #replaying = false;
   #downAt: Instant | undefined;
-  #lastReason: CloseReason = closeReason(CLOSE.normal);
+  #lastReason: CloseReason = NORMAL;
   #armed: Instant | undefined;
   #linkFull = false;
   #owesDrain = false;

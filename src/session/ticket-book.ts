@@ -87,5 +87,6 @@ const TICKET_BYTES = 16;
 
 /** Bytes of another length are nobody's ticket. */
 export function ticketKey(ticket: Uint8Array): string {
-  return ticket.length === TICKET_BYTES ? String.fromCharCode(...ticket) : '';
+  // Spread goes by the iterator of the array, which takes longer.
+  return ticket.length === TICKET_BYTES ? String.fromCharCode.apply(null, ticket as unknown as number[]) : '';
 }
