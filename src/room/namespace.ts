@@ -161,7 +161,7 @@ export class Namespace implements Hall {
     const reached = left ?? new Set<Seat>();
     for (const id of target.exceptSockets) reached.add(this.#seats.get(id) as Seat);
     for (const room of target.rooms) {
-      this.#deliverOnce(this.#rooms.get(room), reached, new Delivery(message, { ...meta, room }));
+      this.#deliverOnce(this.#rooms.get(room), reached, new Delivery(message, metaIn(room, meta)));
     }
     const direct = new Delivery(message, hasMeta(meta) ? meta : undefined);
     for (const user of target.users) this.#deliverOnce(this.#users.get(user), reached, direct);
@@ -214,7 +214,7 @@ export class Namespace implements Hall {
     const { exceptSockets } = message.target;
     const members = this.#rooms.get(room);
     if (members === undefined) return;
-    const delivery = new Delivery(message, { ...message.meta, room });
+    const delivery = new Delivery(message, metaIn(room, message.meta));
     for (const seat of members) if (!exceptSockets.includes(seat.id)) seat.deliver(delivery);
   }
 
@@ -308,6 +308,12 @@ export class PassingHall implements Hall {
 /** Everybody in a namespace. */
 export function everybody(namespace: string): Target {
   return { namespace, rooms: NO_NAMES, users: NO_NAMES, exceptRooms: NO_NAMES, exceptSockets: NO_NAMES };
+}
+
+/** To add to a spread takes a microsecond. */
+function metaIn(room: string, { from, member }: Meta): Meta {
+  const meta: Meta = from === undefined ? { room } : { from, room };
+  return member === undefined ? meta : { ...meta, member };
 }
 
 function hasMeta(meta: Meta): boolean {

@@ -151,7 +151,8 @@ export class WebSocketFraming {
   }
 
   #end(ending: CloseReason, sink: WebSocketSink): void {
-    if (!this.#saidGoodbye) sink.onReply(this.goodbye(this.#decoder.failed ? ending : { ...ending, reason: '' }));
+    if (!this.#saidGoodbye)
+      sink.onReply(this.goodbye(this.#decoder.failed ? ending : { code: ending.code, reason: '' }));
     sink.onClose(ending);
   }
 

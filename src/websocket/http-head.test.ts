@@ -73,7 +73,7 @@ test('packed headers are the same when they are taken apart, however many client
       const raw = pairs.flat();
       const { headers } = joinHeaders(raw, new Set());
       expect({ ...unpackHeaders(packHeaders(raw)) }).toEqual({ ...headers });
-      const replaced = pairs.flatMap(([name, value]) => [name, name.toLowerCase() === 'cookie' ? 'new' : value]);
+      const replaced = pairs.flatMap(([one, said]) => [one, one.toLowerCase() === 'cookie' ? 'new' : said]);
       expect(replaceHeader(raw, 'cookie', 'new')).toEqual(replaced);
     }),
     { numRuns: 1000 },

@@ -66,7 +66,8 @@ export function judgeUpgrade(
   return {
     kind: 'upgrade',
     request: {
-      ...place,
+      path: place.path,
+      query: place.query,
       headers,
       rawHeaders,
       host: headers['host'] ?? '',
