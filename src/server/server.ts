@@ -451,14 +451,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
         id: attendant.id,
         user: attendant.user,
         server: name,
-        ...(recovered === undefined ? {} : { recovered }),
-        ...(ticket === undefined ? {} : { ticket }),
-        ...(recovered === true ? { counts: attendant.session.counts() } : {}),
+        recovered,
+        ticket,
+        counts: recovered === true ? attendant.session.counts() : undefined,
         heartbeat: whole(times.heartbeat),
         readWait: whole(times.readWait),
         resumeWindow: whole(times.resumeWindow),
         messageBytes: whole(limits.messageBytes),
-        ...(connection.codec.channels && { channels: channelRoomOf(limits) }),
+        channels: connection.codec.channels && channelRoomOf(limits),
       }),
     );
   }

@@ -96,7 +96,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#attendant.session.state;
   }
 
-  /** The rooms that the socket is in. */
+  /** The rooms that the socket is in now. */
   get rooms(): ReadonlySet<string> {
     return this.#attendant.namespace.roomsOf(this.#attendant);
   }

@@ -102,11 +102,11 @@ export interface Welcome {
   /** The server's name and version, for people. */
   readonly server: string;
   /** True when the session of the ticket goes on; false when it could not; absent when none was asked for. */
-  readonly recovered?: boolean;
+  readonly recovered?: boolean | undefined;
   /** To be shown at the next resume; absent when this peer can't resume. 16 bytes. */
-  readonly ticket?: Uint8Array;
+  readonly ticket?: Uint8Array | undefined;
   /** What the server had been handed on each channel before the link broke. */
-  readonly counts?: readonly ChannelCount[];
+  readonly counts?: readonly ChannelCount[] | undefined;
   /** The server's times and limits that the client must know, ms and bytes. */
   readonly heartbeat: number;
   readonly readWait: number;
