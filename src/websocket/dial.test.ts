@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { chop, cutAt } from '../../test/support/websocket-frames.ts';
 import {
+  acceptText,
   DialParser,
   type DialRequest,
   type DialResult,
   dialKey,
-  encodeAccept,
   encodeDial,
   encodeRefusal,
   type HeadLimits,
@@ -62,7 +62,7 @@ test('our server reads what our client asks, and the reverse', () => {
   const asked = new UpgradeParser().receive(encodeDial(REQUEST));
   if (asked.kind !== 'upgrade') throw new Error(asked.kind);
   expect(asked.request).toMatchObject({ path: '/chat', query: 'x=1', protocols: ['chat', 'superchat'] });
-  expect(read(encodeAccept(asked.request.key, sha1, 'superchat'))).toMatchObject({
+  expect(read(acceptText(asked.request.key, sha1, 'superchat'))).toMatchObject({
     kind: 'open',
     protocol: 'superchat',
   });

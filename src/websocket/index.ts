@@ -6,7 +6,6 @@ export { type Headers, type HeadLimits, packHeaders, replaceHeader, unpackHeader
 export {
   acceptKey,
   acceptText,
-  encodeAccept,
   encodeRefusal,
   type HttpRefusal,
   refuse,

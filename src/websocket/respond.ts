@@ -53,11 +53,6 @@ export function acceptText(
   );
 }
 
-/** As bytes. @throws HawserError ERR_ARGUMENT as above. */
-export function encodeAccept(...granted: Parameters<typeof acceptText>): Uint8Array {
-  return latin1Bytes(acceptText(...granted));
-}
-
 /** A refusal with this status (400, 403, 404, 426, 429, 431, 503, …) and reason. */
 export function refuse(status: number, why: string, headers: Readonly<Record<string, string>> = {}): HttpRefusal {
   return { status, headers, body: `${why}\n` };

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { chop, concat, cutAt } from '../../test/support/websocket-frames.ts';
 import {
   acceptKey,
+  acceptText,
   chooseProtocol,
-  encodeAccept,
   encodeRefusal,
   type HeadLimits,
   judgeUpgrade,
@@ -65,7 +65,7 @@ test("the RFC's request and answer (1.3)", () => {
     protocols: ['chat', 'superchat'],
   });
   expect(acceptKey(request.key, sha1)).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
-  expect(textOf(encodeAccept(request.key, sha1, chooseProtocol(request.protocols, ['other', 'chat'])))).toBe(
+  expect(acceptText(request.key, sha1, chooseProtocol(request.protocols, ['other', 'chat']))).toBe(
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
       'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n',
   );
@@ -275,10 +275,10 @@ test('a refusal as bytes', () => {
 
 test('an answer can carry no header that begins another', () => {
   const key = SAMPLE['Sec-WebSocket-Key'];
-  expect(() => encodeAccept(key, sha1, 'a\r\nX: y')).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
-  expect(() => encodeAccept(key, sha1, 'a', { X: 'y\nZ: z' })).toThrow('the header X');
+  expect(() => acceptText(key, sha1, 'a\r\nX: y')).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  expect(() => acceptText(key, sha1, 'a', { X: 'y\nZ: z' })).toThrow('the header X');
   expect(() => encodeRefusal(refuse(403, 'no', { 'X:': 'y' }))).toThrow('name');
-  expect(textOf(encodeAccept(key, sha1, '', { 'Set-Cookie': 'a=1' }))).toContain('\r\nSet-Cookie: a=1\r\n\r\n');
+  expect(acceptText(key, sha1, '', { 'Set-Cookie': 'a=1' })).toContain('\r\nSet-Cookie: a=1\r\n\r\n');
 });
 
 test('headers that were kept as one text are the same when they are taken apart', () => {

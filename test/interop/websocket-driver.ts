@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type CloseReason, Outbound } from '../../src/core/index.ts';
 import {
+  acceptText,
   chooseProtocol,
   DialParser,
   type DialRequest,
-  encodeAccept,
   encodeDial,
   encodeRefusal,
   refuseProtocols,
@@ -109,7 +109,7 @@ function admit(socket: Socket, request: UpgradeRequest, rest: Uint8Array, onPeer
     socket.end(encodeRefusal(refuseProtocols(PROTOCOLS)));
     return;
   }
-  socket.write(encodeAccept(request.key, sha1, protocol));
+  socket.write(acceptText(request.key, sha1, protocol), 'latin1');
   onPeer(new Peer(socket, 'server', protocol ?? '', rest));
 }
 
