@@ -43,6 +43,7 @@ type FigureName =
   | 'cpuPerGigabyte'
   | 'messages'
   | 'cpuPerMessage'
+  | 'serverPerMessage'
   | 'perCpuSecond'
   | 'p50'
   | 'p95'
@@ -55,6 +56,7 @@ export const FIGURES: Readonly<Record<FigureName, Figure>> = {
   messages: perSecond(({ messages }) => messages),
   /** In us. */
   cpuPerMessage: (row) => (cpu(row) * 1e6) / row.messages,
+  serverPerMessage: ({ serverCpu, messages: count }) => (serverCpu * 1e6) / count,
   perCpuSecond: (row) => row.messages / cpu(row),
   p50: ({ latencyMs }) => latencyMs?.p50,
   p95: ({ latencyMs }) => latencyMs?.p95,

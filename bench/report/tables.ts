@@ -36,9 +36,18 @@ const HANDSHAKES: Shape = {
   compared: [CPU_EACH],
 };
 
+const FORGED: Shape = {
+  columns: [
+    { head: 'datagrams/s', figure: FIGURES.messages },
+    { head: 'CPU µs of the server each', figure: FIGURES.serverPerMessage },
+  ],
+  compared: [],
+};
+
 function shapeOf({ load }: Result['plan']): Shape {
   if (load.kind === 'bulk') return load.chunk < 1024 ? MESSAGES : BULK;
   if (load.kind === 'round-trips') return ROUND_TRIPS;
+  if (load.kind === 'forged') return FORGED;
   return load.kind === 'ticks' ? STREAMS : HANDSHAKES;
 }
 

@@ -14,6 +14,8 @@ export async function startLoad(load: Load, dial: Dial, counts: Counts): Promise
       return roundTrips(await dial(), load.size, counts);
     case 'ticks':
       return ticks(await dial(), load, counts);
+    case 'forged':
+      throw new Error('forged datagrams belong to no connection');
     default:
       return handshakes(dial, load.atOnce, counts);
   }

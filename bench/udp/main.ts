@@ -106,7 +106,9 @@ async function runPlan(plan: Plan, repetitions: number, keys: string): Promise<R
 function shown(plan: Plan, row: Row): string {
   const { seconds, bytes, messages, serverCpu, clientCpu, latencyMs, missing, wireBytes, othersCores, loadAverage } =
     row;
-  const cpu = serverCpu + clientCpu;
+  const forged = plan.load.kind === 'forged';
+  // Who forges pays for himself.
+  const cpu = forged ? serverCpu : serverCpu + clientCpu;
   const parts = [
     bytes > 0 ? `${(bytes / seconds / 1e6).toFixed(2)} MB/s, ${(cpu / (bytes / 1e9)).toFixed(2)} CPU s/GB` : '',
     messages > 0 ? `${Math.round(messages / seconds)}/s, ${((cpu * 1e6) / messages).toFixed(1)} CPU us each` : '',

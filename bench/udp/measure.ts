@@ -16,7 +16,7 @@ export interface Figures {
   readonly clientCpu: number;
   /** Payload that the server got. */
   readonly bytes: number;
-  /** Messages that the server got, or sessions, or round trips that the load generator completed. */
+  /** Messages or datagrams that the server got, or sessions, or round trips that the load generator completed. */
   readonly messages: number;
   readonly latencyMs: Latency | undefined;
   /** Of those sent in the whole run, how many never came; undefined where nobody counted. */
@@ -45,7 +45,8 @@ export async function measure(plan: Plan, variant: Variant, world: World, option
     const target = await server.obey<Target>({ do: 'serve', peer, place });
     await client.obey({ do: 'verify', peer, place, target });
     await server.obey({ do: 'mode', mode: plan.mode });
-    await client.obey({ do: 'begin', load: plan.load });
+    const { forgery } = variant;
+    await client.obey({ do: 'begin', load: plan.load, ...(forgery !== undefined && { forgery }) });
     await sleep(plan.warmupMs);
     const figures = await watch(plan, world, server, client);
     return { ...figures, missing: plan.mode === 'clock' ? await missing(server, client) : undefined };
@@ -82,6 +83,7 @@ async function watch(plan: Plan, world: World, server: Process, client: Process)
 
 function messagesOf({ mode, load }: Plan, { server, client }: Look): number {
   if (load.kind === 'bulk') return server.bytes / load.chunk;
+  if (load.kind === 'forged') return server.datagrams ?? 0;
   return (mode === 'clock' ? server : client).messages;
 }
 

@@ -6,7 +6,7 @@ export type Order =
   | { readonly do: 'serve'; readonly peer: PeerName; readonly place: Place }
   | { readonly do: 'mode'; readonly mode: Mode }
   | { readonly do: 'verify'; readonly peer: PeerName; readonly place: Place; readonly target: Target }
-  | { readonly do: 'begin'; readonly load: Load }
+  | { readonly do: 'begin'; readonly load: Load; readonly forgery?: Forgery }
   | { readonly do: 'mark' }
   | { readonly do: 'finish' };
 
@@ -18,7 +18,11 @@ export type Load =
   | { readonly kind: 'bulk'; readonly chunk: number }
   | { readonly kind: 'round-trips'; readonly size: number }
   | { readonly kind: 'ticks'; readonly size: number; readonly streams: number; readonly everyMs: number }
-  | { readonly kind: 'handshakes'; readonly atOnce: number };
+  | { readonly kind: 'handshakes'; readonly atOnce: number }
+  | { readonly kind: 'forged'; readonly size: number };
+
+/** What a forged datagram pretends to be: of a session that lives, of one that doesn't, or the first one of a handshake. */
+export type Forgery = 'live' | 'unknown' | 'init';
 
 /** A process at one moment. Counts begin with the process, latencies with the mark before. */
 export interface Mark {
@@ -28,6 +32,8 @@ export interface Mark {
   readonly bytes: number;
   readonly messages: number;
   readonly bytesSent: number | undefined;
+  /** That a server got; undefined where it isn't known. */
+  readonly datagrams: number | undefined;
   readonly latency: Latency | undefined;
 }
 

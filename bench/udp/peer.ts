@@ -1,8 +1,19 @@
+import type { Forgery } from './orders.ts';
+
 /** What a protocol must do to be measured; each file in peers/ does it for one. */
 export interface Peer {
   /** Listens. Every stream that a dialler opens is told. */
   serve(place: Place, onChannel: (channel: Channel) => void): Promise<Target>;
   dial(target: Target, place: Place): Promise<Connection>;
+  /** Datagrams that the server of this process got so far, where that is known. */
+  datagrams?(): number;
+  /** Makes datagrams of `size` bytes that nobody with a key has made, one each time it is called; they are valid until the next. */
+  forge?(target: Target, place: Place, wanted: Forged): Promise<() => Uint8Array>;
+}
+
+export interface Forged {
+  readonly forgery: Forgery;
+  readonly size: number;
 }
 
 /** Where a process runs. */

@@ -1,4 +1,4 @@
-import type { Load, Mode } from './orders.ts';
+import type { Forgery, Load, Mode } from './orders.ts';
 import type { PeerName } from './peers/index.ts';
 
 /** One contestant of a workload. */
@@ -9,6 +9,8 @@ export interface Variant {
   readonly datagram?: number;
   /** Congestion control of the kernel, where it takes part. Default `cubic`. */
   readonly congestion?: string;
+  /** What it is flooded with, where that is the load. */
+  readonly forgery?: Forgery;
 }
 
 export interface Plan {
@@ -120,5 +122,20 @@ export const PLANS: readonly Plan[] = [
     warmupMs: 1500,
     measureMs: 3000,
     variants: [UDPACK, TLS, QUIC],
+  },
+  {
+    name: 'forged',
+    what: 'A flood of forged datagrams of 1,200 bytes over loopback',
+    where: 'loopback',
+    mode: 'count',
+    load: { kind: 'forged', size: 1200 },
+    small: true,
+    warmupMs: 1500,
+    measureMs: 3000,
+    variants: [
+      { ...UDPACK, name: 'to a session', forgery: 'live' },
+      { ...UDPACK, name: 'to no session', forgery: 'unknown' },
+      { ...UDPACK, name: 'INIT', forgery: 'init' },
+    ],
   },
 ];

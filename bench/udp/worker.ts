@@ -1,7 +1,8 @@
 /** One process of a benchmark: a server or a load generator. It does what the conductor orders over the IPC channel. */
+import { flood } from './flood.ts';
 import { startLoad } from './loads.ts';
 import type { Answer, Mark, Mode, Order } from './orders.ts';
-import type { Connection } from './peer.ts';
+import type { Connection, Forged, Peer } from './peer.ts';
 import { loadPeer } from './peers/index.ts';
 import { type Counts, serveChannel } from './serving.ts';
 import { clock, Latencies, pattern } from './tally.ts';
@@ -9,10 +10,14 @@ import { clock, Latencies, pattern } from './tally.ts';
 const VERIFIED_BYTES = 1024 * 1024;
 const PIECE_BYTES = 16_384;
 
+type Forge = (wanted: Forged) => Promise<() => Promise<void>>;
+
 const counts: Counts = { bytes: 0, messages: 0, latencies: new Latencies() };
 let mode: Mode = 'echo';
 let dial: () => Promise<Connection> = () => Promise.reject(new Error('there is no one to dial'));
 let current: Connection | undefined;
+let served: Peer | undefined;
+let forge: Forge = () => Promise.reject(new Error('there is no one to flood'));
 let finish: () => Promise<void> = async () => {};
 
 function mark(): Mark {
@@ -24,6 +29,7 @@ function mark(): Mark {
     bytes: counts.bytes,
     messages: counts.messages,
     bytesSent: current?.bytesSent?.(),
+    datagrams: served?.datagrams?.(),
     latency: counts.latencies.summary(),
   };
 }
@@ -57,7 +63,8 @@ async function verify(): Promise<void> {
 async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case 'serve':
-      return (await loadPeer(order.peer)).serve(order.place, (channel) => serveChannel(channel, mode, counts));
+      served = await loadPeer(order.peer);
+      return served.serve(order.place, (channel) => serveChannel(channel, mode, counts));
     case 'mode':
       mode = order.mode;
       return undefined;
@@ -67,11 +74,15 @@ async function obey(order: Order): Promise<unknown> {
         current = await peer.dial(order.target, order.place);
         return current;
       };
+      forge = (wanted) => flood(peer, order.target, order.place, wanted);
       return verify();
     }
-    case 'begin':
-      finish = await startLoad(order.load, dial, counts);
+    case 'begin': {
+      const { load, forgery } = order;
+      const forged = load.kind === 'forged' && forgery !== undefined;
+      finish = forged ? await forge({ forgery, size: load.size }) : await startLoad(load, dial, counts);
       return undefined;
+    }
     case 'mark':
       return mark();
     default:

@@ -1,6 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { UDPack, type UdpackSession, type UdpackStream } from 'hawser/udpack';
 import { Channel, type Connection, type Peer } from '../peer.ts';
+import { sessionId } from './relay.ts';
 
 class UdpackChannel extends Channel {
   readonly #stream: UdpackStream;
@@ -47,6 +48,16 @@ class UdpackConnection implements Connection {
 const limits = { handshakeRate: 1e9, handshakeBurst: 1e9 };
 /** The one that this process dials from, made when it first does. */
 const diallers: UDPack[] = [];
+/** The one that this process serves by. */
+const servers: UDPack[] = [];
+
+/** What docs/UDPACK.md says of the first bytes of datagrams. */
+const SEALED = 0x40;
+const INIT = [0xd0, ...Buffer.from('UDP2')];
+const ID_BYTES = 8;
+const NUMBER_AT = 1 + ID_BYTES;
+/** Numbers that no session has come to yet: what can't be new is dropped unopened. */
+const NUMBERS_FROM = 1 << 24;
 
 export const udpack: Peer = {
   async serve({ host }, onChannel) {
@@ -54,6 +65,7 @@ export const udpack: Peer = {
     const endpoint = new UDPack({ host, prikey: privateKey, anonymous: true, limits });
     endpoint.on('stream', (stream) => onChannel(new UdpackChannel(stream)));
     await endpoint.ready();
+    servers[0] = endpoint;
     const key = publicKey.export({ type: 'spki', format: 'pem' }).toString();
     return { host, port: endpoint.endpoint?.port ?? 0, key };
   },
@@ -63,5 +75,20 @@ export const udpack: Peer = {
     const dialler = diallers[0] ?? (await new UDPack({ host: from, pubkey: key }).ready());
     diallers[0] = dialler;
     return new UdpackConnection(await dialler.connect({ host, port }), dialler);
+  },
+  datagrams: () => servers[0]?.stats().datagramsReceived ?? 0,
+  async forge(target, place, { forgery, size }) {
+    const datagram = randomBytes(size);
+    if (forgery === 'init') datagram.set(INIT);
+    else datagram[0] = SEALED;
+    if (forgery === 'live') datagram.set(await sessionId(target, (near) => udpack.dial(near, place)), 1);
+    let made = 0;
+    return () => {
+      made++;
+      if (forgery === 'unknown') datagram.writeUInt32BE(made, 1);
+      else if (forgery === 'live') datagram.writeUInt32BE(NUMBERS_FROM + made, NUMBER_AT);
+      else datagram.writeUInt32BE(made, size - 4);
+      return datagram;
+    };
   },
 };
