@@ -1,7 +1,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
@@ -9,19 +8,41 @@ import {
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
+  randomFillSync,
   timingSafeEqual,
 } from 'node:crypto';
 import { type Address, type Aead, type Crypto, type KeyPair, TAG_BYTES } from '../udpack/index.ts';
 import { aeadOf } from './aead.ts';
+import { hmacSha256, sha256 } from './sha256.ts';
 
 /** What stands before 32 raw bytes in the DER of a private X25519 key: RFC 8410 section 7. */
 const PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const CIPHER = 'chacha20-poly1305';
 const TAG = { authTagLength: TAG_BYTES };
 
+/** A call of the system's generator costs more than what most ask of it: it is asked for many bytes, which are given out once each. */
+const DRAWN = 4096;
+const DRAWN_LONGEST = 64;
+const drawn: Buffer = Buffer.allocUnsafeSlow(DRAWN);
+let drawnAt: number = DRAWN;
+
+function random(length: number): Uint8Array {
+  if (length > DRAWN_LONGEST) return randomBytes(length);
+  if (drawnAt + length > DRAWN) {
+    randomFillSync(drawn);
+    drawnAt = 0;
+  }
+  const from = drawnAt;
+  drawnAt += length;
+  const bytes = new Uint8Array(drawn.subarray(from, drawnAt));
+  // What was given out is nobody else's to find.
+  drawn.fill(0, from, drawnAt);
+  return bytes;
+}
+
 /** The primitives of UDPack as node:crypto has them. */
 export const nodeCrypto: Crypto = {
-  random: (length) => randomBytes(length),
+  random,
   keyPair() {
     const { publicKey, privateKey } = generateKeyPairSync('x25519');
     return { publicKey: rawPublicKey(publicKey), privateKey };
@@ -38,16 +59,8 @@ export const nodeCrypto: Crypto = {
       return undefined;
     }
   },
-  hash(...parts) {
-    const hash = createHash('sha256');
-    for (const part of parts) hash.update(part);
-    return hash.digest();
-  },
-  mac(key, ...parts) {
-    const mac = createHmac('sha256', key);
-    for (const part of parts) mac.update(part);
-    return mac.digest();
-  },
+  hash: (...parts) => sha256(parts),
+  mac: (key, ...parts) => hmacSha256(key, parts),
   aead: (key) => aeadOf(key, new NodeAead(key)),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
 };
