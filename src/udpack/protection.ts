@@ -52,8 +52,8 @@ export const KEY_LIMITS: KeyLimits = { bytes: 2 ** 30, age: 600_000, forgeries: 
 interface Keys {
   readonly aead: Aead;
   readonly iv: Uint8Array;
-  /** What the next keys are made of. */
-  readonly nextSecret: Uint8Array;
+  /** What these keys are made of, and the next ones will be. */
+  readonly secret: Uint8Array;
 }
 
 export interface ProtectionInit {
@@ -129,7 +129,7 @@ export class Protection {
       const text = this.#open(this.#previous, header, datagram, sequence, number);
       if (text !== undefined) return text;
     } else this.#previous = undefined;
-    this.#next ??= keysOf(this.#crypto, this.#receive.nextSecret);
+    this.#next ??= this.#keysAfter(this.#receive);
     const text = this.#open(this.#next, header, datagram, sequence, number);
     if (text === undefined) this.forgeries++;
     else this.#updateReceive(this.#next, now, retire);
@@ -151,7 +151,7 @@ export class Protection {
   }
 
   #updateSend(now: Instant): void {
-    this.#send = keysOf(this.#crypto, this.#send.nextSecret);
+    this.#send = this.#keysAfter(this.#send);
     this.sendPhase++;
     this.#confirmed = false;
     this.#sealedBytes = 0;
@@ -166,6 +166,10 @@ export class Protection {
     this.#receivePhase++;
     this.forgeries = 0;
     if (this.sendPhase < this.#receivePhase) this.#updateSend(now);
+  }
+
+  #keysAfter({ secret }: Keys): Keys {
+    return keysOf(this.#crypto, expand(this.#crypto, secret, 'udpack 2 next'));
   }
 
   #open(
@@ -184,7 +188,7 @@ function keysOf(crypto: Crypto, secret: Uint8Array): Keys {
   return {
     aead: crypto.aead(expand(crypto, secret, 'udpack 2 key')),
     iv: expand(crypto, secret, 'udpack 2 iv').slice(0, 12),
-    nextSecret: expand(crypto, secret, 'udpack 2 next'),
+    secret,
   };
 }
 

@@ -7,6 +7,8 @@ export const PUBLIC_KEY_BYTES = 32;
 export const NOISE_OVERHEAD: number = PUBLIC_KEY_BYTES + TAG_BYTES;
 
 const EMPTY = new Uint8Array();
+/** The name has just the length of a hash: it stands for itself. */
+const NAME: Uint8Array = Uint8Array.from(NOISE_NAME, (letter) => letter.charCodeAt(0));
 
 /** What both sides have after message 2. */
 export interface NoiseResult {
@@ -25,12 +27,16 @@ export class SymmetricState {
   #nonce = 0;
   readonly #crypto: Crypto;
 
-  constructor(crypto: Crypto, prologue: Uint8Array) {
+  private constructor(crypto: Crypto, hash: Uint8Array, chainingKey: Uint8Array) {
     this.#crypto = crypto;
-    // The name has just the length of a hash: it stands for itself.
-    this.#hash = Uint8Array.from(NOISE_NAME, (letter) => letter.charCodeAt(0));
-    this.#chainingKey = this.#hash;
-    this.mixHash(prologue);
+    this.#hash = hash;
+    this.#chainingKey = chainingKey;
+  }
+
+  static start(crypto: Crypto, prologue: Uint8Array): SymmetricState {
+    const state = new SymmetricState(crypto, NAME, NAME);
+    state.mixHash(prologue);
+    return state;
   }
 
   get hash(): Uint8Array {
@@ -80,9 +86,7 @@ export class SymmetricState {
 
   /** A copy that goes its own way. */
   clone(): SymmetricState {
-    const copy = new SymmetricState(this.#crypto, EMPTY);
-    copy.#hash = this.#hash;
-    copy.#chainingKey = this.#chainingKey;
+    const copy = new SymmetricState(this.#crypto, this.#hash, this.#chainingKey);
     copy.#aead = this.#aead;
     copy.#nonce = this.#nonce;
     return copy;
@@ -112,7 +116,7 @@ export class NoiseClient {
     payload: Uint8Array,
     ephemeral: KeyPair = crypto.keyPair(),
   ): NoiseClient | undefined {
-    const state = new SymmetricState(crypto, prologue);
+    const state = SymmetricState.start(crypto, prologue);
     state.mixHash(serverKey);
     state.mixHash(ephemeral.publicKey);
     const shared = crypto.shared(ephemeral, serverKey);
@@ -152,7 +156,7 @@ export class NoiseServer {
   /** Takes in message 1. Undefined: it was not made for this key. */
   static read(crypto: Crypto, key: KeyPair, prologue: Uint8Array, message: Uint8Array): NoiseServer | undefined {
     if (message.length < NOISE_OVERHEAD) return undefined;
-    const state = new SymmetricState(crypto, prologue);
+    const state = SymmetricState.start(crypto, prologue);
     state.mixHash(key.publicKey);
     const remote = new Uint8Array(message.subarray(0, PUBLIC_KEY_BYTES));
     state.mixHash(remote);

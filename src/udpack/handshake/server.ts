@@ -72,7 +72,8 @@ export class ServerHandshake {
   /** Whether the INIT brings a cookie that was made for this address and ephemeral key not long ago. */
   proves({ cookie, ephemeral }: Init, from: Address, now: Instant): boolean {
     this.#turn(now);
-    if (cookie.length !== COOKIE_BYTES) return false;
+    // INITs without a cookie have zeros in its place.
+    if (cookie.length !== COOKIE_BYTES || cookie.every((byte) => byte === 0)) return false;
     const made = new DataView(cookie.buffer, cookie.byteOffset).getFloat64(0);
     if (!(made <= now && now - made <= COOKIE_AGE)) return false;
     return [this.#secret, this.#secretBefore].some((secret) =>
