@@ -103,12 +103,43 @@ function comes(text: string): void {
 test('datagrams of one turn are taken in at once, then told, then answered', async () => {
   endpoint.toTell = 2;
   endpoint.toSend = ['one', 'two'];
+  driver.kick();
   for (const text of ['a', 'b', 'c']) comes(text);
   expect(port.sent).toEqual([]);
   await turn();
   expect(endpoint.log).toEqual(['receive a', 'receive b', 'receive c', 'events', 'events']);
   expect(port.sent).toEqual(['one 7', 'two 7']);
   expect(bytes).toEqual({ received: 3, sent: 6 });
+});
+
+test('a datagram that comes alone is told and answered at once, with what its listener asks for', async () => {
+  endpoint.toTell = 1;
+  onEvents = () => {
+    endpoint.toSend.push('answer');
+    driver.kick();
+  };
+  comes('question');
+  expect([endpoint.log, port.sent]).toEqual([['receive question', 'events'], ['answer 7']]);
+  endpoint.toSend = ['nobody asked for it'];
+  await turn();
+  expect(port.sent).toEqual(['answer 7']);
+});
+
+test('what a listener asks for when all is sent leaves in the next turn', async () => {
+  const { transmit } = endpoint;
+  endpoint.transmit = (out) => {
+    endpoint.transmit = transmit;
+    endpoint.toTell = 1;
+    return transmit.call(endpoint, out);
+  };
+  onEvents = () => {
+    endpoint.toSend.push('late');
+    driver.kick();
+  };
+  comes('question');
+  expect([endpoint.log, port.sent]).toEqual([['receive question', 'events'], []]);
+  await turn();
+  expect(port.sent).toEqual(['late 7']);
 });
 
 test('while the system holds all that it was given, no more is made; then it goes on', async () => {

@@ -11,12 +11,14 @@ const LOOK_EVERY = 32;
 
 /** Says when a session has told enough for this turn. */
 export class Telling {
-  readonly #until: Instant = now() + TELLING_MOST;
+  #until: Instant | undefined;
   #events = 0;
 
   /** Called after each event. */
   get over(): boolean {
-    return ++this.#events % LOOK_EVERY === 0 && now() > this.#until;
+    if (++this.#events % LOOK_EVERY !== 0) return false;
+    this.#until ??= now() + TELLING_MOST;
+    return now() > this.#until;
   }
 }
 
@@ -31,9 +33,12 @@ export interface DriverHandler {
   onBytes(received: number, sent: number): void;
 }
 
+/** A datagram that comes so long after the one before, in ms, is of no burst: it is answered before the next one is read. */
+const LONE = 0.05;
+
 /**
- * Drives an endpoint with a socket and the clock: datagrams go in as they come; once per turn of the event loop what it has to tell is
- * told and what it has to send is sent; one timer waits for its deadline.
+ * Drives an endpoint with a socket and the clock: datagrams go in as they come; once per turn of the event loop, or at once behind one that
+ * comes alone, what it has to tell is told and what it has to send is sent; one timer waits for its deadline.
  */
 export class Driver {
   readonly #endpoint: Endpoint;
@@ -43,6 +48,11 @@ export class Driver {
   readonly #alarm: Alarm = new Alarm(() => this.#turn());
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
+  /** Commands of now are seen to in the turn that runs. */
+  #turning = false;
+  #heardAt: Instant = 0;
+  /** The endpoint's deadline when the last turn ended. What has an earlier one since then leaves in the next turn, or is due in the one after. */
+  #due: Instant = Number.POSITIVE_INFINITY;
   /** Sessions that have more to tell than they had time for. */
   #more: Set<Session> = new Set();
 
@@ -60,8 +70,8 @@ export class Driver {
 
   /** A command was given to the endpoint or to one of its sessions: looks after it within this turn. */
   kick(): void {
-    if (this.#stopped) return;
-    this.#immediate ??= setImmediate(() => this.#turn());
+    if (this.#stopped || this.#turning) return;
+    this.#immediate ??= setImmediate(this.#onImmediate);
   }
 
   /** The session has more to tell; it is its turn again after the others, and after what else the process has to do. */
@@ -93,23 +103,44 @@ export class Driver {
 
   #onDatagram(bytes: Uint8Array, from: Address): void {
     if (this.#stopped) return;
+    const at = now();
+    const lone = at - this.#heardAt > LONE && this.#immediate === undefined;
+    this.#heardAt = at;
     this.#handler.onBytes(bytes.length, 0);
-    this.#endpoint.receive(bytes, from, now());
-    this.kick();
+    this.#endpoint.receive(bytes, from, at);
+    if (lone) this.#turn();
+    else this.kick();
   }
 
-  #turn(): void {
-    clearImmediate(this.#immediate);
+  readonly #onImmediate = (): void => {
     this.#immediate = undefined;
+    this.#turn();
+  };
+
+  #turn(): void {
     if (this.#stopped) return;
+    this.#turning = true;
+    try {
+      this.#serve();
+    } finally {
+      this.#turning = false;
+    }
+    if (!this.#stopped) this.#tell();
+    if (this.#stopped) return;
+    if (this.#more.size > 0) this.kick();
+    const { deadline } = this.#endpoint;
+    this.#due = deadline ?? Number.POSITIVE_INFINITY;
+    this.#alarm.set(deadline);
+  }
+
+  /** What is due, what there is to tell, and what there is to send. */
+  #serve(): void {
     const at = now();
-    if ((this.#endpoint.deadline ?? Number.POSITIVE_INFINITY) <= at) this.#endpoint.tick(at);
+    if (this.#due <= at) this.#endpoint.tick(at);
     this.#tellMore();
     this.#tell();
     // What is told may take long.
     if (!this.#stopped) this.#flush(now());
-    if (!this.#stopped) this.#tell();
-    if (!this.#stopped) this.#alarm.set(this.#endpoint.deadline);
   }
 
   #tell(): void {

@@ -291,6 +291,7 @@ describe('closing', () => {
     }
     const [into] = await arrived;
     expect(await read(into, 1)).toEqual(['last']);
+    await into.session.closed;
     expect(into.session.ended).toMatchObject({ by: 'peer', code: 0, error: undefined });
   });
 

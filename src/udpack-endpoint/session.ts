@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { HawserError } from '../core/index.ts';
 import {
   type Address,
   kindOf,
@@ -243,13 +244,16 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     if (this.#close !== undefined) return;
     const close = closeOf(event);
     this.#close = close;
-    const why = endedError(close);
+    if (this.#pings.size + this.#streams.size > 0) this.#endAll(endedError(close));
+    this.#tell('close', close);
+    this.#settle(close);
+  }
+
+  #endAll(why: HawserError): void {
     for (const wait of this.#pings.values()) wait.reject(why);
     for (const open of this.#opening.values()) open();
     for (const stream of this.#streams.values()) stream.onOver(why);
     this.#streams.clear();
-    this.#tell('close', close);
-    this.#settle(close);
   }
 
   async #openStream({ kind = 'packets', priority, signal }: OpenStreamOptions): Promise<UdpackStream> {
@@ -318,7 +322,7 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     return {
       session: this,
       guard: (during, run) => this.#port.guard(during, run),
-      write: (stream, bytes, options) => this.#write(stream, bytes, options),
+      write: (stream, bytes, options, untold) => this.#write(stream, bytes, options, untold),
       prioritize: ({ id }, priority) => act((streams) => streams.prioritize(id, priority)),
       end: ({ id }) => act((streams) => streams.end(id)),
       reset: ({ id }, code) => act((streams) => streams.reset(id, code)),
@@ -328,9 +332,10 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     };
   }
 
-  #write({ id }: UdpackStream, bytes: Uint8Array, options: SendOptions): StreamWrite {
+  #write({ id }: UdpackStream, bytes: Uint8Array, options: SendOptions, untold: boolean): StreamWrite {
     const { streams } = this.#core;
-    const write = streams.write(id, bytes, options, now());
+    const { maxAge, ordered } = options;
+    const write = streams.write(id, bytes, { maxAge, ordered, untold }, now());
     this.#port.kick();
     return { write, room: !streams.full };
   }

@@ -19,7 +19,8 @@ export interface WriteOptions extends SendOptions, WaitOptions {}
 /** @internal What a stream asks of its session. */
 export interface StreamPort {
   readonly session: UdpackSession;
-  write(stream: UdpackStream, bytes: Uint8Array, options: SendOptions): StreamWrite;
+  /** `untold`: no `written` nor `dropped` comes of it. */
+  write(stream: UdpackStream, bytes: Uint8Array, options: SendOptions, untold: boolean): StreamWrite;
   prioritize(stream: UdpackStream, priority: number): void;
   end(stream: UdpackStream): void;
   reset(stream: UdpackStream, code: number): void;
@@ -290,7 +291,7 @@ export class UdpackStream extends EventEmitter<StreamEvents> implements AsyncIte
     const why = this.#refusal(options);
     if (why !== undefined) return why;
     const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-    const { write, room } = this.#port.write(this, data, options);
+    const { write, room } = this.#port.write(this, data, options, done === undefined);
     if (typeof write === 'string') return refused(write, data.length);
     if (done !== undefined) this.#writes.set(write, done);
     if (!room) this.#full = true;
