@@ -91,7 +91,7 @@ export class DatagramBuilder {
     if (!this.mayLeave(path)) return 0;
     const size = Math.min(path.mtu.size, out.length, path.allowance);
     const flies = this.#mayFly(path, paths, size, now);
-    const probe = flies && path.proved && this.mayStream ? path.mtu.probe(now) : undefined;
+    const probe = flies ? this.#probe(path, now) : undefined;
     if (probe !== undefined && probe <= out.length) return this.#mtuProbe(out, path, protection, probe, now);
     const { ackAt } = this.#acks;
     if (!flies && (ackAt === undefined || ackAt > now)) return 0;
@@ -117,7 +117,7 @@ export class DatagramBuilder {
     if (path.probes > 0) return true;
     if (!path.hasWindow(size)) return false;
     const waits = !this.#control.empty || (this.mayStream && this.#streams.pending) || paths.pending;
-    if (!waits && path.mtu.probe(now) === undefined) {
+    if (!waits && this.#probe(path, now) === undefined) {
       path.controller.onAppLimited(path.recovery.inFlight);
       return false;
     }
@@ -125,6 +125,10 @@ export class DatagramBuilder {
     if (pacedAt <= now) return true;
     this.pacedAt = pacedAt;
     return false;
+  }
+
+  #probe(path: Path, now: Instant): number | undefined {
+    return path.proved && this.mayStream ? path.mtu.probe(now, this.#streams.cramped) : undefined;
   }
 
   #ordinary(out: Uint8Array, paths: Paths, protection: Protection, size: number, flies: boolean, now: Instant): number {

@@ -9,6 +9,7 @@ import { type Init, KIND, ServerHandshake } from './handshake/index.ts';
 import { resetTokenOf } from './ids.ts';
 import { UDPACK_LIMITS, UDPACK_TIMES, type UdpackLimits, type UdpackTimes } from './options.ts';
 import { KEY_LIMITS, type KeyLimits, looksSealed } from './protection.ts';
+import { Row } from './row.ts';
 import { Session } from './session.ts';
 import { parametersOf, type SessionHost, type SessionOptions, type Trace } from './session-types.ts';
 
@@ -90,8 +91,10 @@ export class Endpoint {
   readonly #resets: AddressRates;
   readonly #answers: Answer[] = [];
   /** Sessions that have something to transmit, and sessions that have something to tell. */
-  readonly #sending = new Set<Session>();
-  readonly #telling = new Set<Session>();
+  readonly #sending = new Row<Session>(1);
+  readonly #telling = new Row<Session>(2);
+  /** Sessions whose deadline may be another by now. */
+  readonly #moved = new Row<Session>(4);
   readonly #host: SessionHost;
   #counts = { handshakes: 0, refused: 0, retries: 0, resetsSent: 0, stray: 0 };
 
@@ -121,6 +124,7 @@ export class Endpoint {
 
   /** When `tick`, and `transmit` after it, want to be called. */
   get deadline(): Instant | undefined {
+    this.#settle();
     return this.#deadlines.next;
   }
 
@@ -150,6 +154,7 @@ export class Endpoint {
   /** Runs what is due. */
   tick(now: Instant): void {
     const due: Session[] = [];
+    this.#settle();
     for (let session = this.#deadlines.take(now); session !== undefined; session = this.#deadlines.take(now)) {
       due.push(session);
     }
@@ -169,13 +174,13 @@ export class Endpoint {
       return answer.bytes.length;
     }
     // Each has its turn once, even if it wakes itself.
-    let left = this.#sending.size;
-    for (const session of this.#sending) {
-      if (left-- === 0) break;
+    for (let left = this.#sending.length; left > 0; left--) {
+      const session = this.#sending.shift();
+      if (session === undefined) break;
       const length = session.transmit(out, now);
-      // Behind the others, or out of the row.
-      this.#sending.delete(session);
+      // It may have woken itself, but has nothing more to send.
       if (length > 0) this.#sending.add(session);
+      else this.#sending.remove(session);
       this.#afterwards(session);
       if (length === 0) continue;
       this.destination = session.destination;
@@ -186,11 +191,7 @@ export class Endpoint {
 
   /** A session that may have events to poll. One that a client has opened is first heard of by its event `auth`. */
   poll(): Session | undefined {
-    for (const session of this.#telling) {
-      this.#telling.delete(session);
-      return session;
-    }
-    return undefined;
+    return this.#telling.shift();
   }
 
   sessions(): Iterable<Session> {
@@ -341,16 +342,20 @@ export class Endpoint {
     this.#afterwards(session);
   }
 
-  /** Keeps the deadline of a session up to date, and forgets sessions that are over. */
+  /** Notes that the deadline of a session may be another, and forgets sessions that are over. */
   #afterwards(session: Session): void {
-    if (!session.ended) {
-      this.#deadlines.set(session, session.deadline);
-      return;
-    }
+    this.#moved.add(session);
+    if (!session.ended) return;
     this.#proved(session);
-    this.#deadlines.set(session, undefined);
-    this.#sending.delete(session);
+    this.#sending.remove(session);
     this.#sessions.delete(session);
+  }
+
+  /** Brings deadlines up to date: once for all that happened to a session since they were asked for last. */
+  #settle(): void {
+    for (let session = this.#moved.shift(); session !== undefined; session = this.#moved.shift()) {
+      this.#deadlines.set(session, session.ended ? undefined : session.deadline);
+    }
   }
 
   #newId(session: Session): Uint8Array {

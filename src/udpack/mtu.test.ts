@@ -6,10 +6,10 @@ const [FIRST = 0, SECOND = 0, THIRD = 0] = MTU_LADDER;
 /** Probes on a path that carries `most` bytes; what the search found, and how many probes it took. */
 function search(mtu: MtuSearch, most: number, now = 0): { readonly size: number; readonly probes: number } {
   let probes = 0;
-  for (let size = mtu.probe(now); size !== undefined; size = mtu.probe(now)) {
+  for (let size = mtu.probe(now, true); size !== undefined; size = mtu.probe(now, true)) {
     if (probes++ > 50) throw new Error('it never ends');
     mtu.onProbeSent();
-    expect(mtu.probe(now)).toBeUndefined();
+    expect(mtu.probe(now, true)).toBeUndefined();
     if (size <= most) mtu.onProbeAcked(size);
     else mtu.onProbeLost(size);
   }
@@ -27,7 +27,7 @@ describe('the ladder', () => {
     const mtu = new MtuSearch(65_535);
     expect(mtu.size).toBe(MTU_LEAST);
     expect(search(mtu, most)).toEqual({ size, probes });
-    expect(mtu.probe(1e9)).toBeUndefined();
+    expect(mtu.probe(1e9, true)).toBeUndefined();
   });
 
   test('is not climbed above what peer, interface and buffers allow', () => {
@@ -98,14 +98,14 @@ describe('a size that the path carries no longer', () => {
   test('is not tried again, but the one below it, after ten seconds', () => {
     const mtu = climbed();
     for (let lost = 0; lost < 6; lost++) mtu.onLost(SECOND, lost, 100);
-    expect([mtu.probe(100), mtu.probe(10_099), mtu.probe(10_100)]).toEqual([undefined, undefined, FIRST]);
+    expect([mtu.probe(100, true), mtu.probe(10_099, true), mtu.probe(10_100, true)]).toEqual([undefined, undefined, FIRST]);
     expect(search(mtu, 65_000, 10_100)).toEqual({ size: FIRST, probes: 1 });
   });
 
   test('is tried again after ten seconds if there was nothing but silence', () => {
     const mtu = climbed();
     expect(mtu.onSilence(100)).toBe(true);
-    expect([mtu.size, mtu.probe(100)]).toEqual([MTU_LEAST, undefined]);
+    expect([mtu.size, mtu.probe(100, true)]).toEqual([MTU_LEAST, undefined]);
     expect(mtu.onSilence(200)).toBe(false);
     expect(search(mtu, 65_000, 10_100).size).toBe(SECOND);
   });
@@ -119,6 +119,13 @@ describe('a size that the path carries no longer', () => {
     expect(mtu.onRefused(SECOND, 100)).toBe(false);
     expect(mtu.onRefused(MTU_LEAST, 100)).toBe(true);
     expect(mtu.onRefused(MTU_LEAST, 100)).toBe(false);
-    expect([mtu.size, mtu.probe(1e9)]).toEqual([MTU_LEAST, undefined]);
+    expect([mtu.size, mtu.probe(1e9, true)]).toEqual([MTU_LEAST, undefined]);
   });
+});
+
+test('where nobody needs longer datagrams, the search waits', () => {
+  const mtu = new MtuSearch(60_000);
+  expect([mtu.probe(1000, false), mtu.probe(1099, false), mtu.probe(1100, false)]).toEqual([undefined, undefined, FIRST]);
+  const needed = new MtuSearch(60_000);
+  expect([needed.probe(1000, false), needed.probe(1001, true)]).toEqual([undefined, FIRST]);
 });

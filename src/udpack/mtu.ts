@@ -8,6 +8,8 @@ export const MTU_LADDER: readonly number[] = [1452, 8900, 60_000];
 const TRIES = 3;
 /** So many datagrams in a row above the least size lost, and none acknowledged: a black hole (RFC 8899 4.3). */
 const BLACK_HOLE = 6;
+/** Where nobody needs longer datagrams, the search begins so many ms after it could: sessions that are soon over are spared it. */
+const CALM = 100;
 /** After a black hole, the ladder is climbed again from below the size that fell into it, after this many ms. */
 const AGAIN_AFTER = 10_000;
 
@@ -27,16 +29,21 @@ export class MtuSearch {
   /** The last datagram above the least size that is known to have come through. */
   #through = -1;
   #restAt: Instant | undefined;
+  #since: Instant | undefined;
 
   /** @param most What the peer takes in, the interface can send, and our buffers hold; whichever is least. */
   constructor(most: number) {
     this.#ceiling = most + 1;
   }
 
-  /** The size of the probe that should leave now; undefined: none. */
-  probe(now: Instant): number | undefined {
+  /**
+   * The size of the probe that should leave now; undefined: none.
+   * @param needed Whether there is more to send than a datagram of now holds.
+   */
+  probe(now: Instant, needed: boolean): number | undefined {
     if (this.#outstanding || (this.#restAt !== undefined && now < this.#restAt)) return undefined;
-    return this.#rung();
+    this.#since ??= now;
+    return needed || now - this.#since >= CALM ? this.#rung() : undefined;
   }
 
   onProbeSent(): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createController } from './congestion/index.ts';
+import { AckRanges } from './frames.ts';
 import { Path } from './path.ts';
 import { SentDatagram } from './recovery/sent-datagram.ts';
 
@@ -10,8 +11,8 @@ const LONGEST = 60_000;
 /** A path of the longest datagrams, at a rate that stays. */
 function slowPath(): Path {
   const controller = Object.defineProperties(createController('newreno', { datagramSize: 1200, random: () => 0 }), {
-    pacingRate: { get: () => RATE },
-    sendQuantum: { get: () => 2 * LONGEST },
+    pacingRate: { get: () => RATE, set: () => {} },
+    sendQuantum: { get: () => 2 * LONGEST, set: () => {} },
   });
   const remote = { sequence: 0, id: new Uint8Array(8), resetToken: undefined };
   return new Path({
@@ -47,4 +48,19 @@ test('a long one is owed for: the rate is met in the long run', () => {
   expect(bytes / RATE / now).toBeGreaterThan(0.95);
   // And the burst at the beginning.
   expect((bytes - 3 * LONGEST) / RATE / now).toBeLessThan(1);
+});
+
+test('where a round trip is shorter than timers can tell apart, nothing is paced', () => {
+  const path = slowPath();
+  const trip = (sentAt: number, ackedAt: number): void => {
+    const ranges = new AckRanges();
+    send(path, LONGEST, sentAt);
+    ranges.push(path.recovery.next - 1, path.recovery.next);
+    path.onAck(ranges, 0, 0, ackedAt);
+  };
+  for (let burst = 0; burst < 4; burst++) trip(0, 1);
+  send(path, LONGEST, 1);
+  expect(path.pacedAt(1)).toBeGreaterThan(1);
+  trip(1, 1.9);
+  expect(path.pacedAt(1.9)).toBe(1.9);
 });

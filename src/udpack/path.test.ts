@@ -127,7 +127,7 @@ describe('a path', () => {
     bench.told.length = 0;
     bench.ack(100, 1, 3);
     expect(bench.told.filter(([what]) => what === 'lost')).toEqual([]);
-    expect(bench.path.mtu.probe(100)).toBe(1452);
+    expect(bench.path.mtu.probe(100, true)).toBe(1452);
     bench.path.mtu.onProbeSent();
     bench.send(200, { probe: true, size: 1452 });
     bench.ack(300, 4, 4);
@@ -156,7 +156,7 @@ describe('a path', () => {
     bench.path.onProbeTimeout(500);
     bench.path.abandon(600);
     expect(bench.path).toMatchObject({ probes: 0, recovery: { inFlight: 0 } });
-    expect(bench.path.mtu.probe(600)).toBe(1452);
+    expect(bench.path.mtu.probe(600, true)).toBe(1452);
   });
 });
 

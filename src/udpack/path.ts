@@ -5,6 +5,7 @@ import type { AckRanges } from './frames.ts';
 import type { RemoteId } from './ids.ts';
 import { MTU_LEAST, MtuSearch } from './mtu.ts';
 import { type Outcome, Recovery } from './recovery/recovery.ts';
+import { GRANULARITY } from './recovery/rtt.ts';
 import type { SentDatagram } from './recovery/sent-datagram.ts';
 import type { Trace } from './session-types.ts';
 import { traceLost } from './tracing.ts';
@@ -103,9 +104,11 @@ export class Path {
 
   /**
    * When pacing lets the next datagram leave. What it has beyond the least size is owed: otherwise a frame of a few bytes, such as credit,
-   * would wait for as long as 60,000 bytes take at the rate of a sender that says little.
+   * would wait for as long as 60,000 bytes take at the rate of a sender that says little. Where a round trip is shorter than what timers
+   * tell apart, acks come before any timer rings: the window alone holds back.
    */
   pacedAt(now: Instant): Instant {
+    if (this.recovery.trips.least < GRANULARITY) return now;
     return this.#pacer.allow(now, MTU_LEAST) ? now : this.#pacer.nextAt(now, MTU_LEAST);
   }
 
@@ -168,17 +171,11 @@ export class Path {
       for (const frame of datagram.frames) frame.acked(now);
       this.controller.onSpuriousLoss(now, datagram);
     }
-    const lost: SendTag[] = [];
-    for (const datagram of outcome.lost) {
-      if (this.#gone(datagram, now)) lost.push(datagram);
-    }
-    const { trips, inFlight } = this.recovery;
-    if (lost.length > 0) {
-      this.controller.onLost(now, { lost, bytes: outcome.lostBytes, inFlight, persistent: outcome.persistent });
-    }
+    if (outcome.lost.length > 0) this.#lose(outcome, now);
     if (outcome.ackedBytes === 0) return;
+    const { trips, inFlight } = this.recovery;
     this.controller.onAck(now, {
-      acked: outcome.acked.filter(({ asks }) => asks),
+      acked: outcome.asking,
       bytes: outcome.ackedBytes,
       inFlightBefore,
       inFlight,
@@ -186,6 +183,15 @@ export class Path {
       latestRtt: outcome.measured ? trips.latest : undefined,
       smoothedRtt: trips.smoothed,
     });
+  }
+
+  #lose({ lost: given, lostBytes: bytes, persistent }: Outcome, now: Instant): void {
+    const lost: SendTag[] = [];
+    for (const datagram of given) {
+      if (this.#gone(datagram, now)) lost.push(datagram);
+    }
+    const { inFlight } = this.recovery;
+    if (lost.length > 0) this.controller.onLost(now, { lost, bytes, inFlight, persistent });
   }
 
   /** Whether the loss may be congestion's. */

@@ -248,7 +248,7 @@ describe('another address', () => {
     }
     expect(now).toBeGreaterThanOrEqual(3000);
     expect(home.proved).toBe(true);
-    expect(home.mtu.probe(now)).toBe(1452);
+    expect(home.mtu.probe(now, true)).toBe(1452);
     expect(bench.frames().frames).toEqual([['onRetireId', 1]]);
   });
 

@@ -40,6 +40,8 @@ export class Session {
   readonly streams: Streams;
   /** SHA-256 of the handshake (Noise 11.2): both sides have the same, and nobody else can. */
   handshakeHash: Uint8Array | undefined;
+  /** Which rows of the endpoint it stands in; the endpoint's own. */
+  rows = 0;
 
   readonly #options: SessionOptions;
   readonly #control: Control;

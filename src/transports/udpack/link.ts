@@ -270,8 +270,10 @@ export class UdpackLink implements Link, SessionUser, TurnTaker, DeadlineOwner {
     this.#lanes.read(main, main && (this.#begun || this.#stage !== STAGE.open));
   }
 
-  #write(stream: number, packet: Uint8Array, options: { readonly ordered?: boolean }): void {
-    const write = this.#session.streams.write(stream, packet, options, now());
+  #write(stream: number, packet: Uint8Array, { ordered }: { readonly ordered?: boolean }): void {
+    // Of the first one alone it matters that it arrived.
+    const untold = this.#greeting !== undefined;
+    const write = this.#session.streams.write(stream, packet, { ordered, untold }, now());
     if (write === 'too-long') this.#refuse(CLOSE.messageTooLarge, 'a message is longer than the peer takes');
     if (typeof write === 'string') return;
     if (this.queued === 0) this.#goneAt = now();

@@ -30,6 +30,8 @@ const PROBE_WAIT_MOST = 30_000;
 export interface Outcome {
   /** Acknowledged for the first time and never given up, the oldest first. */
   readonly acked: SentDatagram[];
+  /** Those of them that asked for an ack. */
+  readonly asking: SentDatagram[];
   readonly lost: SentDatagram[];
   /** Given up before, and now acknowledged after all. */
   readonly spurious: SentDatagram[];
@@ -83,6 +85,7 @@ export class Recovery {
   readonly #ackDelay: number;
   readonly #outcome: Outcome = {
     acked: [],
+    asking: [],
     lost: [],
     spurious: [],
     ackedBytes: 0,
@@ -231,6 +234,7 @@ export class Recovery {
         this.#quiet--;
         continue;
       }
+      outcome.asking.push(datagram);
       outcome.ackedBytes += datagram.size;
       this.inFlight -= datagram.size;
       this.flying--;
@@ -358,6 +362,7 @@ export class Recovery {
   #reset(): Outcome {
     const outcome = this.#outcome;
     outcome.acked.length = 0;
+    outcome.asking.length = 0;
     outcome.lost.length = 0;
     outcome.spurious.length = 0;
     outcome.ackedBytes = 0;

@@ -15,7 +15,7 @@ export class Assembly {
   bytes = 0;
   readonly #most: number;
   /** In the order in which their packets began. */
-  readonly #unfinished: Set<ReceiveStream> = new Set();
+  readonly #unfinished: ReceiveStream[] = [];
   readonly #withheld: Set<ReceiveStream> = new Set();
 
   constructor(most: number) {
@@ -24,8 +24,9 @@ export class Assembly {
 
   reserve(stream: ReceiveStream, bytes: number): void {
     this.bytes += bytes;
-    if (stream.collecting) this.#unfinished.add(stream);
-    else this.#unfinished.delete(stream);
+    const at = this.#unfinished.indexOf(stream);
+    if (at >= 0 && !stream.collecting) this.#unfinished.splice(at, 1);
+    else if (at < 0 && stream.collecting) this.#unfinished.push(stream);
   }
 
   /** Whether a stream may have credit now; if not, it is among those that `freed` names later. */
@@ -48,7 +49,8 @@ export class Assembly {
   }
 
   forget(stream: ReceiveStream): void {
-    this.#unfinished.delete(stream);
+    const at = this.#unfinished.indexOf(stream);
+    if (at >= 0) this.#unfinished.splice(at, 1);
     this.#withheld.delete(stream);
   }
 

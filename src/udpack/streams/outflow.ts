@@ -87,7 +87,8 @@ export class Outflow implements SendHost {
   told(stream: SendStream, write: Write, acknowledged: boolean): void {
     const { events } = this.#init;
     this.buffered -= write.units;
-    events.push({ type: acknowledged ? 'written' : 'dropped', stream: stream.id, write: write.number });
+    const type = acknowledged ? 'written' : 'dropped';
+    if (!write.untold) events.push({ type, stream: stream.id, write: write.number });
     if (!this.#wasFull || this.full) return;
     this.#wasFull = false;
     events.push({ type: 'drain' });

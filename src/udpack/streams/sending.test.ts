@@ -417,3 +417,15 @@ test('a repeat that arrives stands for the first, and one that is lost changes n
   first?.frames[0]?.lost(4);
   expect(framesSent(streams)).toEqual([]);
 });
+
+test('what nobody wants to know of is not told', () => {
+  const streams = client();
+  const id = streams.open('packets');
+  for (const length of [3, 0]) streams.write(id, new Uint8Array(length), { untold: true }, 0);
+  const known = streams.write(id, new Uint8Array(3), {}, 0);
+  for (const frame of nextDatagram(streams)?.frames ?? []) frame.acked(1);
+  expect(eventsOf(streams)).toEqual([{ type: 'written', stream: id, write: known }]);
+  streams.write(id, new Uint8Array(3), { untold: true, maxAge: 5 }, 1);
+  streams.tick(10);
+  expect([eventsOf(streams), streams.buffered()]).toEqual([[], 0]);
+});

@@ -55,6 +55,8 @@ export class Streams implements FrameSource {
   #fault: Fault | undefined;
   #leftOut = false;
   #heldBytes = 0;
+  /** The longest unreliable datagram that was refused because the path takes none of that size. */
+  #longest = 0;
   /** Nothing is held back any more. */
   #over = false;
 
@@ -101,6 +103,11 @@ export class Streams implements FrameSource {
   get pending(): boolean {
     if (this.#peer === undefined) return false;
     return !this.#control.empty || !this.#datagrams.empty || this.#outflow.pending;
+  }
+
+  /** Whether longer datagrams would be of use. */
+  get cramped(): boolean {
+    return Math.max(this.#outflow.buffered, this.#longest) > this.room;
   }
 
   /** Bytes of streams that left for the first time, in all; so many, with the marks of packets, were written or more. */
@@ -174,8 +181,10 @@ export class Streams implements FrameSource {
     if (packet && bytes.length > (this.#peer?.packetBytes ?? NEVER)) return 'too-long';
     const expires = packet ? now + (options.maxAge ?? NEVER) : NEVER;
     const write = new Write(send, ++this.#writes, bytes, packet, packet && options.ordered === false, expires);
-    if (write.units === 0) this.#events.push({ type: 'written', stream, write: write.number });
-    else {
+    write.untold = options.untold === true;
+    if (write.units === 0) {
+      if (!write.untold) this.#events.push({ type: 'written', stream, write: write.number });
+    } else {
       if (expires < NEVER) this.#expiries.add(write);
       this.#outflow.write(send, write);
     }
@@ -235,7 +244,12 @@ export class Streams implements FrameSource {
   /** Sends an unreliable datagram; false if it is longer than the peer or the path takes. Not copied: don't change it. */
   sendDatagram(bytes: Uint8Array, options: { readonly maxAge?: number | undefined }, now: Instant): boolean {
     if (this.#peer === undefined || bytes.length > this.#peer.unreliableBytes) return false;
-    if (this.#peer.unreliableBytes === 0 || Datagrams.size(bytes) > this.room) return false;
+    if (this.#peer.unreliableBytes === 0) return false;
+    if (Datagrams.size(bytes) > this.room) {
+      this.#longest = Math.max(this.#longest, Datagrams.size(bytes));
+      this.#onWork();
+      return false;
+    }
     const expires = now + (options.maxAge ?? NEVER);
     const waiting = this.#datagrams.add(bytes, expires);
     if (expires < NEVER) this.#expiries.add(waiting);

@@ -17,6 +17,8 @@ export interface WriteOptions {
   readonly maxAge?: number | undefined;
   /** False: the packet is handed on as soon as it is whole, even before earlier ones. Default true. Packets only. */
   readonly ordered?: boolean | undefined;
+  /** True: nobody is told what becomes of it, neither by `written` nor by `dropped`. Default false. */
+  readonly untold?: boolean | undefined;
 }
 
 /** Why nothing was written: no such stream, its direction was ended or reset, or a packet longer than the peer takes in. */

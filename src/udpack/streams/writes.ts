@@ -27,6 +27,8 @@ export class Write implements Expiring {
   end = -1;
   /** Whether the application knows what became of it. The bytes are gone then. */
   told = false;
+  /** Nobody wants to know. */
+  untold = false;
   bytes: Uint8Array;
   readonly #owner: WriteOwner;
   #head: number;
