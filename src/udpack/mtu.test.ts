@@ -98,7 +98,11 @@ describe('a size that the path carries no longer', () => {
   test('is not tried again, but the one below it, after ten seconds', () => {
     const mtu = climbed();
     for (let lost = 0; lost < 6; lost++) mtu.onLost(SECOND, lost, 100);
-    expect([mtu.probe(100, true), mtu.probe(10_099, true), mtu.probe(10_100, true)]).toEqual([undefined, undefined, FIRST]);
+    expect([mtu.probe(100, true), mtu.probe(10_099, true), mtu.probe(10_100, true)]).toEqual([
+      undefined,
+      undefined,
+      FIRST,
+    ]);
     expect(search(mtu, 65_000, 10_100)).toEqual({ size: FIRST, probes: 1 });
   });
 
@@ -125,7 +129,11 @@ describe('a size that the path carries no longer', () => {
 
 test('where nobody needs longer datagrams, the search waits', () => {
   const mtu = new MtuSearch(60_000);
-  expect([mtu.probe(1000, false), mtu.probe(1099, false), mtu.probe(1100, false)]).toEqual([undefined, undefined, FIRST]);
+  expect([mtu.probe(1000, false), mtu.probe(1099, false), mtu.probe(1100, false)]).toEqual([
+    undefined,
+    undefined,
+    FIRST,
+  ]);
   const needed = new MtuSearch(60_000);
   expect([needed.probe(1000, false), needed.probe(1001, true)]).toEqual([undefined, FIRST]);
 });
