@@ -8,31 +8,46 @@ import { frameMemory } from './slab.ts';
  * same object is what a session keeps until the peer acknowledges it.
  */
 export class Outbound {
-  /** The message itself. Never changed after it was made: links write long ones from where they are. */
-  declare readonly bytes: Uint8Array;
   /** True for a text message (UTF-8), false for a binary one. */
   declare readonly text: boolean;
-  /** Bytes before `bytes` in its ArrayBuffer that belong to this message alone: room for the first framing's header. */
+  declare readonly length: number;
+  /** Bytes before the message in its ArrayBuffer that belong to it alone: room for the first framing's header. */
   declare headroom: number;
   /**
-   * Whether a link may give the memory of `bytes` away, to another thread: it is then gone from here. Only for who sends the message
+   * Whether a link may give the memory of the message away, to another thread: it is then gone from here. Only for who sends the message
    * once, keeps nothing of it, and has nothing else in its ArrayBuffer.
    */
   declare movable?: boolean;
-  /**
-   * The frame by `FRAME_SLOT`; filled by framings whose output doesn't depend on the link. All places are there from the
-   * start: an array that grows costs more time and memory than the frame.
-   */
-  readonly framed: (Uint8Array | undefined)[] = ON_PAGE ? [] : [undefined, undefined, undefined, undefined, undefined];
+  /** The message lies in here from `#start` on. Thousands may wait for an acknowledgement: none has a view of its own. */
+  readonly #memory: Uint8Array;
+  readonly #start: number;
+  /** By `FRAME_SLOT`. All places are there at once: an array that grows costs more time and memory than the frame. */
+  #frames: (Uint8Array | undefined)[] | undefined;
 
-  constructor(bytes: Uint8Array, text: boolean, headroom = 0) {
-    this.bytes = bytes;
+  /** A message that is all of `memory`, or what lies there from `start` up to `end`. */
+  constructor(memory: Uint8Array, text: boolean, headroom = 0, start = 0, end: number = memory.length) {
+    this.#memory = memory;
+    this.#start = start;
+    this.length = end - start;
     this.text = text;
     this.headroom = headroom;
   }
 
-  get length(): number {
-    return this.bytes.length;
+  /** The message itself, which is never changed after it was made: links write long ones from where they are. A view for each who asks. */
+  get bytes(): Uint8Array {
+    const { buffer, byteOffset } = this.#memory;
+    return new Uint8Array(buffer, byteOffset + this.#start, this.length);
+  }
+
+  /** The frame that `keepFrame` was given. */
+  frame(slot: number): Uint8Array | undefined {
+    return this.#frames?.[slot];
+  }
+
+  /** For framings whose output doesn't depend on the link: the next one finds it made. */
+  keepFrame(slot: number, frame: Uint8Array): void {
+    this.#frames ??= ON_PAGE ? [] : [undefined, undefined, undefined, undefined, undefined];
+    this.#frames[slot] = frame;
   }
 }
 
@@ -50,7 +65,7 @@ export const LANE = {
 /** The bytes kept free before an encoded message: the longest header of any framing (RFC 6455 5.2: 2 + 8). */
 export const HEADROOM = 10;
 
-/** Where each link-independent framing keeps its frame in `Outbound.framed`. */
+/** Where each link-independent framing keeps its frame. */
 export const FRAME_SLOT = { length: 0, line: 1, websocket: 2, websocketDeflated: 3, packet: 4 } as const;
 
 /** Writes `header` before the message, in place when the headroom allows it, in a copy otherwise. */

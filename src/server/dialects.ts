@@ -6,9 +6,11 @@ import {
   hawserCodec,
   jsonCodec,
   lineDialect,
+  type NativeText,
   PROTOCOL,
   plainCodec,
   rawDialect,
+  useNativeText,
 } from '../wire/index.ts';
 
 /** What stands for the dialects of docs/PROTOCOL.md, of which a peer chooses one. */
@@ -28,6 +30,7 @@ export class Dialects {
 
   /** @throws HawserError ERR_OPTION for a name that is taken, or can't be a subprotocol. */
   constructor(own: Readonly<Record<string, Dialect>>, report: Report) {
+    useNativeText(Buffer.prototype as NativeText);
     for (const codec of [hawserCodec, jsonCodec]) this.#codecs.set(codec.protocol, codec);
     for (const name of Object.keys(own)) {
       if (RESERVED.has(name) || !TOKEN.test(name)) {

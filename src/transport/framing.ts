@@ -21,7 +21,7 @@ export interface FramingSink {
 export interface Framing {
   /** Takes in one chunk, cut anywhere. The chunk may be kept until the next call, never changed but by unmasking. */
   receive(chunk: Uint8Array, sink: FramingSink): void;
-  /** The frame of one message, ready to write. Cached in `message.framed` when it doesn't depend on the link. */
+  /** The frame of one message, ready to write. Kept by the message when it doesn't depend on the link. */
   encode(message: Outbound): Uint8Array;
   /**
    * Makes the frame of one message in `target`, from `at` on, and returns where it ends; -1 where there is not enough room, or `encode` has to

@@ -46,10 +46,10 @@ export class LengthFraming implements Framing {
   }
 
   encode(message: Outbound): Uint8Array {
-    const cached = message.framed[FRAME_SLOT.length];
+    const cached = message.frame(FRAME_SLOT.length);
     if (cached !== undefined) return cached;
     const frame = prependHeader(message, header(message.length, message.text ? KIND.text : KIND.binary));
-    message.framed[FRAME_SLOT.length] = frame;
+    message.keepFrame(FRAME_SLOT.length, frame);
     return frame;
   }
 
@@ -112,7 +112,8 @@ export class LengthFraming implements Framing {
 
   #body(chunk: Uint8Array, at: number, sink: FramingSink): number {
     const missing = this.#length - (this.#part?.length ?? 0);
-    const piece = at === 0 && chunk.length === missing ? chunk : chunk.subarray(at, at + missing);
+    // A plain view, which costs half as much as the `subarray` of a subclass.
+    const piece = new Uint8Array(chunk.buffer, chunk.byteOffset + at, Math.min(missing, chunk.length - at));
     if (piece.length < missing) {
       this.#keep(piece, this.#length);
       return chunk.length;
@@ -157,9 +158,12 @@ export class LengthFraming implements Framing {
 
 const HEADER_BYTES_MAX = 8;
 
+/** One for each length there is; what is in it is copied before the next header is made. */
+const HEADERS: readonly Uint8Array[] = [1, 2, 4, HEADER_BYTES_MAX].map((length) => new Uint8Array(length));
+
 function header(length: number, kind: number): Uint8Array {
   const value = length * 4 + kind;
-  const bytes = new Uint8Array(varintLength(value));
+  const bytes = HEADERS[Math.log2(varintLength(value))] as Uint8Array;
   writeVarint(bytes, 0, value);
   return bytes;
 }

@@ -37,12 +37,12 @@ export class LineFraming implements Framing {
 
   encode(message: Outbound): Uint8Array {
     assert(message.text, 'only text goes in lines');
-    const cached = message.framed[FRAME_SLOT.line];
+    const cached = message.frame(FRAME_SLOT.line);
     if (cached !== undefined) return cached;
     const frame = new Uint8Array(message.length + 1);
     frame.set(message.bytes);
     frame[message.length] = LF;
-    message.framed[FRAME_SLOT.line] = frame;
+    message.keepFrame(FRAME_SLOT.line, frame);
     return frame;
   }
 

@@ -73,7 +73,7 @@ test('a server frames a message once, in the headroom before it', () => {
   const made = server().encode(message);
   expect(made.buffer).toBe(memory.buffer);
   expect(toHex(made)).toBe('8203010203');
-  expect(message.framed[FRAME_SLOT.websocket]).toBe(made);
+  expect(message.frame(FRAME_SLOT.websocket)).toBe(made);
   expect(server().encode(message)).toBe(made);
 });
 
@@ -107,7 +107,7 @@ test('a client masks a copy, with a new key each time, and leaves the message al
   expect(toHex(framing.encode(message))).toBe('8185000000016162636565');
   expect(toHex(framing.encode(message))).toBe('8185000000026162636665');
   expect(toHex(message.bytes)).toBe(toHex(utf8('abcde')));
-  expect(message.framed[FRAME_SLOT.websocket]).toBeUndefined();
+  expect(message.frame(FRAME_SLOT.websocket)).toBeUndefined();
 });
 
 test('a client without masking keys is a mistake of ours', () => {

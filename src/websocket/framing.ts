@@ -92,10 +92,10 @@ export class WebSocketFraming {
       if (frame !== undefined) return frame;
     }
     if (this.#maskKey !== undefined) return maskedFrame(opcode, message.bytes, this.#maskKey());
-    const made = message.framed[FRAME_SLOT.websocket];
+    const made = message.frame(FRAME_SLOT.websocket);
     if (made !== undefined) return made;
     const frame = plainFrame(opcode, message);
-    message.framed[FRAME_SLOT.websocket] = frame;
+    message.keepFrame(FRAME_SLOT.websocket, frame);
     return frame;
   }
 
@@ -115,7 +115,7 @@ export class WebSocketFraming {
 
   head(message: Outbound): Uint8Array | undefined {
     const { length } = message;
-    if (this.#maskKey !== undefined || message.headroom > 0 || message.framed[FRAME_SLOT.websocket]) return undefined;
+    if (this.#maskKey !== undefined || message.headroom > 0 || message.frame(FRAME_SLOT.websocket)) return undefined;
     if (this.#compression !== undefined && length >= this.#compression.threshold) return undefined;
     const header = new Uint8Array(headerLength(length));
     writeHeader(header, 0, message.text ? OPCODE.text : OPCODE.binary, length, 0);
@@ -136,11 +136,11 @@ export class WebSocketFraming {
   /** The frame of a compressed message, or undefined where compressing it gains nothing. */
   #deflated(opcode: number, message: Outbound, compression: MessageCompression): Uint8Array | undefined {
     const kept = compression.shared && this.#maskKey === undefined;
-    const made = kept ? message.framed[FRAME_SLOT.websocketDeflated] : undefined;
+    const made = kept ? message.frame(FRAME_SLOT.websocketDeflated) : undefined;
     if (made !== undefined) return made === NO_PAYLOAD ? undefined : made;
     const payload = compression.deflate(message.bytes);
     const frame = payload && this.#frame(opcode | COMPRESSED, payload);
-    if (kept) message.framed[FRAME_SLOT.websocketDeflated] = frame ?? NO_PAYLOAD;
+    if (kept) message.keepFrame(FRAME_SLOT.websocketDeflated, frame ?? NO_PAYLOAD);
     return frame;
   }
 

@@ -167,6 +167,20 @@ describe('values', () => {
     expect([...data]).toEqual([97, 98, 99]);
   });
 
+  test.each<[string, number, boolean, boolean, number?]>([
+    ['not given', 5000, false, false],
+    ['given', 5000, true, true],
+    ['given, and few', 4000, true, false],
+    ['given, and a small part of it', 5000, true, false, 6000],
+  ])('bytes in memory that is %s', (_, length, given, isView, more = 0) => {
+    const { bytes } = hawserCodec.event(0, 'v', [new Uint8Array(length).fill(7), new Uint8Array(more)]);
+    const received = Buffer.from(new Uint8Array(bytes).buffer);
+    const [data] = (hawserCodec.decode(received, false, given) as Incoming).data as [Uint8Array];
+    expect(Object.getPrototypeOf(data)).toBe(Uint8Array.prototype);
+    expect(data).toEqual(new Uint8Array(length).fill(7));
+    expect(data.buffer === received.buffer).toBe(isView);
+  });
+
   test('64 levels pass and 65 do not', () => {
     expect(arrives(deep(DEPTH_MAX))).toEqual(deep(DEPTH_MAX));
     expect(() => hawserCodec.event(0, 'v', deep(DEPTH_MAX + 1))).toThrow(/too deep/);

@@ -22,7 +22,7 @@ export const clientCodec: Codec = {
   protocol: PROTOCOL.hawser,
   acknowledges: true,
   greets: true,
-  decode: (bytes, text) => decodeBy(read, bytes, text),
+  decode: (bytes, text, given) => decodeBy(read, bytes, text, given),
   event: (channel, name, data, meta) => named(MESSAGE.event, channel, undefined, name, data, meta),
   volatile: (channel, name, data, meta) => named(MESSAGE.volatile, channel, undefined, name, data, meta),
   request: (channel, id, name, data) => named(MESSAGE.request, channel, id, name, data),
@@ -130,11 +130,12 @@ export function decodeBy(
   readKind: (kind: MessageKind) => Incoming | WireFailure,
   bytes: Uint8Array,
   text: boolean,
+  given = false,
 ): Incoming | WireFailure {
   if (text) return fail('ERR_PROTOCOL', 'text');
   const kind = bytes[0];
   if (kind === undefined) return fail('ERR_MESSAGE_MALFORMED', 'an empty message');
-  reader.start(bytes);
+  reader.start(bytes, 1, given);
   try {
     const message = readKind(kind as MessageKind);
     if (message.kind !== 0) reader.finish();

@@ -11,4 +11,5 @@ export {
   rawDialect,
 } from './plain-codec.ts';
 export { hawserCodec } from './server-codec.ts';
+export { type NativeText, useNativeText } from './server-text.ts';
 export { decodeValue, encodeValue } from './value.ts';

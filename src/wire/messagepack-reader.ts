@@ -1,12 +1,14 @@
 import { readVarint, VARINT_MAX, varintLengthAt } from '../core/index.ts';
 import { DEPTH_MAX, MALFORMED } from './rules.ts';
+import { utf8 } from './text.ts';
 
 /** Up to this many bytes a loop beats the decoder. */
 const SHORT = 24;
+/** From this length on bytes of memory that was given are not copied, where they are most of it. */
+const KEPT_BYTES = 4096;
 const SAFE_HIGH = 0x1fffff;
 const NANOSECONDS_MAX = 999_999_999;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** Property names and event names come again and again: the string of the last one with this hash. */
@@ -17,16 +19,18 @@ const names: (string | undefined)[] = new Array<string | undefined>(256);
  * that is `__proto__`, and a header that announces more than there is takes no memory. Whatever is against the
  * rules throws `MALFORMED`, or what the text decoder throws; `Codec.decode` catches both.
  *
- * Integers within +-(2^53 - 1) are numbers, those beyond are bigints. Byte strings are copies.
+ * Integers within +-(2^53 - 1) are numbers, those beyond are bigints. Byte strings are copies, or views of memory that was given.
  */
 export class Reader {
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
+  #given = false;
 
-  /** Begins a message whose first byte, its type, is known. */
-  start(bytes: Uint8Array, at = 1): void {
+  /** Begins a message whose first byte, its type, is known. What is `given` need not be copied. */
+  start(bytes: Uint8Array, at = 1, given = false): void {
     this.#bytes = bytes;
     this.#at = at;
+    this.#given = given;
   }
 
   get done(): boolean {
@@ -38,11 +42,9 @@ export class Reader {
     if (!this.done) throw MALFORMED;
   }
 
-  /** A copy of all that is left. */
+  /** All that is left, as bytes that can be kept. */
   rest(): Uint8Array {
-    const bytes = new Uint8Array(this.#bytes.subarray(this.#at));
-    this.#at = this.#bytes.length;
-    return bytes;
+    return this.#blob(this.#bytes.length - this.#at);
   }
 
   varint(): number {
@@ -160,18 +162,21 @@ export class Reader {
 
   #blob(length: number): Uint8Array {
     const start = this.#take(length);
-    return new Uint8Array(this.#bytes.subarray(start, start + length));
+    const { buffer, byteOffset } = this.#bytes;
+    const isKept = this.#given && length >= KEPT_BYTES && length * 2 >= buffer.byteLength;
+    const blob = new Uint8Array(buffer, byteOffset + start, length);
+    return isKept ? blob : new Uint8Array(blob);
   }
 
   #text(length: number): string {
     const bytes = this.#bytes;
     const start = this.#take(length);
     const end = start + length;
-    if (length > SHORT) return utf8.decode(bytes.subarray(start, end));
+    if (length > SHORT) return utf8.read(bytes, start, end);
     let text = '';
     for (let at = start; at < end; at++) {
       const byte = bytes[at] ?? 0;
-      if (byte > 0x7f) return utf8.decode(bytes.subarray(start, end));
+      if (byte > 0x7f) return utf8.read(bytes, start, end);
       text += String.fromCharCode(byte);
     }
     return text;

@@ -1,12 +1,11 @@
 import { HEADROOM, Outbound, writeVarint } from '../core/index.ts';
 import { checkText, DEPTH_MAX, INT64_MIN, isPlain, UINT64_MAX, unencodable } from './rules.ts';
+import { utf8 } from './text.ts';
 
 const SLAB = 1 << 14;
 const SHORT = 40;
 /** More than the longest header of a value, and than any varint. */
 const SLACK = 16;
-
-const utf8 = new TextEncoder();
 
 /**
  * Writes messages one after the other into a slab that they share; each has free bytes before it for the first framing's header.
@@ -29,16 +28,17 @@ export class Writer {
 
   /** The message, whole. */
   finish(): Outbound {
-    const message = new Outbound(this.#bytes.subarray(this.#start + HEADROOM, this.#at), false, HEADROOM);
+    const message = new Outbound(this.#bytes, false, HEADROOM, this.#start + HEADROOM, this.#at);
     // What outgrew the slab keeps its memory to itself.
     if (this.#bytes.length > SLAB) {
       this.#at = 0;
       this.#use(new Uint8Array(0));
     }
+    this.#start = this.#at;
     return message;
   }
 
-  /** Forgets the message that was begun. */
+  /** Forgets the message that was begun and not finished. */
   cancel(): void {
     this.#at = this.#start;
   }
@@ -199,9 +199,8 @@ export class Writer {
   /** Encodes after a gap for the header, and leaves room to move up; undefined when `most` bytes are too few. */
   #encodeText(text: string, gap: number, most: number): number | undefined {
     this.#ensure(most + SLACK);
-    const room = this.#bytes.subarray(this.#at + gap, this.#bytes.length - SLACK);
-    const { read, written } = utf8.encodeInto(text, room);
-    return read === text.length ? written : undefined;
+    const at = this.#at + gap;
+    return utf8.write(this.#bytes, at, this.#bytes.length - SLACK, text);
   }
 
   #textHeader(length: number): void {

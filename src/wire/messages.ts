@@ -176,8 +176,8 @@ export interface Codec {
   readonly acknowledges: boolean;
   /** Whether a peer can say HELLO in it. */
   readonly greets: boolean;
-  /** Never throws, whatever the bytes. */
-  decode(bytes: Uint8Array, text: boolean): Incoming | WireFailure;
+  /** Never throws, whatever the bytes. With `given` their memory is the message's to keep, so that long bytes in it need no copy. */
+  decode(bytes: Uint8Array, text: boolean, given?: boolean): Incoming | WireFailure;
   /** @throws HawserError ERR_UNENCODABLE for data that the dialect can't say (functions, cycles, too deep). */
   event(channel: number, name: string, data: unknown, meta?: Meta): Outbound;
   volatile(channel: number, name: string, data: unknown, meta?: Meta): Outbound;

@@ -5,7 +5,7 @@ import { asHello } from './shapes.ts';
 /** The dialect `hawser.v1` whole: it reads HELLO too. Apart from the client's, so that a page need not load it. */
 export const hawserCodec: Codec = {
   ...clientCodec,
-  decode: (bytes, text) => decodeBy(readAny, bytes, text),
+  decode: (bytes, text, given) => decodeBy(readAny, bytes, text, given),
 };
 
 function readAny(kind: MessageKind): Incoming | WireFailure {

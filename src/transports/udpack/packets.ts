@@ -16,10 +16,10 @@ const lenient = new TextDecoder();
 
 /** A message as a packet; made once for all links that it goes to. */
 export function packetOf(message: Outbound): Uint8Array {
-  const cached = message.framed[FRAME_SLOT.packet];
+  const cached = message.frame(FRAME_SLOT.packet);
   if (cached !== undefined) return cached;
   const packet = prependHeader(message, message.text ? TEXT : BINARY);
-  message.framed[FRAME_SLOT.packet] = packet;
+  message.keepFrame(FRAME_SLOT.packet, packet);
   return packet;
 }
 

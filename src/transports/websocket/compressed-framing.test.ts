@@ -131,7 +131,7 @@ describe('what is sent', () => {
     ];
     expect(one.encode(message)).not.toBe(one.encode(message));
     expect(other.encode(message)).not.toBe(other.encode(message));
-    expect(message.framed[FRAME_SLOT.websocketDeflated]).toBeUndefined();
+    expect(message.frame(FRAME_SLOT.websocketDeflated)).toBeUndefined();
   });
 });
 

@@ -1,0 +1,31 @@
+import { utf8 } from './text.ts';
+
+/** What Node's `Buffer` has beside its documented methods: no view and no object is made for a call. */
+export interface NativeText {
+  readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string;
+  readonly utf8Write?: (this: Uint8Array, text: string, at: number, most: number) => number;
+}
+
+/** Up to this length the cost of a call is most of the cost. */
+const SHORT_BYTES = 512;
+/** UTF-8 takes at most so many bytes for a unit of UTF-16. */
+const BYTES_PER_UNIT = 3;
+
+const { read, write } = utf8;
+
+/** Has short texts read and written by these from now on, in the whole thread, as far as they are there. */
+export function useNativeText({ utf8Slice, utf8Write }: NativeText): void {
+  utf8.read = (bytes, start, end) => {
+    if (utf8Slice === undefined || end - start > SHORT_BYTES) return read(bytes, start, end);
+    const text = utf8Slice.call(bytes, start, end);
+    // It stands for what is broken, and for itself.
+    return text.includes('\ufffd') ? read(bytes, start, end) : text;
+  };
+  utf8.write = (bytes, start, end, text) => {
+    const most = end - start;
+    if (utf8Write === undefined || text.length > SHORT_BYTES || text.length * BYTES_PER_UNIT > most) {
+      return write(bytes, start, end, text);
+    }
+    return utf8Write.call(bytes, text, start, most);
+  };
+}
