@@ -158,7 +158,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     if (this.session.state === 'ended') throw new HawserError('ERR_CLOSED', undefined, { delivered: 'no' });
-    return this.session.send(message, this.world.now(), tag, 0, overflow);
+    return this.session.send(message, tag, 0, overflow);
   }
 
   reply(message: Outbound): void {
@@ -184,7 +184,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   // ChannelsHost
 
   post(message: Outbound, tag: number, channel: number): void {
-    this.session.send(message, this.world.now(), tag, channel);
+    this.session.send(message, tag, channel);
   }
 
   offer(channel: Channel): unknown[] {
@@ -396,7 +396,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session.mustWait(true);
     this.#channels?.abort(new HawserError('ERR_SESSION_LOST'));
     this.#channels = undefined;
-    for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message, this.world.now());
+    for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message);
     this.socket.failPending((name, id) => {
       const delivered = unsent.some(({ channel, tag }) => channel === 0 && tag === id) ? 'no' : 'unknown';
       return unanswered(name, 'ERR_SESSION_LOST', undefined, delivered);

@@ -243,7 +243,7 @@ export class Attendant
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     this.#house.counters.sent += 1;
-    return this.session.send(message, this.world.now(), tag, 0, overflow);
+    return this.session.send(message, tag, 0, overflow);
   }
 
   reply(message: Outbound): void {
@@ -275,7 +275,7 @@ export class Attendant
 
   post(message: Outbound, tag: number, channel: number): void {
     this.#house.counters.sent += 1;
-    this.session.send(message, this.world.now(), tag, channel);
+    this.session.send(message, tag, channel);
   }
 
   offer(channel: Channel): unknown[] {

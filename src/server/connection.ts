@@ -69,6 +69,8 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   #waits = false;
   /** For how many reasons nothing is read now. */
   #pauses = 0;
+  /** When the chunk came that is being read: looking at the clock for each of its messages costs more than most of them. */
+  #chunkAt: Instant | undefined;
 
   constructor(link: Link, codec: Codec, namespace: string, reception: Reception) {
     super();
@@ -143,6 +145,11 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
     this.refuse('ERR_RATE_LIMITED', 'more messages than allowed');
   }
 
+  get #now(): Instant {
+    this.#chunkAt ??= this.#reception.now();
+    return this.#chunkAt;
+  }
+
   // SessionPort
 
   send(message: Outbound, lane?: number): boolean {
@@ -155,6 +162,10 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
 
   sendVolatile(message: Outbound): boolean {
     return this.link.sendVolatile?.(message) === true;
+  }
+
+  get givesMemory(): boolean {
+    return this.link.givesMemory === true;
   }
 
   get queued(): number {
@@ -174,7 +185,7 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
 
   onMessage(bytes: Uint8Array, text: boolean): void {
     if (this.#over) return;
-    const now = this.#reception.now();
+    const now = this.#now;
     if (this.#rate !== undefined && !isBulk(bytes, text)) this.#rate.count(now);
     if (this.#busy) this.#hold(bytes, text);
     else if (this.#attendant !== undefined) this.#attendant.session.receive(this, bytes, text, now);
@@ -182,6 +193,7 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   }
 
   onIdle(): void {
+    this.#chunkAt = undefined;
     this.#attendant?.session.idle();
   }
 
@@ -190,7 +202,7 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   }
 
   onPong(): void {
-    this.#attendant?.session.heard(this.#reception.now());
+    this.#attendant?.session.heard(this.#now);
   }
 
   onEnd(): void {
@@ -311,6 +323,7 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   /** Authentication is over: what was held goes its way, in order; a hello among it may hold the rest again. */
   #release(): void {
     this.#busy = false;
+    this.#chunkAt = undefined;
     this.#attendant?.released();
     while (!this.#busy && !this.#over) {
       const next = this.#held?.shift();

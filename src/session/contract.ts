@@ -35,6 +35,8 @@ export interface SessionPort {
   endLane?(lane: number): void;
   /** Sends what may be lost; false when it can't be sent so. */
   sendVolatile?(message: Outbound): boolean;
+  /** Whether the memory of messages that it hands on is the session's to keep. Default false. */
+  readonly givesMemory?: boolean | undefined;
   /** Bytes that wait in the link. */
   readonly queued: number;
   /** Leads to a sign of life; absent where the link knows no such thing. */

@@ -34,10 +34,10 @@ const talk = (channel: number): Outbound => channels.open(channel, 'talk', undef
 test('messages of a channel go by its lane until its last one, all about the socket by the main one, credit by none', () => {
   const port = new LanePort();
   const { session } = up({}, hawserCodec, port);
-  session.send(event('a'), 0);
-  session.send(talk(2), 0, 0, 2);
+  session.send(event('a'));
+  session.send(talk(2), 0, 2);
   session.sendLoose(channels.credit(2, 10));
-  session.send(channels.close(2), 0, 0, 2);
+  session.send(channels.close(2), 0, 2);
   session.sentLast(2);
   session.ping(0);
   expect(port.take()).toEqual([LANE.main, 2, LANE.none, 2, 'end 2', 'none said']);
@@ -55,11 +55,11 @@ test('what is volatile goes as what may be lost, and by the lane of its channel 
 
 test('a link that follows gets what was not acknowledged by the same lanes, and hears which are over', () => {
   const { session, port: first } = up();
-  session.send(talk(2), 0, 0, 2);
-  session.send(talk(4), 0, 0, 4);
-  session.send(channels.close(2), 0, 0, 2);
+  session.send(talk(2), 0, 2);
+  session.send(talk(4), 0, 4);
+  session.send(channels.close(2), 0, 2);
   session.sentLast(2);
-  session.send(event('a'), 0);
+  session.send(event('a'));
   session.detach(first, BROKEN, 0);
   const port = new LanePort();
   expect(session.attach(port, hawserCodec, 1, [[0, 0]])).toBe(true);

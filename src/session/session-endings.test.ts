@@ -90,9 +90,9 @@ test('a fractional clock never leaves a tick at its deadline with nothing to do'
 
 test('a session that is down ends when the window has passed, with the reason of the loss', () => {
   const { session, port, told } = up();
-  session.send(event('a'), 0);
+  session.send(event('a'));
   session.detach(port, BROKEN, 1000);
-  session.send(event('b'), 1000);
+  session.send(event('b'));
   expect(session.deadline).toBe(121_000);
   session.tick(120_999);
   expect(session.state).toBe('down');
@@ -172,7 +172,7 @@ test('JSON: text that is no message is answered and the link lives, within bound
 
 test('JSON: nothing is counted or kept, and a lost link is the end', () => {
   const { session, port, told } = up({}, jsonCodec);
-  session.send(jsonCodec.event(0, 'a', 1), 0);
+  session.send(jsonCodec.event(0, 'a', 1));
   hear(session, port, jsonCodec.event(0, 'b', 1), 1);
   session.tick(10_000);
   expect(port.kinds(jsonCodec)).toEqual([MESSAGE.event]);
@@ -206,13 +206,13 @@ test('JSON: where the transport can ping, silence is death and a pong measures; 
 
 test('nothing changes a session after its end, and nothing is told', () => {
   const { session, port, told } = up();
-  session.send(event('a'), 0);
+  session.send(event('a'));
   session.end({ code: CLOSE.kicked, reason: '' });
   expect(port.closed?.code).toBe(CLOSE.kicked);
   const before = told.seen();
   port.sent.length = 0;
   session.end({ code: CLOSE.normal, reason: '' });
-  expect(session.send(event('b'), 1)).toBe(false);
+  expect(session.send(event('b'))).toBe(false);
   expect(session.sendVolatile(hawserCodec.volatile(0, 'v', null))).toBe(false);
   hear(session, port, event('c'), 1);
   session.detach(port, BROKEN, 1);
@@ -245,7 +245,7 @@ test('calls that belong to a link change nothing before the first one', () => {
 
 test('what is sent before the first link goes out with it', () => {
   const told = new Told({ role: 'client' });
-  told.session.send(event('early'), 0);
+  told.session.send(event('early'));
   expect(told.session.leftovers().unsent).toHaveLength(1);
   const port = new TestPort();
   told.session.attach(port, hawserCodec, 1);

@@ -57,7 +57,7 @@ test.each(['server', 'client'] as const)('whatever is done to a %s session, its 
           if (one.stale) expect(told.messages.length).toBe(before);
         } else if (one.do === 'send' && 'bytes' in one) {
           try {
-            session.send(hawserCodec.event(one.channel, 'e', new Uint8Array(one.bytes)), now, 0, one.channel);
+            session.send(hawserCodec.event(one.channel, 'e', new Uint8Array(one.bytes)), 0, one.channel);
           } catch (error) {
             expect([role, (error as { code?: string }).code]).toEqual(['client', 'ERR_BACKLOG_FULL']);
           }

@@ -11,8 +11,8 @@ function opened(channel: number): Outbound {
 
 test('what is sent goes out at once, and is kept until it is acknowledged', () => {
   const { session, port } = up();
-  expect(session.send(event('a'), 0)).toBe(true);
-  expect(session.send(hawserCodec.request(0, 7, 'b', 1), 0, 7)).toBe(true);
+  expect(session.send(event('a'))).toBe(true);
+  expect(session.send(hawserCodec.request(0, 7, 'b', 1), 7)).toBe(true);
   expect(port.kinds()).toEqual([MESSAGE.event, MESSAGE.request]);
   expect(session.leftovers().unacknowledged.map(({ tag }) => tag)).toEqual([0, 7]);
   hear(session, port, hawserCodec.ack([[0, 1]]), 1);
@@ -86,8 +86,8 @@ test.each<[string, readonly ChannelCount[]]>([
   ],
 ])('an acknowledgement %s ends the session as a breach of protocol', (_what, counts) => {
   const { session, port, told } = up();
-  session.send(event('a'), 0);
-  session.send(event('b'), 0);
+  session.send(event('a'));
+  session.send(event('b'));
   hear(session, port, hawserCodec.ack(counts), 1);
   expect(told.told).toEqual([`end ${CLOSE.protocol}`]);
   expect(port.closed?.code).toBe(CLOSE.protocol);
@@ -95,13 +95,13 @@ test.each<[string, readonly ChannelCount[]]>([
 
 test('a resume sends again what the peer has not counted, before anything new', () => {
   const { session, port, told } = up();
-  for (const name of ['a', 'b', 'c']) session.send(event(name), 0);
-  session.send(event('x', null, 1), 0, 0, 1);
+  for (const name of ['a', 'b', 'c']) session.send(event(name));
+  session.send(event('x', null, 1), 0, 1);
   session.detach(port, BROKEN, 10);
-  session.send(event('d'), 20);
+  session.send(event('d'));
   const next = new TestPort();
   expect(session.attach(next, hawserCodec, 30, [[0, 2]])).toBe(true);
-  session.send(event('e'), 30);
+  session.send(event('e'));
   expect(next.look().map(({ name }) => name)).toEqual(['c', 'd', 'x', 'e']);
   expect(told.told).toEqual(['down 1006', 'up']);
 });
@@ -126,8 +126,8 @@ test.each<[string, readonly ChannelCount[]]>([
   ],
 ])('a peer whose count says %s is refused, and nothing changes', (_what, counts) => {
   const { session, port, told } = up();
-  session.send(event('a'), 0);
-  session.send(event('b'), 0);
+  session.send(event('a'));
+  session.send(event('b'));
   hear(session, port, hawserCodec.ack([[0, 1]]), 1);
   session.detach(port, BROKEN, 10);
   const before = told.seen();
@@ -138,7 +138,7 @@ test.each<[string, readonly ChannelCount[]]>([
 
 test('a link after the first needs counts, and the same dialect', () => {
   const { session, port, told } = up();
-  session.send(event('a'), 0);
+  session.send(event('a'));
   const before = told.seen();
   expect(session.attach(new TestPort(), hawserCodec, 5)).toBe(false);
   expect(session.attach(new TestPort(), jsonCodec, 5, [[0, 0]])).toBe(false);
@@ -183,12 +183,12 @@ test('a client that resumes speaks at once, so that the server knows that its we
 
 test('over the mark send returns false; drain follows the acknowledgement or the link, whichever was short', () => {
   const { session, port, told } = up();
-  expect(session.send(event('big', new Uint8Array(1000)), 0)).toBe(false);
+  expect(session.send(event('big', new Uint8Array(1000)))).toBe(false);
   hear(session, port, hawserCodec.ack([[0, 1]]), 1);
   expect(told.told).toEqual(['drain']);
 
   port.full = true;
-  expect(session.send(event('a'), 2)).toBe(false);
+  expect(session.send(event('a'))).toBe(false);
   hear(session, port, hawserCodec.ack([[0, 2]]), 3);
   expect(told.told).toEqual(['drain']);
   port.full = false;
@@ -202,29 +202,29 @@ test('a server ends a session that is owed too much, a client throws', () => {
   const client = up({ role: 'client' });
   const big = event('big', new Uint8Array(700));
   for (let i = 0; i < 3; i++) {
-    server.session.send(big, 0);
-    client.session.send(big, 0);
+    server.session.send(big);
+    client.session.send(big);
   }
-  expect(server.session.send(big, 0)).toBe(false);
+  expect(server.session.send(big)).toBe(false);
   expect(server.told.told).toEqual([`end ${CLOSE.backlogFull}`]);
   expect(server.port.closed?.code).toBe(CLOSE.backlogFull);
   const before = client.told.seen();
-  expect(() => client.session.send(big, 0)).toThrow(expect.objectContaining({ code: 'ERR_BACKLOG_FULL' }));
+  expect(() => client.session.send(big)).toThrow(expect.objectContaining({ code: 'ERR_BACKLOG_FULL' }));
   expect(client.told.seen()).toEqual(before);
 });
 
 test('what waits in the link counts too, but not what a resume has just sent again', () => {
   const { session, port, told } = up();
-  session.send(event('big', new Uint8Array(900)), 0);
+  session.send(event('big', new Uint8Array(900)));
   session.detach(port, BROKEN, 1);
   const next = new TestPort();
   next.full = true;
   session.attach(next, hawserCodec, 2, []);
   next.queued = 1100;
-  expect(session.send(event('a'), 3)).toBe(false);
+  expect(session.send(event('a'))).toBe(false);
   expect(session.state).toBe('up');
   session.drained(next);
-  session.send(event('b'), 4);
+  session.send(event('b'));
   expect(told.told.at(-1)).toBe(`end ${CLOSE.backlogFull}`);
 });
 
@@ -232,13 +232,13 @@ test('while it is down a server keeps up to resumeBytes, then the session ends; 
   for (const role of ['server', 'client'] as const) {
     const { session, port, told } = up({ role });
     session.detach(port, BROKEN, 1);
-    expect(session.send(event('a', new Uint8Array(400)), 2)).toBe(true);
-    expect(session.send(event('b', new Uint8Array(700)), 2)).toBe(false);
+    expect(session.send(event('a', new Uint8Array(400)))).toBe(true);
+    expect(session.send(event('b', new Uint8Array(700)))).toBe(false);
     if (role === 'client') {
-      expect(() => session.send(event('c'), 3)).toThrow(expect.objectContaining({ code: 'ERR_BACKLOG_FULL' }));
+      expect(() => session.send(event('c'))).toThrow(expect.objectContaining({ code: 'ERR_BACKLOG_FULL' }));
       expect(session.state).toBe('down');
     } else {
-      expect(session.send(event('c'), 3)).toBe(false);
+      expect(session.send(event('c'))).toBe(false);
       expect(told.told.at(-1)).toBe(`end ${CLOSE.backlogFull}`);
     }
     expect(session.leftovers().unsent).toHaveLength(2);
@@ -248,12 +248,12 @@ test('while it is down a server keeps up to resumeBytes, then the session ends; 
 test('a full link that breaks is full no more; more than resumeBytes at that moment is the end on a server', () => {
   const small = up();
   small.port.full = true;
-  small.session.send(event('a'), 0);
+  small.session.send(event('a'));
   small.session.detach(small.port, BROKEN, 1);
-  expect(small.session.send(event('b'), 2)).toBe(true);
+  expect(small.session.send(event('b'))).toBe(true);
 
   const large = up();
-  for (let i = 0; i < 2; i++) large.session.send(event('a', new Uint8Array(600)), 0);
+  for (let i = 0; i < 2; i++) large.session.send(event('a', new Uint8Array(600)));
   large.session.detach(large.port, BROKEN, 1);
   expect(large.told.told).toEqual(['down 1006', `end ${CLOSE.backlogFull}`]);
 });
@@ -263,7 +263,7 @@ test('volatile events go out now or never', () => {
   const message = hawserCodec.volatile(0, 'v', null);
   expect(session.sendVolatile(message)).toBe(true);
   port.full = true;
-  session.send(event('a'), 0);
+  session.send(event('a'));
   expect(session.sendVolatile(message)).toBe(false);
   session.detach(port, BROKEN, 1);
   expect(session.sendVolatile(message)).toBe(false);

@@ -157,7 +157,7 @@ export class Session {
    * `onDrain` follows. After the end it does nothing. `tag` tells requests (their id) from everything else (0).
    * @throws HawserError ERR_BACKLOG_FULL when the peer takes nothing and `overflow` is `block` (default on a client); otherwise that is the end.
    */
-  send(message: Outbound, _now: Instant, tag = 0, channel = 0, overflow?: Overflow): boolean {
+  send(message: Outbound, tag = 0, channel = 0, overflow?: Overflow): boolean {
     if (this.#state === 'ended') return false;
     const port = this.#port;
     if (!ON_PAGE && !this.#codec.acknowledges && !port) return false;
@@ -205,7 +205,7 @@ export class Session {
     if (port !== this.#port) return;
     this.#heardAt = now;
     if (!ON_PAGE && this.#unconfirmed) this.#confirm();
-    const message = this.#codec.decode(bytes, text);
+    const message = this.#codec.decode(bytes, text, !ON_PAGE && port.givesMemory);
     switch (message.kind) {
       case 0:
         this.#malformed(message);

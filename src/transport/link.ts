@@ -6,7 +6,7 @@ import type { NetDialOptions, NetListenOptions } from './net-options.ts';
 
 /** What a link tells the layer above; called synchronously, one call per message and none per hop. */
 export interface LinkHandler {
-  /** One whole message. `bytes` is valid only during the call. */
+  /** One whole message. `bytes` is valid only during the call, unless the link `givesMemory`. */
   onMessage(bytes: Uint8Array, text: boolean): void;
   /** The chunk that was read is used up: queue what was held back while it was handled; the link then flushes. */
   onIdle(): void;
@@ -64,6 +64,8 @@ export interface Link extends AsyncDisposable {
   /** The protocol that both sides agreed on: `hawser.v1`, `hawser.v1.json` or a name that the application registered. */
   readonly protocol: string;
   readonly peer: Peer;
+  /** Whether the memory of messages is the handler's to keep, also after the call. Left out where it is not. */
+  readonly givesMemory?: boolean;
   /** Starts the flow of messages. Nothing is delivered before it, and nothing is lost. Called once. */
   start(handler: LinkHandler): void;
   /**

@@ -205,7 +205,7 @@ class Side implements ChannelsHost, SessionHandler {
   // ChannelsHost
 
   post(message: Outbound, tag: number, channel: number): void {
-    this.session.send(message, this.world.now(), tag, channel);
+    this.session.send(message, tag, channel);
   }
 
   offer(channel: Channel): unknown[] {

@@ -58,7 +58,7 @@ class Side implements SessionHandler, Outlet {
   }
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
-    return this.session.send(message, 0, tag, 0, overflow);
+    return this.session.send(message, tag, 0, overflow);
   }
 
   reply(): void {}

@@ -183,7 +183,7 @@ export class Talker implements SessionHandler, TicketOwner {
   #send(message: ReturnType<Codec['event']>, channel: number, tag: number): boolean {
     if (this.session.state === 'ended') return false;
     try {
-      if (!this.session.send(message, this.#stage.world.now(), tag, channel)) this.owedDrain = true;
+      if (!this.session.send(message, tag, channel)) this.owedDrain = true;
     } catch (error) {
       if (!(error instanceof HawserError && error.code === 'ERR_BACKLOG_FULL')) throw error;
       this.overflowed = true;

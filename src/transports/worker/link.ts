@@ -40,6 +40,8 @@ const EARLY_POST_BYTES = 131_072;
 /** A link over a message port. What is sent in one turn is one letter; `WINDOW_BYTES` are on their way at the most. */
 export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker, DeadlineOwner {
   readonly transport = 'worker';
+  /** A letter's memory changed hands, and is nobody else's. */
+  readonly givesMemory = true;
   readonly protocol: string;
   readonly peer: Peer = HERE;
   readonly #group: LinkGroup;

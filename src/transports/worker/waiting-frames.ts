@@ -74,6 +74,8 @@ function endOfRun(frames: readonly Frame[], start: number): number {
 }
 
 function joined(frames: readonly Frame[], start: number, end: number): Uint8Array<ArrayBuffer> {
+  // Memory that is filled at once need not be cleared before.
+  if (end - start === 1) return new Uint8Array(frames[start]?.bytes ?? []);
   let length = 0;
   for (let i = start; i < end; i++) length += frames[i]?.bytes.length ?? 0;
   const chunk = new Uint8Array(length);
