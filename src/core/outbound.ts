@@ -39,14 +39,15 @@ export class Outbound {
     return new Uint8Array(buffer, byteOffset + this.#start, this.length);
   }
 
-  /** The frame that `keepFrame` was given. */
+  /** The frame that `keepFrame` was given. On a page it is the browser that frames. */
   frame(slot: number): Uint8Array | undefined {
-    return this.#frames?.[slot];
+    return ON_PAGE ? undefined : this.#frames?.[slot];
   }
 
   /** For framings whose output doesn't depend on the link: the next one finds it made. */
   keepFrame(slot: number, frame: Uint8Array): void {
-    this.#frames ??= ON_PAGE ? [] : [undefined, undefined, undefined, undefined, undefined];
+    if (ON_PAGE) return;
+    this.#frames ??= [undefined, undefined, undefined, undefined, undefined];
     this.#frames[slot] = frame;
   }
 }
