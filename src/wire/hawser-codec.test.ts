@@ -267,6 +267,17 @@ test.each([
   expect(wrong).toEqual([]);
 });
 
+test('a message too long for the memory that messages share leaves it to the next ones', () => {
+  const send = (data: unknown): ArrayBufferLike => hawserCodec.event(0, 'v', data).bytes.buffer;
+  // What was written before may have left no room: the next memory has some.
+  const first = send('before');
+  let shared = first;
+  while (shared === first) shared = send('x'.repeat(1000));
+  expect(send(new Uint8Array(100_000))).not.toBe(shared);
+  expect(codeOf(() => send([new Uint8Array(100_000), cycle]))).toBe('ERR_UNENCODABLE');
+  expect(send('after')).toBe(shared);
+});
+
 test('messages do not touch each other, whatever their size, and each has its headroom', () => {
   const sizes = fc.array(fc.oneof(fc.nat(64), fc.nat(5000), fc.nat(70_000)), { maxLength: 30 });
   fc.assert(

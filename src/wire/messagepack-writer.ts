@@ -7,6 +7,13 @@ const SHORT = 40;
 /** More than the longest header of a value, and than any varint. */
 const SLACK = 16;
 
+interface Slab {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** From where on it is free. */
+  readonly at: number;
+}
+
 /**
  * Writes messages one after the other into a slab that they share; each has free bytes before it for the first framing's header.
  * Integers are written in their shortest form.
@@ -18,6 +25,8 @@ export class Writer {
   #view: DataView = new DataView(this.#bytes.buffer);
   #start = 0;
   #at = 0;
+  /** The slab, while a message that is too long for it has memory of its own. */
+  #aside: Slab | undefined;
 
   start(type: number): void {
     this.#start = this.#at;
@@ -29,18 +38,14 @@ export class Writer {
   /** The message, whole. */
   finish(): Outbound {
     const message = new Outbound(this.#bytes, false, HEADROOM, this.#start + HEADROOM, this.#at);
-    // What outgrew the slab keeps its memory to itself.
-    if (this.#bytes.length > SLAB) {
-      this.#at = 0;
-      this.#use(new Uint8Array(0));
-    }
-    this.#start = this.#at;
+    if (this.#aside !== undefined) this.#backToSlab(this.#aside);
     return message;
   }
 
   /** Forgets the message that was begun and not finished. */
   cancel(): void {
     this.#at = this.#start;
+    if (this.#aside !== undefined) this.#backToSlab(this.#aside);
   }
 
   varint(value: number): void {
@@ -239,19 +244,24 @@ export class Writer {
     if (needed > this.#bytes.length) this.#grow(needed - this.#start);
   }
 
-  /** Moves the message that was begun to the start of a new slab. */
+  /** Moves the message that was begun to the start of a new slab, or to memory that it keeps to itself. */
   #grow(needed: number): void {
     const begun = this.#bytes.subarray(this.#start, this.#at);
-    const bytes = new Uint8Array(needed < SLAB / 4 ? SLAB : Math.max(needed, begun.length * 2, SLAB * 2));
+    const isLong = needed >= SLAB / 4;
+    if (isLong) this.#aside ??= { bytes: this.#bytes, view: this.#view, at: this.#start };
+    const bytes = new Uint8Array(isLong ? Math.max(needed, begun.length * 2, SLAB * 2) : SLAB);
     bytes.set(begun);
     this.#at = begun.length;
     this.#start = 0;
-    this.#use(bytes);
-  }
-
-  #use(bytes: Uint8Array): void {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
+  }
+
+  #backToSlab({ bytes, view, at }: Slab): void {
+    this.#aside = undefined;
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#at = at;
   }
 }
 

@@ -19,6 +19,14 @@ describe('waiting frames', () => {
     expect(frames.map((frame) => frame.length)).toEqual([2, LARGE, 1]);
   });
 
+  test('each large one has a chunk of its own, which small ones may share: so its receiver can keep its memory', () => {
+    const [small, large] = [new Uint8Array(10), new Uint8Array(LARGE)];
+    const lengths = (frames: Uint8Array[]): number[] => take(frames, false).chunks.map((chunk) => chunk.length);
+    expect(lengths([large, large])).toEqual([LARGE, LARGE]);
+    expect(lengths([small, large, small, small, large, small])).toEqual([LARGE + 30, LARGE + 10]);
+    expect(lengths([small, small, small])).toEqual([30]);
+  });
+
   test('those that begin within the room leave, one at the least; the others stay', () => {
     const waiting = new WaitingFrames();
     for (let i = 0; i < 5; i++) waiting.push(new Uint8Array(100).fill(i), false);

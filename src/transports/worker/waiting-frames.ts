@@ -65,11 +65,14 @@ export class WaitingFrames {
   }
 }
 
-/** Where the run ends that one chunk holds: a frame that is moved is alone. */
+/** Where the run ends that one chunk holds: a frame that is moved is alone, a large one among small ones, so that its reader can keep it. */
 function endOfRun(frames: readonly Frame[], start: number): number {
-  let end = start + 1;
-  if (frames[start]?.movable) return end;
-  while (end < frames.length && !frames[end]?.movable) end++;
+  let end = start;
+  let large = 0;
+  for (let frame = frames[end]; frame !== undefined; frame = frames[++end]) {
+    if (frame.movable) return end === start ? end + 1 : end;
+    if (frame.bytes.length >= MOVE_BYTES && ++large > 1) return end;
+  }
   return end;
 }
 
