@@ -142,7 +142,7 @@ export class Namespace implements Hall {
   }
 
   roomsOf(seat: Seat): ReadonlySet<string> {
-    return seat.occupant?.rooms() ?? new Set();
+    return new Set(seat.occupant?.rooms());
   }
 
   broadcast(message: EngineMessage): void {

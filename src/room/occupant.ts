@@ -34,7 +34,8 @@ export class Occupant {
   }
 
   /** Those that it is in now. */
-  rooms(): ReadonlySet<string> {
-    return new Set(typeof this.#rooms === 'string' ? [this.#rooms] : this.#rooms);
+  rooms(): readonly string[] {
+    if (this.#rooms === undefined) return [];
+    return typeof this.#rooms === 'string' ? [this.#rooms] : [...this.#rooms];
   }
 }

@@ -46,7 +46,7 @@ export function acceptText(
   protocol?: string,
   headers: Readonly<Record<string, string>> = {},
 ): string {
-  const chosen = protocol === undefined || protocol === '' ? '' : headerLines({ 'Sec-WebSocket-Protocol': protocol });
+  const chosen = protocol === undefined || protocol === '' ? '' : headerLine('Sec-WebSocket-Protocol', protocol);
   return (
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
     `Sec-WebSocket-Accept: ${acceptKey(key, sha1)}\r\n${chosen}${headerLines(headers)}\r\n`
@@ -79,14 +79,16 @@ export function encodeRefusal(refusal: HttpRefusal): Uint8Array {
 /** Header lines, each ended. @throws HawserError ERR_ARGUMENT for a name or value that would begin another line. */
 export function headerLines(headers: Readonly<Record<string, string>>): string {
   let lines = '';
-  for (const [name, value] of Object.entries(headers)) {
-    if (!isHeaderName(name)) throw new HawserError('ERR_ARGUMENT', 'a header has a name that HTTP does not allow');
-    if (!isHeaderValue(value)) {
-      throw new HawserError('ERR_ARGUMENT', `the header ${name} has a value that HTTP does not allow`);
-    }
-    lines += `${name}: ${value}\r\n`;
-  }
+  for (const [name, value] of Object.entries(headers)) lines += headerLine(name, value);
   return lines;
+}
+
+function headerLine(name: string, value: string): string {
+  if (!isHeaderName(name)) throw new HawserError('ERR_ARGUMENT', 'a header has a name that HTTP does not allow');
+  if (!isHeaderValue(value)) {
+    throw new HawserError('ERR_ARGUMENT', `the header ${name} has a value that HTTP does not allow`);
+  }
+  return `${name}: ${value}\r\n`;
 }
 
 /** Bytes in base64 (RFC 4648 4). */
