@@ -1,4 +1,5 @@
 import type { ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { HawserError } from '../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../runtime/index.ts';
@@ -41,6 +42,7 @@ export function attach(socket: Socket, user: PortUser): void {
   used[USER] = user;
   if (!first) return;
   socket.on('data', onData);
+  socket.push = push;
   socket.on('drain', onDrain);
   socket.on('end', onEnd);
   socket.on('error', onError);
@@ -51,6 +53,8 @@ export function attach(socket: Socket, user: PortUser): void {
 /** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. */
 export function detach(socket: Socket): void {
   socket.off('data', onData);
+  // The method of the class shows again.
+  Reflect.deleteProperty(socket, 'push');
   socket.off('drain', onDrain);
   socket.off('end', onEnd);
   const used: UsedSocket = socket;
@@ -77,6 +81,20 @@ function onTimeout(this: UsedSocket): void {
 
 function onData(this: UsedSocket, chunk: Uint8Array): void {
   this[USER]?.receive(chunk);
+}
+
+/**
+ * Stands before `Readable.push`, which sockets call with what they have read: a chunk that would be an event at once goes to the user without one.
+ * An event, and the stream's look for more in a tick of its own, cost half as much as Hawser does for a message. All else is the stream's, and
+ * so is everything where nobody calls this.
+ */
+function push(this: UsedSocket, chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
+  const user = this[USER];
+  if (user === undefined || chunk === null || this.readableFlowing !== true || this.readableLength > 0) {
+    return Readable.prototype.push.call(this, chunk, encoding);
+  }
+  user.receive(chunk);
+  return true;
 }
 
 function onDrain(this: UsedSocket): void {
