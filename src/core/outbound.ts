@@ -33,8 +33,12 @@ export class Outbound {
     this.headroom = headroom;
   }
 
-  /** The message itself, which is never changed after it was made: links write long ones from where they are. A view for each who asks. */
+  /**
+   * The message itself, which is never changed after it was made: links write long ones from where they are. A view for each who asks, unless it
+   * is all of its memory.
+   */
   get bytes(): Uint8Array {
+    if (!ON_PAGE && this.#memory.length === this.length) return this.#memory;
     const { buffer, byteOffset } = this.#memory;
     return new Uint8Array(buffer, byteOffset + this.#start, this.length);
   }
