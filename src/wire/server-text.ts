@@ -13,19 +13,33 @@ const BYTES_PER_UNIT = 3;
 
 const { read, write } = utf8;
 
-/** Has short texts read and written by these from now on, in the whole thread, as far as they are there. */
+/** Has short texts read and written by these from now on, in the whole thread; by the platform's encoders where they are not what they were. */
 export function useNativeText({ utf8Slice, utf8Write }: NativeText): void {
+  utf8.read = read;
+  utf8.write = write;
+  if (utf8Slice === undefined || utf8Write === undefined || !isSound(utf8Slice, utf8Write)) return;
   utf8.read = (bytes, start, end) => {
-    if (utf8Slice === undefined || end - start > SHORT_BYTES) return read(bytes, start, end);
+    if (end - start > SHORT_BYTES) return read(bytes, start, end);
     const text = utf8Slice.call(bytes, start, end);
     // It stands for what is broken, and for itself.
     return text.includes('\ufffd') ? read(bytes, start, end) : text;
   };
   utf8.write = (bytes, start, end, text) => {
     const most = end - start;
-    if (utf8Write === undefined || text.length > SHORT_BYTES || text.length * BYTES_PER_UNIT > most) {
-      return write(bytes, start, end, text);
-    }
+    if (text.length > SHORT_BYTES || text.length * BYTES_PER_UNIT > most) return write(bytes, start, end, text);
     return utf8Write.call(bytes, text, start, most);
   };
+}
+
+/** Nobody has promised that they take other arrays than Node's own. */
+function isSound(
+  utf8Slice: NonNullable<NativeText['utf8Slice']>,
+  utf8Write: NonNullable<NativeText['utf8Write']>,
+): boolean {
+  const bytes = new Uint8Array(8);
+  try {
+    return utf8Write.call(bytes, 'é1', 1, 7) === 3 && utf8Slice.call(bytes, 1, 5) === 'é1\0' && bytes[4] === 0;
+  } catch {
+    return false;
+  }
 }

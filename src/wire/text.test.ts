@@ -29,9 +29,24 @@ const pieces = fc.oneof(
 );
 const texts = fc.array(pieces, { maxLength: 4 }).map((all) => all.join(''));
 
+const NODE: NativeText = { utf8Slice: method('utf8Slice') as Slice, utf8Write: method('utf8Write') as Write };
+type Slice = NonNullable<NativeText['utf8Slice']>;
+type Write = NonNullable<NativeText['utf8Write']>;
+
+function method(name: string): unknown {
+  return (Buffer.prototype as unknown as Record<string, unknown>)[name];
+}
+
+function raise(): never {
+  throw new TypeError('not a Buffer');
+}
+
 describe.each<[string, NativeText]>([
   ['by the platform', {}],
-  ["by Node's own calls", Buffer.prototype as NativeText],
+  ["by Node's own calls", NODE],
+  ['by the platform, where a call is gone', { utf8Slice: NODE.utf8Slice as Slice }],
+  ['by the platform, where a call throws', { ...NODE, utf8Write: () => raise() }],
+  ['by the platform, where a call does something else', { ...NODE, utf8Slice: () => 'é1' }],
 ])('texts, %s', (_, methods) => {
   beforeEach(() => useNativeText(methods));
   afterEach(() => useNativeText({}));
@@ -65,4 +80,20 @@ describe.each<[string, NativeText]>([
       }),
     );
   });
+});
+
+test("Node's own calls are taken where they are what they were", () => {
+  let calls = 0;
+  const { utf8Slice, utf8Write } = NODE as Required<NativeText>;
+  useNativeText({
+    utf8Slice: function counted(start, end) {
+      calls += 1;
+      return utf8Slice.call(this, start, end);
+    },
+    utf8Write,
+  });
+  const before = calls;
+  expect(utf8.read(encoder.encode('abc'), 1, 3)).toBe('bc');
+  expect(calls).toBe(before + 1);
+  useNativeText({});
 });
