@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { filesOutcomes, filesTable } from './files.ts';
 import { udpOutcomes } from './goals.ts';
 import { type Outcome, rounded, summaryOf } from './outcomes.ts';
 import { fillMarks } from './page.ts';
@@ -51,6 +52,7 @@ function summary(): string | undefined {
     },
     { title: 'Many sockets on one process', outcomes: [...wsOutcomes(['ws-scale']), ...scaleOutcomes()] },
     { title: 'UDPack', outcomes: udpOutcomes(found) },
+    { title: 'Files, beside scp', outcomes: filesOutcomes() },
     { title: 'In a page', outcomes: [clientOutcome()] },
   ]);
 }
@@ -59,6 +61,7 @@ function tableFor(mark: string): string | undefined {
   if (mark === 'summary') return summary();
   if (mark === 'worker-echo') return worker && workerTable(worker);
   if (mark === 'byte-streams') return streams && streamsTable(streams);
+  if (mark.startsWith('files-')) return filesTable(mark);
   if (mark in TABLES) return wsTable(mark);
   const result = found(mark);
   return result && `${tableOf(result)}\n\n${sourceOf(result)}`;

@@ -48,6 +48,8 @@ type FigureName =
   | 'p50'
   | 'p95'
   | 'p99'
+  | 'most'
+  | 'forged'
   | 'wire';
 
 export const FIGURES: Readonly<Record<FigureName, Figure>> = {
@@ -61,6 +63,9 @@ export const FIGURES: Readonly<Record<FigureName, Figure>> = {
   p50: ({ latencyMs }) => latencyMs?.p50,
   p95: ({ latencyMs }) => latencyMs?.p95,
   p99: ({ latencyMs }) => latencyMs?.p99,
+  most: ({ latencyMs }) => latencyMs?.most,
+  /** Datagrams a second. */
+  forged: perSecond(({ forged }) => forged),
   /** In KB a second, with all headers. */
   wire: perSecond(({ wireBytes }) => (wireBytes === undefined ? undefined : wireBytes / 1e3)),
 };

@@ -27,6 +27,18 @@ const MESSAGES: Shape = {
   compared: [{ head: 'messages/s', figure: FIGURES.messages }],
 };
 const ROUND_TRIPS: Shape = { columns: [P50, P95, P99, CPU_EACH], compared: [P50, P99] };
+const FLOODED: Shape = {
+  columns: [MEGABYTES, { head: 'forged/s', figure: FIGURES.forged }, CPU_GB],
+  compared: [MEGABYTES],
+};
+const REBINDING: Shape = {
+  columns: [
+    MEGABYTES,
+    { head: 'longest pause ms', figure: FIGURES.most },
+    { head: 'chunks missing', figure: ({ missing }) => missing },
+  ],
+  compared: [],
+};
 const STREAMS: Shape = {
   columns: [P50, P95, P99, { head: 'KB/s on the link', figure: FIGURES.wire }, CPU_EACH],
   compared: [P95, P99],
@@ -44,7 +56,9 @@ const FORGED: Shape = {
   compared: [],
 };
 
-function shapeOf({ load }: Result['plan']): Shape {
+function shapeOf({ load, mode, variants }: Result['plan']): Shape {
+  if (mode === 'gaps' || mode === 'pour') return REBINDING;
+  if (load.kind === 'bulk' && variants.some(({ forgery }) => forgery !== undefined)) return FLOODED;
   if (load.kind === 'bulk') return load.chunk < 1024 ? MESSAGES : BULK;
   if (load.kind === 'round-trips') return ROUND_TRIPS;
   if (load.kind === 'forged') return FORGED;

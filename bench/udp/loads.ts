@@ -1,6 +1,7 @@
 import type { Load } from './orders.ts';
 import type { Channel, Connection } from './peer.ts';
-import type { Counts } from './serving.ts';
+import { pour } from './pouring.ts';
+import { type Counts, serveChannel } from './serving.ts';
 import { clock, Messages, pattern } from './tally.ts';
 
 type Dial = () => Promise<Connection>;
@@ -9,7 +10,9 @@ type Dial = () => Promise<Connection>;
 export async function startLoad(load: Load, dial: Dial, counts: Counts): Promise<() => Promise<void>> {
   switch (load.kind) {
     case 'bulk':
-      return bulk(await dial(), load.chunk, counts);
+      return pour(await (await dial()).open(), load.chunk, counts);
+    case 'fetch':
+      return fetched(await dial(), counts);
     case 'round-trips':
       return roundTrips(await dial(), load.size, counts);
     case 'ticks':
@@ -21,39 +24,12 @@ export async function startLoad(load: Load, dial: Dial, counts: Counts): Promise
   }
 }
 
-/** What is written before the event loop gets its turn: some protocols always have room. */
-const TURN_BYTES = 4 * 1024 * 1024;
-const TURN_WRITES = 1024;
-
-async function bulk(connection: Connection, size: number, counts: Counts): Promise<() => Promise<void>> {
+/** A server that sends without end is asked for it. */
+async function fetched(connection: Connection, counts: Counts): Promise<() => Promise<void>> {
   const channel = await connection.open();
-  const chunk = pattern(size);
-  const most = Math.min(TURN_WRITES, Math.ceil(TURN_BYTES / size));
-  const load = { going: true };
-  let left = most;
-  let yielding = false;
-  let room = true;
-  const pump = (): void => {
-    for (; load.going && room && left > 0; left--) {
-      room = channel.send(chunk);
-      counts.messages++;
-    }
-    if (left > 0 || yielding) return;
-    yielding = true;
-    setImmediate(() => {
-      left = most;
-      yielding = false;
-      pump();
-    });
-  };
-  channel.onDrain = () => {
-    room = true;
-    pump();
-  };
-  pump();
-  return async () => {
-    load.going = false;
-  };
+  serveChannel(channel, 'gaps', counts);
+  channel.send(pattern(1));
+  return async () => {};
 }
 
 /** One message after the other, each sent when the answer to the last one is there. */

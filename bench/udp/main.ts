@@ -54,10 +54,10 @@ function makeKeys(): string {
   return folder;
 }
 
-function worldOf({ where, loss = 0 }: Plan, { congestion = 'cubic' }: Variant, repetition: number): World {
+function worldOf({ where, loss = 0, nat = false }: Plan, { congestion = 'cubic' }: Variant, repetition: number): World {
   if (where === 'loopback') return loopback();
   if (where === 'narrow') return narrowLoopback();
-  const link = { delayMs: 20, loss, rateMbit: 100, queueKb: 500, seed: 100 + repetition, congestion };
+  const link = { delayMs: 20, loss, rateMbit: 100, queueKb: 500, seed: 100 + repetition, nat, congestion };
   return emulated(options.link, link);
 }
 
@@ -114,9 +114,10 @@ function shown(plan: Plan, row: Row): string {
     messages > 0 ? `${Math.round(messages / seconds)}/s, ${((cpu * 1e6) / messages).toFixed(1)} CPU us each` : '',
     latencyMs === undefined
       ? ''
-      : `p50 ${latencyMs.p50.toFixed(3)} p95 ${latencyMs.p95.toFixed(3)} p99 ${latencyMs.p99.toFixed(3)} ms`,
+      : `p50 ${latencyMs.p50.toFixed(3)} p95 ${latencyMs.p95.toFixed(3)} p99 ${latencyMs.p99.toFixed(3)} most ${latencyMs.most.toFixed(1)} ms`,
     missing === undefined ? '' : `missing ${missing}`,
     wireBytes === undefined ? '' : `wire ${(wireBytes / seconds / 1e6).toFixed(2)} MB/s`,
+    row.forged === undefined ? '' : `forged ${Math.round(row.forged / seconds)}/s`,
     `cores ${(serverCpu / seconds).toFixed(2)}+${(clientCpu / seconds).toFixed(2)}, others ${othersCores.toFixed(2)}, load ${loadAverage}`,
   ];
   return `${plan.name} #${row.repetition} ${row.variant}: ${parts.filter((part) => part !== '').join('; ')}`;

@@ -4,6 +4,7 @@ import type { Latency, Mark } from './orders.ts';
 import type { Place, Target } from './peer.ts';
 import type { Plan, Variant } from './plans.ts';
 import { Process } from './process.ts';
+import { type Trouble, trouble } from './troubles.ts';
 import { machineCpuUs, type World } from './worlds.ts';
 
 /** Time after the end of a load in which the last messages may arrive. */
@@ -14,7 +15,7 @@ export interface Figures {
   readonly seconds: number;
   readonly serverCpu: number;
   readonly clientCpu: number;
-  /** Payload that the server got. */
+  /** Payload that the server got, or where it sends the load generator. */
   readonly bytes: number;
   /** Messages or datagrams that the server got, or sessions, or round trips that the load generator completed. */
   readonly messages: number;
@@ -23,6 +24,8 @@ export interface Figures {
   readonly missing: number | undefined;
   /** Bytes that entered the link towards the server during the measurement, with all headers. */
   readonly wireBytes: number | undefined;
+  /** Datagrams that were forged besides during the measurement. */
+  readonly forged: number | undefined;
   readonly serverRss: number;
   /** The machine's load average when the run began, and the cores that others kept busy during it. */
   readonly loadAverage: number;
@@ -47,19 +50,31 @@ export async function measure(plan: Plan, variant: Variant, world: World, option
     await server.obey({ do: 'mode', mode: plan.mode });
     const { forgery } = variant;
     await client.obey({ do: 'begin', load: plan.load, ...(forgery !== undefined && { forgery }) });
-    await sleep(plan.warmupMs);
-    const figures = await watch(plan, world, server, client);
-    return { ...figures, missing: plan.mode === 'clock' ? await missing(server, client) : undefined };
+    const troubled = await trouble(plan, variant, world, target, client);
+    try {
+      await sleep(plan.warmupMs);
+      const figures = await watch(plan, { world, server, client, troubled });
+      return { ...figures, missing: await missing(plan, server, client) };
+    } finally {
+      await troubled.end();
+    }
   } finally {
     await Promise.all([client.end(), server.end()]);
   }
 }
 
-async function watch(plan: Plan, world: World, server: Process, client: Process): Promise<Figures> {
+interface Running {
+  readonly world: World;
+  readonly server: Process;
+  readonly client: Process;
+  readonly troubled: Trouble;
+}
+
+async function watch(plan: Plan, running: Running): Promise<Figures> {
   const [loadAverage = 0] = loadavg();
-  const before = await look(world, server, client);
+  const before = await look(running);
   await sleep(plan.measureMs);
-  const after = await look(world, server, client);
+  const after = await look(running);
   const seconds = (after.server.atMs - before.server.atMs) / 1e3;
   const delta = (pick: (look: Look) => number): number => pick(after) - pick(before);
   const serverCpu = delta((at) => at.server.cpuUs) / 1e6;
@@ -70,11 +85,12 @@ async function watch(plan: Plan, world: World, server: Process, client: Process)
     seconds,
     serverCpu,
     clientCpu,
-    bytes: delta((at) => at.server.bytes),
+    bytes: delta(bytesOf(plan)),
     messages: delta((at) => messagesOf(plan, at)),
     latencyMs: after.server.latency ?? after.client.latency,
     missing: undefined,
     wireBytes: wire,
+    forged: after.forged === undefined ? undefined : after.forged - (before.forged ?? 0),
     serverRss: after.server.rssBytes,
     loadAverage,
     othersCores: Math.max(0, others / seconds),
@@ -83,34 +99,43 @@ async function watch(plan: Plan, world: World, server: Process, client: Process)
 
 function messagesOf({ mode, load }: Plan, { server, client }: Look): number {
   if (load.kind === 'bulk') return server.bytes / load.chunk;
+  if (load.kind === 'fetch') return client.bytes / load.chunk;
   if (load.kind === 'forged') return server.datagrams ?? 0;
   return (mode === 'clock' ? server : client).messages;
+}
+
+function bytesOf({ load }: Plan): (look: Look) => number {
+  return load.kind === 'fetch' ? ({ client }) => client.bytes : ({ server }) => server.bytes;
 }
 
 interface Look {
   readonly client: Mark;
   readonly server: Mark;
   readonly wire: number | undefined;
+  readonly forged: number | undefined;
   readonly machineUs: number;
   readonly ownUs: number;
 }
 
-async function look(world: World, server: Process, client: Process): Promise<Look> {
+async function look({ world, server, client, troubled }: Running): Promise<Look> {
   const wire = world.bytesToServer();
-  const [fromClient, fromServer] = await Promise.all([client.mark(), server.mark()]);
+  const [fromClient, fromServer, forger] = await Promise.all([client.mark(), server.mark(), troubled.mark()]);
   const { user, system } = process.cpuUsage();
   return {
     client: fromClient,
     server: fromServer,
     wire,
+    forged: forger?.messages,
     machineUs: machineCpuUs(),
-    ownUs: world.ownCpuUs() + user + system,
+    ownUs: world.ownCpuUs() + (forger?.cpuUs ?? 0) + user + system,
   };
 }
 
-async function missing(server: Process, client: Process): Promise<number> {
+/** Messages that never came, in a workload whose server knows how many did. */
+async function missing({ mode, load }: Plan, server: Process, client: Process): Promise<number | undefined> {
+  if (mode !== 'clock' && mode !== 'gaps') return undefined;
   await client.obey({ do: 'finish' });
   await sleep(SETTLE_MS);
   const [sent, got] = await Promise.all([client.mark(), server.mark()]);
-  return sent.messages - got.messages;
+  return sent.messages - (load.kind === 'bulk' ? got.bytes / load.chunk : got.messages);
 }

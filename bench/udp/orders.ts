@@ -7,15 +7,18 @@ export type Order =
   | { readonly do: 'mode'; readonly mode: Mode }
   | { readonly do: 'verify'; readonly peer: PeerName; readonly place: Place; readonly target: Target }
   | { readonly do: 'begin'; readonly load: Load; readonly forgery?: Forgery }
+  | { readonly do: 'forge'; readonly target: Target; readonly id: string | undefined; readonly perSecond: number }
+  | { readonly do: 'id' }
   | { readonly do: 'mark' }
   | { readonly do: 'finish' };
 
 /** What a server does with the streams that are opened from now on. */
-export type Mode = 'echo' | 'count' | 'clock';
+export type Mode = 'echo' | 'count' | 'clock' | 'gaps' | 'pour';
 
 /** What a load generator does until it is told to finish. */
 export type Load =
   | { readonly kind: 'bulk'; readonly chunk: number }
+  | { readonly kind: 'fetch'; readonly chunk: number }
   | { readonly kind: 'round-trips'; readonly size: number }
   | { readonly kind: 'ticks'; readonly size: number; readonly streams: number; readonly everyMs: number }
   | { readonly kind: 'handshakes'; readonly atOnce: number }

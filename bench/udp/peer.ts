@@ -43,6 +43,8 @@ export interface Connection {
   close(): Promise<void>;
   /** Bytes of UDP payload sent so far, where that is known. */
   bytesSent?(): number;
+  /** The id in hex that its datagrams go to, where there is such a thing. */
+  id?(): string | undefined;
 }
 
 /** One ordered stream. Whether it keeps the boundaries of messages is the protocol's affair. */

@@ -9,8 +9,10 @@ export interface Variant {
   readonly datagram?: number;
   /** Congestion control of the kernel, where it takes part. Default `cubic`. */
   readonly congestion?: string;
-  /** What it is flooded with, where that is the load. */
+  /** What it is flooded with, where that is the load; else what is forged besides, at 50,000 datagrams a second. */
   readonly forgery?: Forgery;
+  /** How often the NAT before the client gives it another port, in ms. Default never. */
+  readonly rebindMs?: number;
 }
 
 export interface Plan {
@@ -19,6 +21,8 @@ export interface Plan {
   readonly where: 'loopback' | 'narrow' | 'link';
   /** Share of packets that the link loses each way. */
   readonly loss?: number;
+  /** Whether the client is behind a NAT. Default false. */
+  readonly nat?: boolean;
   readonly mode: Mode;
   readonly load: Load;
   readonly small: boolean;
@@ -34,6 +38,11 @@ const QUIC: Variant = { name: '@matrixai/quic', peer: 'quic' };
 const KCP: Variant = { name: 'node-kcp', peer: 'kcp' };
 const CUBIC: Variant = { ...TLS, name: 'node:tls, CUBIC', congestion: 'cubic' };
 const BBR: Variant = { ...TLS, name: 'node:tls, BBR', congestion: 'bbr' };
+
+const REBINDING: readonly Variant[] = [
+  { ...UDPACK, rebindMs: 1000 },
+  { ...UDPACK, name: 'UDPack, same port' },
+];
 
 const BULK = { mode: 'count', load: { kind: 'bulk', chunk: 65_536 }, small: false } as const;
 const ROUND_TRIPS = { mode: 'echo', load: { kind: 'round-trips', size: 64 }, small: true } as const;
@@ -122,6 +131,42 @@ export const PLANS: readonly Plan[] = [
     warmupMs: 1500,
     measureMs: 3000,
     variants: [UDPACK, TLS, QUIC],
+  },
+  {
+    ...BULK,
+    name: 'flooded',
+    what: 'Goodput over 100 Mbit/s and 40 ms round trip, while 50,000 datagrams a second are forged',
+    where: 'link',
+    warmupMs: 3000,
+    measureMs: 8000,
+    variants: [
+      { ...UDPACK, forgery: 'live' },
+      { ...UDPACK, name: 'UDPack, forged to no session', forgery: 'unknown' },
+      { ...UDPACK, name: 'UDPack in calm' },
+    ],
+  },
+  {
+    ...BULK,
+    name: 'rebinding',
+    what: 'Pauses of a transfer over 100 Mbit/s and 40 ms round trip, while a NAT gives its sender another port every second',
+    where: 'link',
+    nat: true,
+    mode: 'gaps',
+    warmupMs: 3000,
+    measureMs: 10_000,
+    variants: REBINDING,
+  },
+  {
+    name: 'rebinding-fetch',
+    what: 'The same, while the NAT gives its receiver another port every second',
+    where: 'link',
+    nat: true,
+    mode: 'pour',
+    load: { kind: 'fetch', chunk: 65_536 },
+    small: false,
+    warmupMs: 3000,
+    measureMs: 10_000,
+    variants: REBINDING,
   },
   {
     name: 'forged',

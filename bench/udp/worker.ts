@@ -1,5 +1,6 @@
 /** One process of a benchmark: a server or a load generator. It does what the conductor orders over the IPC channel. */
 import { flood } from './flood.ts';
+import { forgeBeside } from './forger.ts';
 import { startLoad } from './loads.ts';
 import type { Answer, Mark, Mode, Order } from './orders.ts';
 import type { Connection, Forged, Peer } from './peer.ts';
@@ -83,6 +84,10 @@ async function obey(order: Order): Promise<unknown> {
       finish = forged ? await forge({ forgery, size: load.size }) : await startLoad(load, dial, counts);
       return undefined;
     }
+    case 'forge':
+      return forgeBeside(order, counts);
+    case 'id':
+      return current?.id?.();
     case 'mark':
       return mark();
     default:

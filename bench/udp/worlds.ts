@@ -13,6 +13,8 @@ export interface World {
   ownCpuUs(): number;
   /** Bytes that entered the link towards the server, IP headers and all; undefined where nobody counts. */
   bytesToServer(): number | undefined;
+  /** The NAT before the client gives it other ports from now on; where there is one. */
+  rebind(): void;
   close(): void;
 }
 
@@ -22,6 +24,8 @@ export interface Link {
   readonly rateMbit: number;
   readonly queueKb: number;
   readonly seed: number;
+  /** Whether the client is behind a NAT, for UDP. */
+  readonly nat: boolean;
   /** Congestion control of the kernel's TCP. */
   readonly congestion: string;
 }
@@ -36,6 +40,7 @@ export function loopback(): World {
     namespaces: { server: undefined, client: undefined },
     ownCpuUs: () => 0,
     bytesToServer: () => undefined,
+    rebind: () => {},
     close: () => {},
   };
 }
@@ -51,6 +56,7 @@ export function narrowLoopback(): World {
     namespaces: { server: name, client: name },
     ownCpuUs: () => 0,
     bytesToServer: () => undefined,
+    rebind: () => {},
     close: () => void run('ip', 'netns', 'del', name),
   };
 }
@@ -58,10 +64,10 @@ export function narrowLoopback(): World {
 /** Two namespaces and an emulated link between them; needs root, and the folder of the emulator. */
 export function emulated(folder: string, link: Link): World {
   const script = join(folder, 'netlab.sh');
-  const { delayMs, loss, rateMbit, queueKb, seed, congestion } = link;
+  const { delayMs, loss, rateMbit, queueKb, seed, nat, congestion } = link;
   const numbers = { 'delay-ms': delayMs, loss, 'rate-mbit': rateMbit, 'queue-kb': queueKb, seed };
   const words = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  execFileSync(script, ['up', ...words], {
+  execFileSync(script, ['up', ...words, ...(nat ? ['--nat'] : [])], {
     env: { ...process.env, CC: congestion },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -72,6 +78,7 @@ export function emulated(folder: string, link: Link): World {
     namespaces: { server: 'nlb', client: 'nla' },
     ownCpuUs: () => cpuOf(pid),
     bytesToServer: () => (JSON.parse(run(script, 'stats').split('\n')[0] ?? '{}') as { MB: number }).MB * 1e6,
+    rebind: () => void run(script, 'rebind'),
     close: () => void execFileSync(script, ['down'], { stdio: 'ignore' }),
   };
 }

@@ -68,6 +68,12 @@ export class MtuSearch {
     this.#ceiling = Math.min(this.#ceiling, size);
   }
 
+  /** Datagrams are counted from 0 again. */
+  onOtherNumbers(): void {
+    this.#through = -1;
+    this.#lostInRow = 0;
+  }
+
   /** Nobody will hear of what was under way. */
   onAbandoned(): void {
     this.#outstanding = false;

@@ -38,7 +38,7 @@ export interface PathInit {
 export class Path {
   address: Address;
   readonly recovery: Recovery;
-  readonly controller: Controller;
+  controller: Controller;
   mtu: MtuSearch;
   /** The id in use, and those before it on this path. */
   space: SendSpace;
@@ -53,7 +53,7 @@ export class Path {
   /** Datagrams that may leave though the window is full: probes. */
   probes = 0;
 
-  readonly #pacer: Pacer;
+  #pacer: Pacer;
   readonly #datagramSize: number;
   readonly #trace: Trace | undefined;
 
@@ -77,6 +77,14 @@ export class Path {
   /** The number of the next datagram in the space of now. */
   get nextNumber(): number {
     return this.recovery.next - this.space.base;
+  }
+
+  /** A router gave the peer another port: the way there is the same, and so is what was learnt of it (RFC 9000 9.4). */
+  learnFrom(before: Path): void {
+    this.controller = before.controller;
+    this.#pacer = new Pacer(this.controller);
+    this.mtu = before.mtu;
+    this.mtu.onOtherNumbers();
   }
 
   /** The peer is heard from another address, and there is no id to spare for a path of its own: this one goes there. */

@@ -305,6 +305,30 @@ describe('another address', () => {
     }
   });
 
+  test('the same with an id to spare: behind another port the way is another, and what was learnt goes along', () => {
+    for (const [to, kept] of [
+      [{ address: HOME.address, port: HOME.port + 1 }, true],
+      [AWAY, false],
+    ] as const) {
+      const bench = new Bench();
+      bench.tellIds(1, 1);
+      const home = bench.paths.current;
+      home.controller.onMtu(1452);
+      home.mtu.onProbeAcked(1452);
+      bench.hear(to, 20);
+      const { current } = bench.paths;
+      expect(current).not.toBe(home);
+      expect([current.proved, current.allowance]).toEqual([false, 1200]);
+      expect(current.controller === home.controller).toBe(kept);
+      expect([current.mtu.size, current.controller.window]).toEqual(kept ? [1452, 14_520] : [1200, 12_000]);
+      // Six in a row that are lost are a black hole there, too, whatever numbers came through before.
+      home.mtu.onAcked(1452, 1000);
+      if (kept) current.learnFrom(home);
+      const fell = [0, 1, 2, 3, 4, 5].map((order) => current.mtu.onLost(1452, order, 30));
+      expect(fell.at(-1)).toBe(kept);
+    }
+  });
+
   test('a peer that jumps about leaves bounded traces', () => {
     const bench = new Bench();
     let told = 1;

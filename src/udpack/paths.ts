@@ -242,12 +242,13 @@ export class Paths {
       this.current.moveTo(from, size, this.#init.crypto.random(CHALLENGE_BYTES), now);
       return true;
     }
+    const before = this.current;
     const path = this.#init.makePath(from, remote);
+    if (from.address === before.address.address) path.learnFrom(before);
     path.receivedBytes = size;
     path.challenge = this.#init.crypto.random(CHALLENGE_BYTES);
     path.challengedAt = now;
-    path.recovery.trips.guess(this.current.recovery.trips.smoothed);
-    const before = this.current;
+    path.recovery.trips.guess(before.recovery.trips.smoothed);
     this.#switchTo(path, now);
     if (before.proved) this.#fallback = before;
     else this.#leave(before);

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { Socket } from 'node:dgram';
 import { UDPack, type UdpackSession, type UdpackStream } from 'hawser/udpack';
 import { Channel, type Connection, type Peer } from '../peer.ts';
 import { sessionId } from './relay.ts';
@@ -42,6 +43,26 @@ class UdpackConnection implements Connection {
   bytesSent(): number {
     return this.#endpoint.stats().bytesSent;
   }
+
+  id(): string | undefined {
+    return seenId;
+  }
+}
+
+let seenId: string | undefined;
+
+/** Whoever is on the way can read the id in a datagram: so does the benchmark, in the next sealed one that leaves this process. */
+function watchId(): void {
+  const { send } = Socket.prototype;
+  const watched = function (this: Socket, ...words: Parameters<typeof send>): void {
+    const [bytes] = words as unknown as [Uint8Array];
+    if (((bytes[0] ?? 0) & KIND_BITS) === SEALED) {
+      seenId = Buffer.from(bytes.subarray(1, 1 + ID_BYTES)).toString('hex');
+      Socket.prototype.send = send;
+    }
+    send.apply(this, words);
+  };
+  Socket.prototype.send = watched as typeof send;
 }
 
 /** All options at their defaults; but one address may shake hands as often as it likes, which here is the measure. */
@@ -53,6 +74,7 @@ const servers: UDPack[] = [];
 
 /** What docs/UDPACK.md says of the first bytes of datagrams. */
 const SEALED = 0x40;
+const KIND_BITS = 0xc0;
 const INIT = [0xd0, ...Buffer.from('UDP2')];
 const ID_BYTES = 8;
 const NUMBER_AT = 1 + ID_BYTES;
@@ -74,6 +96,7 @@ export const udpack: Peer = {
     const from = host === '127.0.0.1' ? host : '0.0.0.0';
     const dialler = diallers[0] ?? (await new UDPack({ host: from, pubkey: key }).ready());
     diallers[0] = dialler;
+    watchId();
     return new UdpackConnection(await dialler.connect({ host, port }), dialler);
   },
   datagrams: () => servers[0]?.stats().datagramsReceived ?? 0,

@@ -3,6 +3,9 @@ import type { Instant } from '../../core/index.ts';
 /** In ms. */
 const MIN_RTT_AGE = 10_000;
 const PROBE_RTT_INTERVAL = 5000;
+/** So much above the least, as a part of it, the queue is empty all the same, and needn't be emptied to be sure; for so many ms at most. */
+const NEAR = 1 / 32;
+const NEAR_MOST = 30_000;
 /** Rounds that one half of the memory of aggregation lasts. */
 const AGGREGATION_ROUNDS = 5;
 
@@ -39,12 +42,21 @@ export class MinRtt {
   #at: Instant = 0;
   #recent = Infinity;
   #recentAt: Instant = 0;
+  /** When it was last looked for, or found to be clearly less. */
+  #soughtAt: Instant = 0;
+  #dueAt: Instant = 0;
   /** The recent least is so old that the queue is to be emptied for a fresh one. */
   expired: boolean = false;
+  /** That would be due, had round trips near the least one not shown that the queue is empty; once each five seconds. */
+  spared: boolean = false;
 
   add(now: Instant, rtt: number | undefined): void {
+    if (rtt !== undefined && rtt <= this.#recent * (1 + NEAR) && now < this.#soughtAt + NEAR_MOST) this.#recentAt = now;
     this.expired = this.#recent < Infinity && now > this.#recentAt + PROBE_RTT_INTERVAL;
+    this.spared = !this.expired && now > this.#dueAt;
+    if (this.spared || this.expired) this.#dueAt = now + PROBE_RTT_INTERVAL;
     if (rtt !== undefined && (rtt < this.#recent || this.expired)) {
+      if (this.expired || rtt < this.#recent * (1 - NEAR)) this.#soughtAt = now;
       this.#recent = rtt;
       this.#recentAt = now;
     }
@@ -57,6 +69,7 @@ export class MinRtt {
   /** A look was had: the next is due in five seconds. */
   looked(now: Instant): void {
     this.#recentAt = now;
+    this.#soughtAt = now;
   }
 
   reset(): void {

@@ -108,6 +108,8 @@ export class Bbr implements Controller {
     if (this.#phase === 'startup') this.#checkStartup();
     if (this.#pipe.reached) this.#cycle(now, event);
     model.minRtt.add(now, event.latestRtt);
+    // As at the end of ProbeRTT.
+    if (model.minRtt.spared && !model.isCollapsed) model.forgetLow();
     this.#checkProbeRtt(now, event.inFlight);
     model.settle();
     this.#setPacing(event.smoothedRtt);

@@ -22,7 +22,7 @@ function alone(more: Partial<Scenario>, flow: Partial<Scenario['flows'][number]>
 const phases = (outcome: Outcome): readonly string[] => outcome.samples.map((one) => one.flows[0]?.phase ?? '');
 
 describe('BBR on a path of its own', () => {
-  const outcome = alone({});
+  const outcome = alone({ duration: 40_000 });
 
   test('goes through its phases, Startup and Drain once', () => {
     const seen = phases(outcome).filter((phase, at, all) => phase !== all[at - 1]);
@@ -43,10 +43,11 @@ describe('BBR on a path of its own', () => {
     expect(outcome.link.dropped).toBe(0);
   });
 
-  test('looks for the round trip each five seconds or so, briefly', () => {
-    const looking = phases(outcome).filter((phase) => phase === 'probe-rtt').length * 20;
-    expect(looking).toBeGreaterThan(400);
-    expect(looking).toBeLessThan(1500);
+  test('looks for the round trip once in half a minute, briefly: it sees it by itself', () => {
+    const at = outcome.samples.filter((one) => one.flows[0]?.phase === 'probe-rtt').map((one) => one.at);
+    expect(at[0]).toBeGreaterThan(30_000);
+    expect(at.length * 20).toBeGreaterThan(100);
+    expect(at.length * 20).toBeLessThan(500);
   });
 
   test('knows rate and round trip', () => {
@@ -56,6 +57,14 @@ describe('BBR on a path of its own', () => {
     expect(minRtt).toBeGreaterThan(39);
     expect(minRtt).toBeLessThan(45);
   });
+});
+
+test('with a queue that others keep it looks for the round trip each five seconds or so', () => {
+  const flows = (['bbr', 'cubic'] as const).map((kind) => ({ kind, delay: 20 }));
+  const outcome = alone({ flows, link: { rate: RATE, queue: 2 * PRODUCT } });
+  const looking = phases(outcome).filter((phase) => phase === 'probe-rtt').length * 20;
+  expect(looking).toBeGreaterThan(400);
+  expect(looking).toBeLessThan(1500);
 });
 
 test('pauses cost little loss and no speed', () => {
