@@ -15,7 +15,7 @@ interface Goal {
   readonly unit: string;
 }
 
-const { megabytes, p50, p95, p99, most, messages, cpuPerMessage, wire } = FIGURES;
+const { megabytes, p50, p95, p99, longest, messages, cpuPerMessage, wire } = FIGURES;
 const CUBIC = 'node:tls, CUBIC';
 const BBR = 'node:tls, BBR';
 
@@ -36,8 +36,8 @@ const GOALS: readonly Goal[] = [
   goal('64 bytes on ten streams, 2 % loss, p95', 'streams-2', p95, ' ms', CUBIC, { most: 0.37 }),
   goal('64 bytes on ten streams, 2 % loss, p99', 'streams-2', p99, ' ms', CUBIC, { most: 0.45 }),
   goal('Goodput under 50,000 forged datagrams/s', 'flooded', megabytes, ' MB/s', 'UDPack in calm', { least: 0.6 }),
-  goal('Longest pause of a sender behind a NAT that forgets', 'rebinding', most, ' ms', undefined, { most: 160 }),
-  goal('Longest pause of a receiver behind it', 'rebinding-fetch', most, ' ms', undefined, { most: 160 }),
+  goal('Longest pause of a sender behind a NAT that forgets', 'rebinding', longest, ' ms', undefined, { most: 160 }),
+  goal('Longest pause of a receiver behind it', 'rebinding-fetch', longest, ' ms', undefined, { most: 160 }),
   goal('Bytes on the link for that redundancy', 'streams-2', wire, ' KB/s', CUBIC, { most: 2 }),
 ];
 

@@ -48,7 +48,7 @@ type FigureName =
   | 'p50'
   | 'p95'
   | 'p99'
-  | 'most'
+  | 'longest'
   | 'forged'
   | 'wire';
 
@@ -63,7 +63,7 @@ export const FIGURES: Readonly<Record<FigureName, Figure>> = {
   p50: ({ latencyMs }) => latencyMs?.p50,
   p95: ({ latencyMs }) => latencyMs?.p95,
   p99: ({ latencyMs }) => latencyMs?.p99,
-  most: ({ latencyMs }) => latencyMs?.most,
+  longest: ({ latencyMs }) => latencyMs?.most,
   /** Datagrams a second. */
   forged: perSecond(({ forged }) => forged),
   /** In KB a second, with all headers. */

@@ -34,7 +34,7 @@ const FLOODED: Shape = {
 const REBINDING: Shape = {
   columns: [
     MEGABYTES,
-    { head: 'longest pause ms', figure: FIGURES.most },
+    { head: 'longest pause ms', figure: FIGURES.longest },
     { head: 'chunks missing', figure: ({ missing }) => missing },
   ],
   compared: [],

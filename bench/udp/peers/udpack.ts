@@ -49,20 +49,21 @@ class UdpackConnection implements Connection {
   }
 }
 
+type Send = (this: Socket, bytes: Uint8Array, ...rest: readonly unknown[]) => void;
+
 let seenId: string | undefined;
 
 /** Whoever is on the way can read the id in a datagram: so does the benchmark, in the next sealed one that leaves this process. */
 function watchId(): void {
-  const { send } = Socket.prototype;
-  const watched = function (this: Socket, ...words: Parameters<typeof send>): void {
-    const [bytes] = words as unknown as [Uint8Array];
+  const send = Reflect.get(Socket.prototype, 'send') as Send;
+  const watched: Send = function (bytes, ...rest) {
     if (((bytes[0] ?? 0) & KIND_BITS) === SEALED) {
       seenId = Buffer.from(bytes.subarray(1, 1 + ID_BYTES)).toString('hex');
-      Socket.prototype.send = send;
+      Reflect.set(Socket.prototype, 'send', send);
     }
-    send.apply(this, words);
+    send.call(this, bytes, ...rest);
   };
-  Socket.prototype.send = watched as typeof send;
+  Reflect.set(Socket.prototype, 'send', watched);
 }
 
 /** All options at their defaults; but one address may shake hands as often as it likes, which here is the measure. */
