@@ -3,8 +3,10 @@ import { AEAD_MODULE } from './aead-module.ts';
 
 /** Above this, in bytes, the cipher of OpenSSL makes good for what a call of it costs; bench/results has the figures. */
 const SHORT = 4096;
-/** A header that is taken here has at most so many bytes. */
-const HEADER_MOST = 16;
+/** A header that is taken here has at most so many bytes: a handshake's hash has. */
+const HEADER_MOST = 32;
+/** Headers are filled up to a multiple of so many. */
+const BLOCK = 16;
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
@@ -79,8 +81,9 @@ class Machine {
     this.#key = key;
     memory.set(nonce, this.#nonceAt);
     if (header.length === 0) return;
-    memory.fill(0, at - HEADER_MOST, at);
-    memory.set(header, at - HEADER_MOST);
+    const from = at - Math.ceil(header.length / BLOCK) * BLOCK;
+    memory.fill(0, from, at);
+    memory.set(header, from);
   }
 }
 

@@ -222,7 +222,8 @@ export class Endpoint {
       return;
     }
     this.#counts.stray++;
-    const reset = this.#byReset.get(this.#resetName(resetTokenOf(datagram)));
+    // No mac where nobody's token is waited for: a flood should cost little.
+    const reset = this.#byReset.size === 0 ? undefined : this.#byReset.get(this.#resetName(resetTokenOf(datagram)));
     if (reset !== undefined) {
       reset.onStatelessReset(now);
       this.#wake(reset);
@@ -396,8 +397,11 @@ function keyOf(bytes: Uint8Array, at: number): number {
   return (high >>> 0) * 2 ** 20 + low;
 }
 
+/** Two digits for each byte. */
+const DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 function hex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (let at = 0; at < bytes.length; at++) text += DIGITS[bytes[at] ?? 0] ?? '';
   return text;
 }

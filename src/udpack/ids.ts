@@ -117,7 +117,7 @@ export class RemoteIds {
     }
     this.#known.set(remote.sequence, remote);
     this.#spare.push(remote);
-    this.#spare.sort((a, b) => a.sequence - b.sequence);
+    if ((this.#spare.at(-2)?.sequence ?? -1) > remote.sequence) this.#spare.sort((a, b) => a.sequence - b.sequence);
     if (retirePrior > this.#prior) {
       this.#prior = retirePrior;
       for (const sequence of this.#known.keys()) if (sequence < retirePrior) retire.push(sequence);

@@ -192,13 +192,23 @@ function keysOf(crypto: Crypto, secret: Uint8Array): Keys {
   };
 }
 
+/** What keys are made for. */
+type Label = 'udpack 2 key' | 'udpack 2 iv' | 'udpack 2 next';
+
+/** Each with the number of the block behind it. */
+const LABELS: Readonly<Record<Label, Uint8Array>> = {
+  'udpack 2 key': bytesOf('udpack 2 key\u0001'),
+  'udpack 2 iv': bytesOf('udpack 2 iv\u0001'),
+  'udpack 2 next': bytesOf('udpack 2 next\u0001'),
+};
+
 /** HKDF-Expand of RFC 5869 for one block of 32 bytes. */
-export function expand(crypto: Crypto, secret: Uint8Array, label: string): Uint8Array {
-  return crypto.mac(
-    secret,
-    Uint8Array.from(label, (letter) => letter.charCodeAt(0)),
-    Uint8Array.of(1),
-  );
+export function expand(crypto: Crypto, secret: Uint8Array, label: Label): Uint8Array {
+  return crypto.mac(secret, LABELS[label]);
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
 /** The iv, exclusive-ored with the sequence number of the id (4 bytes) and the datagram's number (8 bytes). */

@@ -29,51 +29,64 @@ const NAMES = Object.keys(NUMBERS) as Name[];
 /** The list, with its end; padded with zeros to `size` if that is more. */
 export function encodeParameters(parameters: Parameters, size = 0): Uint8Array {
   const bytes = new Uint8Array(Math.max(size, 512));
-  let at = 0;
-  const put = (number: number, value: Uint8Array): void => {
-    at = writeVarint(bytes, at, number);
-    at = writeVarint(bytes, at, value.length);
-    bytes.set(value, at);
-    at += value.length;
-  };
-  if (parameters.id !== undefined) put(ID, parameters.id);
-  if (parameters.resetToken !== undefined) put(RESET_TOKEN, parameters.resetToken);
+  let at = putBytes(bytes, 0, ID, parameters.id);
+  at = putBytes(bytes, at, RESET_TOKEN, parameters.resetToken);
   for (const name of NAMES) {
-    const value = new Uint8Array(varintLength(parameters[name]));
-    writeVarint(value, 0, parameters[name]);
-    put(NUMBERS[name].number, value);
+    at = writeVarint(bytes, at, NUMBERS[name].number);
+    at = writeVarint(bytes, at, varintLength(parameters[name]));
+    at = writeVarint(bytes, at, parameters[name]);
   }
   // The end is a zero, as padding is.
   return bytes.subarray(0, Math.max(at + 1, size));
+}
+
+/** Where it ends. */
+function putBytes(target: Uint8Array, from: number, number: number, value: Uint8Array | undefined): number {
+  if (value === undefined) return from;
+  let at = writeVarint(target, from, number);
+  at = writeVarint(target, at, value.length);
+  target.set(value, at);
+  return at + value.length;
 }
 
 /** What the other side said. Undefined: it can't be, or a client said what only servers say, or a server did not. */
 export function decodeParameters(bytes: Uint8Array, from: 'client' | 'server'): Parameters | undefined {
   const said = readList(bytes);
   if (said === undefined) return undefined;
-  const id = said.get(ID);
-  const resetToken = said.get(RESET_TOKEN);
+  const id = copyOf(bytes, said.get(ID));
+  const resetToken = copyOf(bytes, said.get(RESET_TOKEN));
   if (from === 'client' && (id !== undefined || resetToken !== undefined)) return undefined;
   if (from === 'server' && (id?.length !== ID_BYTES || resetToken?.length !== RESET_TOKEN_BYTES)) return undefined;
   const numbers = {} as Record<Name, number>;
   for (const name of NAMES) {
     const { number, least, most, absent } = NUMBERS[name];
-    const value = said.get(number);
-    const read = value === undefined ? absent : numberOf(value);
+    const place = said.get(number);
+    const read = place === undefined ? absent : numberAt(bytes, place);
     if (read < least || read > most) return undefined;
     numbers[name] = read;
   }
   return { id, resetToken, ...numbers };
 }
 
-/** A varint that fills its bytes; -1: it doesn't. */
-function numberOf(bytes: Uint8Array): number {
-  if (bytes.length === 0 || varintLengthAt(bytes[0] ?? 0) !== bytes.length) return -1;
-  return readVarint(bytes, 0);
+/** Where a value lies: its offset times this, and its length. A datagram is shorter. */
+const PLACE = 65_536;
+
+function copyOf(bytes: Uint8Array, place: number | undefined): Uint8Array | undefined {
+  if (place === undefined) return undefined;
+  const at = Math.floor(place / PLACE);
+  return new Uint8Array(bytes.subarray(at, at + (place % PLACE)));
 }
 
-function readList(bytes: Uint8Array): Map<number, Uint8Array> | undefined {
-  const said = new Map<number, Uint8Array>();
+/** A varint that fills its bytes; -1: it doesn't. */
+function numberAt(bytes: Uint8Array, place: number): number {
+  const at = Math.floor(place / PLACE);
+  const length = place % PLACE;
+  return length === 0 || varintLengthAt(bytes[at] ?? 0) !== length ? -1 : readVarint(bytes, at);
+}
+
+/** Where the values lie, by their numbers. */
+function readList(bytes: Uint8Array): Map<number, number> | undefined {
+  const said = new Map<number, number>();
   let at = 0;
   while (at < bytes.length) {
     const number = readVarint(bytes, at);
@@ -84,7 +97,7 @@ function readList(bytes: Uint8Array): Map<number, Uint8Array> | undefined {
     if (length < 0) return undefined;
     at += varintLengthAt(bytes[at] ?? 0);
     if (length > bytes.length - at || said.has(number)) return undefined;
-    said.set(number, new Uint8Array(bytes.subarray(at, at + length)));
+    said.set(number, at * PLACE + length);
     at += length;
   }
   // After the end there is nothing but padding.
