@@ -53,6 +53,7 @@ export class Outflow implements SendHost {
   allow(most: number): void {
     if (most <= this.flow.most) return;
     this.flow.most = most;
+    if (this.#starved.size === 0) return;
     const starved = [...this.#starved];
     this.#starved.clear();
     for (const stream of starved) this.ready(stream);
