@@ -16,6 +16,7 @@ import { Worker } from 'node:worker_threads';
 import { connect } from 'hawser/client';
 import { commitOf } from './commit.ts';
 import { pattern } from './udp/tally.ts';
+import { machineCpuUs } from './udp/worlds.ts';
 
 const WAYS = ['hawser', 'bare'] as const;
 type Way = (typeof WAYS)[number];
@@ -30,7 +31,11 @@ interface Row extends Case {
   readonly way: Way;
   readonly cpuUs: number;
   readonly perSecond: number;
+  /** Cores that others kept busy meanwhile. */
+  readonly othersCores: number;
 }
+
+type Figures = Pick<Row, 'cpuUs' | 'perSecond' | 'othersCores'>;
 
 interface Api {
   readonly toServer: { readonly events: { readonly echo: Uint8Array } };
@@ -82,22 +87,26 @@ async function start(way: Way, { bytes, inFlight }: Case, heard: () => void): Pr
 }
 
 /** In a process of its own. */
-async function measure(way: Way, one: Case, ms: number): Promise<Pick<Row, 'cpuUs' | 'perSecond'>> {
+async function measure(way: Way, one: Case, ms: number): Promise<Figures> {
   let count = 0;
   await start(way, one, () => {
     count += 1;
   });
   await sleep(WARMUP_MS);
-  const [before, counted, began] = [process.cpuUsage(), count, performance.now()];
+  const [before, counted, began, machine] = [process.cpuUsage(), count, performance.now(), machineCpuUs()];
   await sleep(ms);
   const { user, system } = process.cpuUsage(before);
-  const done = count - counted;
-  return { cpuUs: (user + system) / done, perSecond: Math.round((done * 1000) / (performance.now() - began)) };
+  const [done, passedUs] = [count - counted, (performance.now() - began) * 1e3];
+  return {
+    cpuUs: (user + system) / done,
+    perSecond: Math.round((done * 1e6) / passedUs),
+    othersCores: Math.max(0, (machineCpuUs() - machine - user - system) / passedUs),
+  };
 }
 
-async function inFreshProcess(way: Way, one: Case, seconds: string): Promise<Pick<Row, 'cpuUs' | 'perSecond'>> {
+async function inFreshProcess(way: Way, one: Case, seconds: string): Promise<Figures> {
   const child = fork(fileURLToPath(import.meta.url), ['--measure', JSON.stringify({ way, one }), '--seconds', seconds]);
-  const [row] = (await once(child, 'message')) as [Pick<Row, 'cpuUs' | 'perSecond'>];
+  const [row] = (await once(child, 'message')) as [Figures];
   await once(child, 'exit');
   return row;
 }
@@ -121,7 +130,7 @@ async function main(repetitions: number, seconds: string, out: string | undefine
         const row = { repetition, way, ...one, ...(await inFreshProcess(way, one, seconds)) };
         rows.push(row);
         console.log(
-          `${one.bytes} bytes, ${one.inFlight} in flight, ${way}: ${row.cpuUs.toFixed(2)} us, ${row.perSecond}/s`,
+          `${one.bytes} bytes, ${one.inFlight} in flight, ${way}: ${row.cpuUs.toFixed(2)} us, ${row.perSecond}/s, others ${row.othersCores.toFixed(2)}`,
         );
       }
     }

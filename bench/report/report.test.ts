@@ -224,13 +224,14 @@ test('echo between threads is told with its aim', () => {
     machine: { cpu: 'a cpu', cores: 2, node: 'v20', loadAverage: 1 },
     ratios: [{ bytes: 65_536, inFlight: 4, ratio: 1.4, most: 1.3 }],
     rows: [
-      { bytes: 65_536, inFlight: 4, way: 'hawser', cpuUs: 14, perSecond: 1 },
-      { bytes: 65_536, inFlight: 4, way: 'bare', cpuUs: 10, perSecond: 1 },
+      { bytes: 65_536, inFlight: 4, way: 'hawser', cpuUs: 14, perSecond: 1, othersCores: 0.02 },
+      { bytes: 65_536, inFlight: 4, way: 'bare', cpuUs: 10, perSecond: 1, othersCores: 0 },
     ],
   };
   const [one] = workerOutcomes(result);
   expect(one).toMatchObject({ what: 'Echo between threads, 64 KiB, 4 in flight', ours: '14.0 µs', theirs: '10.0 µs' });
   expect(one && isMet(one)).toBe(false);
+  expect(workerTable(result)).toContain('others kept at most 0.02 of a core busy');
   expect(workerTable(result)).toContain('| 64 KiB, 4 in flight | µs | 14.0 | 10.0 | 1.40 × |');
 });
 

@@ -14,7 +14,7 @@ export interface WorkerResult {
     readonly loadAverage: number;
   };
   readonly ratios: readonly (Case & { readonly ratio: number; readonly most: number })[];
-  readonly rows: readonly (Case & { readonly way: Way; readonly cpuUs: number; readonly perSecond: number })[];
+  readonly rows: readonly (Case & { readonly way: Way; readonly cpuUs: number; readonly perSecond: number; readonly othersCores: number })[];
 }
 
 interface Case {
@@ -40,14 +40,16 @@ export function workerOutcomes(result: WorkerResult): Outcome[] {
 }
 
 export function workerTable(result: WorkerResult): string {
-  const { machine, command, when, commit } = result;
+  const { machine, command, when, commit, rows } = result;
+  const others = Math.max(...rows.map(({ othersCores }) => othersCores));
   const lines = result.ratios.map(({ ratio, ...one }) => {
     const [ours, bare] = [valuesOf(result, one, 'hawser'), valuesOf(result, one, 'bare')];
     return lineOf([titleOf(one), 'µs', spread(ours, median(ours)), spread(bare, median(bare)), `${rounded(ratio)} ×`]);
   });
   const source = [
     `\`${command}\`: ${when.slice(0, 10)} at ${commitsOf([{ name: 'worker-echo', commit }])}, ${machine.cores} cores of`,
-    `${machine.cpu}, node ${machine.node}, load average ${machine.loadAverage.toFixed(1)} when it began.`,
+    `${machine.cpu}, node ${machine.node}; others kept at most ${others.toFixed(2)} of a core busy, load average`,
+    `${machine.loadAverage.toFixed(1)} when it began.`,
   ];
   const head = [lineOf(['', '', NAMES.hawser, NAMES.bare, 'Hawser to it']), '| --- | --- | ---: | ---: | ---: |'];
   return [...head, ...lines, '', source.join(' ')].join('\n');
