@@ -14,7 +14,12 @@ export interface WorkerResult {
     readonly loadAverage: number;
   };
   readonly ratios: readonly (Case & { readonly ratio: number; readonly most: number })[];
-  readonly rows: readonly (Case & { readonly way: Way; readonly cpuUs: number; readonly perSecond: number; readonly othersCores: number })[];
+  readonly rows: readonly (Case & {
+    readonly way: Way;
+    readonly cpuUs: number;
+    readonly perSecond: number;
+    readonly othersCores: number;
+  })[];
 }
 
 interface Case {
