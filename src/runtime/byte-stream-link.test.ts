@@ -88,10 +88,14 @@ interface Setup {
   onIdle: () => void;
 }
 
-function setUp(room = Number.POSITIVE_INFINITY, backlogMark = 1000, headed = false): Setup {
+function setUp(
+  room = Number.POSITIVE_INFINITY,
+  backlogMark = 1000,
+  headed = false,
+  allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length),
+): Setup {
   const world = virtualWorld();
   const port = new SlowPort(room);
-  const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
   const options = { world, messageBytes: 1 << 20, backlogMark, closeWait: 5000, transport: 'test', allocate };
   const group = new LinkGroup(options);
   const framing = (): Framing => (headed ? new HeadedFraming(1 << 20) : new LengthFraming(1 << 20));
@@ -270,6 +274,33 @@ test('a broadcast is one write for each link, also to one whose port is behind',
   const all = wire(message(5, 1), message(60, 3), message(5, 2), message(60, 4));
   expect(ports.map(({ taken }) => taken)).toEqual([all, all, all]);
   expect(ports.map(({ writes }) => writes)).toEqual([2, 2, 2]);
+});
+
+test('ports that keep what they are given cost no gathering buffer for each write', () => {
+  let made = 0;
+  const allocate = (length: number): Uint8Array => {
+    made++;
+    return new Uint8Array(length);
+  };
+  const { link, port, world, group } = setUp(0, 1 << 20, false, allocate);
+  const wanted: Outbound[] = [];
+  for (let i = 0; i < 20; i++) {
+    const one = message(5, i);
+    wanted.push(one);
+    link.send(one);
+    world.settle();
+    port.accept(wire(one).length);
+  }
+  expect(port.taken).toEqual(wire(...wanted));
+  expect(port.writes).toBe(20);
+  expect(made).toBe(2);
+  expect(group.gather.isKept).toBe(true);
+  port.accept(1000);
+  for (let i = 0; i < 5; i++) {
+    link.send(message(5, i));
+    world.settle();
+  }
+  expect([made, group.gather.isKept]).toEqual([2, false]);
 });
 
 test('a handler that throws ends its link, after the call, and is reported', () => {

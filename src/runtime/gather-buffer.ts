@@ -17,6 +17,8 @@ export interface Tenant {
 export class GatherBuffer {
   /** How many frames the last `gather` took. */
   taken = 0;
+  /** Whether the last port kept what it was given, as all do with TLS: until one takes it at once they get copies. */
+  isKept = false;
   readonly #allocate: (length: number) => Uint8Array;
   #memory: Uint8Array | undefined;
   /** The beginning of the memory that was asked for last: many writes are as long as the one before. */
@@ -67,8 +69,11 @@ export class GatherBuffer {
     return this.#view;
   }
 
-  /** Somebody still needs what lies in the memory: from here on there is another. */
-  giveAway(): void {
+  /** What lies here was written, by itself or as a copy, and the port has taken it at once or keeps it. */
+  written(copied: boolean, kept: boolean): void {
+    this.isKept = kept;
+    if (copied || !kept) return;
+    // The port needs it: from here on there is other memory.
     this.#memory = undefined;
     this.#view = NO_BYTES;
     this.#run = NO_FRAMES;

@@ -81,9 +81,8 @@ export class Outbox implements Tenant {
     const bytes = gather.beginning(this.#straight);
     this.#straight = 0;
     this.#bytes = 0;
-    const untold = port.write(bytes);
+    const untold = this.#write(bytes, port, gather);
     gather.leave(this);
-    if (port.writableLength > 0) gather.giveAway();
     return untold;
   }
 
@@ -108,10 +107,15 @@ export class Outbox implements Tenant {
     const bytes = gather.gather(frames, this.#next);
     this.#goOn(frames, gather.taken);
     this.#bytes -= bytes.length;
-    // A copy by hand: `slice` of Node's Buffer is but a view.
-    if (port.writableLength > 0) return port.write(new Uint8Array(bytes));
-    const untold = port.write(bytes);
-    if (port.writableLength > 0) gather.giveAway();
+    return this.#write(bytes, port, gather);
+  }
+
+  /** Writes what lies in the gathering buffer, or a copy of it where ports keep what they are given. */
+  #write(bytes: Uint8Array, port: BytePort, gather: GatherBuffer): boolean {
+    const copied = gather.isKept || port.writableLength > 0;
+    // By hand: `slice` of Node's Buffer is but a view.
+    const untold = port.write(copied ? new Uint8Array(bytes) : bytes);
+    gather.written(copied, port.writableLength > 0);
     return untold;
   }
 

@@ -50,11 +50,9 @@ export function attach(socket: Socket, user: PortUser): void {
   if (used[HOUSE] === undefined) socket.on('close', onClose);
 }
 
-/** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. */
+/** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. Our `push` leaves all to the stream. */
 export function detach(socket: Socket): void {
   socket.off('data', onData);
-  // The method of the class shows again.
-  Reflect.deleteProperty(socket, 'push');
   socket.off('drain', onDrain);
   socket.off('end', onEnd);
   const used: UsedSocket = socket;
