@@ -11,14 +11,12 @@ const LOOK_EVERY = 32;
 
 /** Says when a session has told enough for this turn. */
 export class Telling {
-  #until: Instant | undefined;
+  readonly #until: Instant = now() + TELLING_MOST;
   #events = 0;
 
   /** Called after each event. */
   get over(): boolean {
-    if (++this.#events % LOOK_EVERY !== 0) return false;
-    this.#until ??= now() + TELLING_MOST;
-    return now() > this.#until;
+    return ++this.#events % LOOK_EVERY === 0 && now() > this.#until;
   }
 }
 

@@ -63,4 +63,8 @@ test('where a round trip is shorter than timers can tell apart, nothing is paced
   expect(path.pacedAt(1)).toBeGreaterThan(1);
   trip(1, 1.9);
   expect(path.pacedAt(1.9)).toBe(1.9);
+  // Until they have become long.
+  trip(2, 102);
+  for (let burst = 0; burst < 5; burst++) send(path, LONGEST, 102);
+  expect(path.pacedAt(102)).toBeGreaterThan(102);
 });

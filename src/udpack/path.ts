@@ -10,6 +10,8 @@ import type { SentDatagram } from './recovery/sent-datagram.ts';
 import type { Trace } from './session-types.ts';
 import { traceLost } from './tracing.ts';
 
+/** Where round trips take longer than so many ms, on the average, datagrams are paced, however short one of them was. */
+const UNPACED_MOST = 10;
 /** Unanswered probe time-outs after which longer datagrams are suspected. */
 const SILENT_TIMEOUTS = 3;
 
@@ -113,10 +115,11 @@ export class Path {
   /**
    * When pacing lets the next datagram leave. What it has beyond the least size is owed: otherwise a frame of a few bytes, such as credit,
    * would wait for as long as 60,000 bytes take at the rate of a sender that says little. Where a round trip is shorter than what timers
-   * tell apart, acks come before any timer rings: the window alone holds back.
+   * tell apart, acks come before any timer rings, and the window alone holds back; not when they have become long since.
    */
   pacedAt(now: Instant): Instant {
-    if (this.recovery.trips.least < GRANULARITY) return now;
+    const { least, smoothed } = this.recovery.trips;
+    if (least < GRANULARITY && smoothed < UNPACED_MOST) return now;
     return this.#pacer.allow(now, MTU_LEAST) ? now : this.#pacer.nextAt(now, MTU_LEAST);
   }
 
