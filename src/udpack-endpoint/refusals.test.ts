@@ -302,6 +302,8 @@ test('a server that was started anew ends the sessions from before, as soon as t
   via.passes = () => false;
   for (const session of server.sessions) void session.abort();
   await server.close();
+  // Its farewell is not to come late.
+  await vi.waitFor(() => expect(via.lost.down).toBeGreaterThan(0));
   await docks.server({ port });
   via.passes = () => true;
   (await near.openStream()).send('Is anybody there? This is longer than a reset has to be.');
