@@ -35,7 +35,7 @@ export interface SessionPort {
   endLane?(lane: number): void;
   /** Sends what may be lost; false when it can't be sent so. */
   sendVolatile?(message: Outbound): boolean;
-  /** Whether the memory of messages that it hands on is the session's to keep. Default false. */
+  /** Whether the memory of the message that it hands on now is the session's, and nothing else lies in it. Default false. */
   readonly givesMemory?: boolean | undefined;
   /** Bytes that wait in the link. */
   readonly queued: number;

@@ -64,7 +64,7 @@ export interface Link extends AsyncDisposable {
   /** The protocol that both sides agreed on: `hawser.v1`, `hawser.v1.json` or a name that the application registered. */
   readonly protocol: string;
   readonly peer: Peer;
-  /** Whether the memory of messages is the handler's to keep, also after the call. Left out where it is not. */
+  /** Whether the memory of the message that is told is the handler's, to keep or to give away, and nothing else lies in it. Left out where it never is. */
   readonly givesMemory?: boolean;
   /** Starts the flow of messages. Nothing is delivered before it, and nothing is lost. Called once. */
   start(handler: LinkHandler): void;

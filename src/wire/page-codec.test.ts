@@ -184,6 +184,19 @@ describe('reads the same messages', () => {
     expect(bytes).toEqual(Uint8Array.of(1, 2));
   });
 
+  test('lists that announce more than there is take no memory', () => {
+    const bytes = new Uint8Array(1 << 20).fill(0xc1);
+    bytes.set([3, 0, 0x92, 0xa1, 0x78]);
+    const view = new DataView(bytes.buffer);
+    for (let at = 5, level = 1; level < DEPTH_MAX; level++, at += 5) {
+      view.setUint8(at, 0xdd);
+      view.setUint32(at + 1, bytes.length - 1000);
+    }
+    const before = process.memoryUsage().heapUsed;
+    expect(pageReads(bytes)).toMatchObject({ kind: 0, code: 'ERR_MESSAGE_MALFORMED' });
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(100e6);
+  });
+
   test('a very deep value takes no stack', () => {
     const bytes = new Uint8Array(1_000_000).fill(0x91);
     bytes.set([3, 0, 0x92, 0xa1, 0x78]);

@@ -259,7 +259,9 @@ function readText(length: number): string {
 
 function readList(count: number, room: number): unknown[] {
   if (!room || count > left()) throw MALFORMED;
-  return Array.from({ length: count }, () => readValue(room - 1));
+  const list: unknown[] = [];
+  while (list.length < count) list.push(readValue(room - 1));
+  return list;
 }
 
 function readMap(count: number, room: number): Record<string, unknown> {

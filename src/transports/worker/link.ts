@@ -1,4 +1,12 @@
-import { CLOSE, type CloseReason, closeReason, HawserError, type Instant, type Outbound } from '../../core/index.ts';
+import {
+  CLOSE,
+  type CloseReason,
+  closeReason,
+  HawserError,
+  type Instant,
+  type Outbound,
+  varintLength,
+} from '../../core/index.ts';
 import { Deadline, type DeadlineOwner, type LinkGroup, type TurnTaker } from '../../runtime/index.ts';
 import { type FramingSink, LengthFraming, type Link, type LinkHandler, type Peer } from '../../transport/index.ts';
 import { type Letter, readLetter, type ThreadEnd, WINDOW_BYTES } from './letter.ts';
@@ -34,14 +42,13 @@ const PAUSE = { unstarted: 1, asked: 2 } as const;
 
 /** Acknowledged at once from here on; less waits for the next letter, which costs nothing. */
 const ACK_BYTES = WINDOW_BYTES / 4;
+const NO_BYTES = new Uint8Array(0);
 /** Frames are posted before the turn ends once this many bytes wait, so that a long turn doesn't hoard. */
 const EARLY_POST_BYTES = 131_072;
 
 /** A link over a message port. What is sent in one turn is one letter; `WINDOW_BYTES` are on their way at the most. */
 export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker, DeadlineOwner {
   readonly transport = 'worker';
-  /** A letter's memory changed hands, and is nobody else's. */
-  readonly givesMemory = true;
   readonly protocol: string;
   readonly peer: Peer = HERE;
   readonly #group: LinkGroup;
@@ -52,6 +59,9 @@ export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker,
   #stage: Stage = STAGE.open;
   #paused: number = PAUSE.unstarted;
   #reading = false;
+  /** The chunk that is being read. */
+  #chunk: Uint8Array = NO_BYTES;
+  #givesMemory = false;
   #turnAsked = false;
   #overMark = false;
   #peerLeft = false;
@@ -83,6 +93,11 @@ export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker,
 
   get stalledSince(): Instant | undefined {
     return this.#stalledSince;
+  }
+
+  /** A letter's memory changed hands. A message that shares it with none can have it: who gets it may give it away in turn. */
+  get givesMemory(): boolean {
+    return this.#givesMemory;
   }
 
   get closed(): Promise<CloseReason> {
@@ -152,6 +167,7 @@ export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker,
   // FramingSink
 
   onMessage(bytes: Uint8Array, text: boolean): void {
+    this.#givesMemory = varintLength(bytes.length * 4) + bytes.length === this.#chunk.length;
     if (this.#stage === STAGE.open) this.#handler?.onMessage(bytes, text);
   }
 
@@ -218,6 +234,7 @@ export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker,
         chunk = this.#mayRead ? this.#held.shift() : undefined
       ) {
         this.#taken += chunk.length;
+        this.#chunk = chunk;
         this.#framing.receive(chunk, this);
       }
       if (this.#stage === STAGE.open) this.#handler?.onIdle();
@@ -225,6 +242,7 @@ export class WorkerLink implements Link, FramingSink, ThreadPortUser, TurnTaker,
       this.#failed(error);
     }
     this.#reading = false;
+    this.#chunk = NO_BYTES;
   }
 
   get #mayRead(): boolean {

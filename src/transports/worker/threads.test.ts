@@ -81,6 +81,31 @@ describe('links between threads', () => {
     }
   });
 
+  test.each([5000, 50_000])(
+    'who gets a body of %i bytes can give its memory away: what came with it is lost to nobody',
+    async (length) => {
+      const url = fresh();
+      const server = keep(createServer());
+      await server.listen(url);
+      const heard: unknown[] = [];
+      server.on('connection', (socket: ServerSocket) => {
+        socket.on('body', (data) => {
+          const body = data as Uint8Array<ArrayBuffer>;
+          heard.push(body.length);
+          structuredClone(body, { transfer: [body.buffer] });
+        });
+        socket.on('other', (data) => heard.push(data));
+      });
+      const socket = keep(await connect(url));
+      socket.send('other', 1);
+      socket.send('body', new Uint8Array(length));
+      socket.send('other', 2);
+      socket.send('body', new Uint8Array(length));
+      socket.send('other', 3);
+      await expect.poll(() => heard).toEqual([1, length, 2, length, 3]);
+    },
+  );
+
   test('a body whose memory may be given away arrives; what the application has stays, for it was encoded', async () => {
     const { socket } = await served();
     const body = new Uint8Array(200_000).fill(3);

@@ -18,7 +18,7 @@ export interface Load {
 
 /**
  * Frames that wait for a port, in order. They leave as chunks that own their memory, so that it can change threads without a
- * second copy: small frames and shared ones are copied together, a large one that may be moved goes as it is.
+ * second copy: small frames are copied together, a large one by itself, and one that may be moved goes as it is.
  */
 export class WaitingFrames {
   #frames: Frame[] = [];
@@ -65,15 +65,15 @@ export class WaitingFrames {
   }
 }
 
-/** Where the run ends that one chunk holds: a frame that is moved is alone, a large one among small ones, so that its reader can keep it. */
+/** Where the run ends that one chunk holds: a frame that is moved is alone, and so is a large one, so that its reader can keep the memory. */
 function endOfRun(frames: readonly Frame[], start: number): number {
   let end = start;
-  let large = 0;
-  for (let frame = frames[end]; frame !== undefined; frame = frames[++end]) {
-    if (frame.movable) return end === start ? end + 1 : end;
-    if (frame.bytes.length >= MOVE_BYTES && ++large > 1) return end;
-  }
-  return end;
+  for (let frame = frames[end]; frame !== undefined && !isAlone(frame); frame = frames[end]) end++;
+  return end === start ? end + 1 : end;
+}
+
+function isAlone({ bytes, movable }: Frame): boolean {
+  return movable || bytes.length >= MOVE_BYTES;
 }
 
 function joined(frames: readonly Frame[], start: number, end: number): Uint8Array<ArrayBuffer> {
