@@ -215,8 +215,7 @@ export class Namespace implements Hall {
     const members = this.#rooms.get(room);
     if (members === undefined) return;
     const delivery = new Delivery(message, metaIn(room, message.meta));
-    const isForAll = exceptSockets.length === 0;
-    for (const seat of members) if (isForAll || !exceptSockets.includes(seat.id)) seat.deliver(delivery);
+    for (const seat of members) if (!exceptSockets.includes(seat.id)) seat.deliver(delivery);
   }
 
   #deliverOnce(seats: Iterable<Seat> | undefined, reached: Set<Seat>, delivery: Delivery): void {

@@ -94,9 +94,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   }
 
   get queued(): number {
-    if (this.#stage === STAGE.ended) return 0;
-    // A port that owes us no word holds nothing: asking it costs a broadcast more than the rest of this.
-    return this.#portTells ? this.#outbox.bytes + this.#port.writableLength : this.#outbox.bytes;
+    return this.#stage === STAGE.ended ? 0 : this.#outbox.bytes + this.#port.writableLength;
   }
 
   get stalledSince(): Instant | undefined {
@@ -138,7 +136,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     else if (!this.#reading || !this.#outbox.put(message, this.#framing, this.#group.gather)) {
       this.#queue(this.#framing.encode(message));
     }
-    if (this.queued < this.#group.options.backlogMark) return true;
+    if (this.#backlog() < this.#group.options.backlogMark) return true;
     this.#overMark = true;
     return false;
   }
@@ -221,7 +219,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     if (this.#stage >= STAGE.ending || this.#endAsked) return;
     this.#queue(bytes);
     // A peer that asks for more than it takes is not read until it has taken some.
-    if (this.#stage !== STAGE.open || this.queued < this.#group.options.backlogMark) return;
+    if (this.#stage !== STAGE.open || this.#backlog() < this.#group.options.backlogMark) return;
     this.#paused |= PAUSE.replies;
     this.#port.pause();
   }
@@ -314,6 +312,11 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
     if (this.#portTells) return;
     this.#portTells = true;
     if (untold) this.#port.write(NO_BYTES, () => this.writable());
+  }
+
+  /** What is queued, without asking a port that is known to hold nothing. */
+  #backlog(): number {
+    return this.#portTells ? this.queued : this.#outbox.bytes;
   }
 
   #drained(): void {
