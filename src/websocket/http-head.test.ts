@@ -79,3 +79,8 @@ test('packed headers are the same when they are taken apart, however many client
     { numRuns: 1000 },
   );
 });
+
+test('what is packed keeps its order, in whatever case a name comes', () => {
+  const raw = ['ACCEPT', 'a', 'Accept', 'b', 'accept', 'c', 'x-forwarded-for', 'd', 'X-FORWARDED-FOR', 'e'];
+  expect({ ...unpackHeaders(packHeaders(raw)) }).toEqual({ accept: 'a, b, c', 'x-forwarded-for': 'd, e' });
+});

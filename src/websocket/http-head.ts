@@ -195,7 +195,7 @@ const OWN: readonly string[] = [
   'X-Forwarded-Host',
   'X-Forwarded-Proto',
 ];
-const ALIKE_NAMES: ReadonlySet<string> = new Set([...ALIKE, ...ALIKE.map((name) => name.toLowerCase())]);
+const ALIKE_NAMES: ReadonlySet<string> = new Set(ALIKE.map((name) => name.toLowerCase()));
 /** Looking these up takes a third of the time of making them small. */
 const LOWERED: ReadonlyMap<string, string> = new Map([...ALIKE, ...OWN].map((name) => [name, name.toLowerCase()]));
 
@@ -222,7 +222,7 @@ export function packHeaders(rawHeaders: readonly string[]): PackedHeaders {
   const alike: string[] = [];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
-    (ALIKE_NAMES.has(name) ? alike : own).push(name, rawHeaders[at + 1] as string);
+    (ALIKE_NAMES.has(lowered(name)) ? alike : own).push(name, rawHeaders[at + 1] as string);
   }
   return { own: own.join('\n'), alike: keptOnce(alike.join('\n')) };
 }
