@@ -26,6 +26,26 @@ test('who is removed is passed over, and may come again', () => {
   expect([row.shift(), row.shift()]).toEqual([a, undefined]);
 });
 
+test('who comes and is removed again and again has one place, and one turn', () => {
+  const row = new Row<Item>(1);
+  const [idle, busy] = [new Item(), new Item()];
+  row.add(busy);
+  for (let turn = 0; turn < 100; turn++) {
+    row.add(idle);
+    row.remove(idle);
+    expect(row.length).toBeLessThanOrEqual(2);
+    row.add(idle);
+    expect([row.shift(), row.shift(), row.shift()]).toEqual([busy, idle, undefined]);
+    row.add(idle);
+    row.remove(idle);
+    row.add(busy);
+    row.add(idle);
+    row.remove(idle);
+    expect([row.shift(), row.shift()]).toEqual([busy, undefined]);
+    row.add(busy);
+  }
+});
+
 test('whatever comes and goes, it is a queue', () => {
   const step = fc.record({ add: fc.integer({ min: 0, max: 60 }), shift: fc.boolean() });
   fc.assert(

@@ -1,9 +1,11 @@
-/** Who can stand in rows: a bit for each that it stands in, which is the rows' own. */
+/** Who can stand in rows: two bits for each that it stands in, which are the rows' own. */
 export interface Standing {
   rows: number;
 }
 
 const LEAST = 16;
+/** From the bit of who stands in a row to that of who has a place there: who was removed has, until it is his turn. */
+const PLACE = 8;
 
 /**
  * A queue in which each stands once. In the steady state it allocates nothing: a Set that is added to and deleted from makes itself a new
@@ -11,14 +13,16 @@ const LEAST = 16;
  */
 export class Row<Item extends Standing> {
   readonly #bit: number;
-  /** A ring: from `#head` on, `#length` of them. Who was removed still has his place, without the bit. */
+  readonly #placeBit: number;
+  /** A ring: from `#head` on, `#length` of them. Nobody has two places: who was removed and comes again stands where he stood. */
   #items: (Item | undefined)[] = new Array<Item | undefined>(LEAST).fill(undefined);
   #head = 0;
   #length = 0;
 
-  /** @param bit Of `rows`; another one for each row that the same may stand in. */
+  /** @param bit Of the lower eight of `rows`; another one for each row that the same may stand in. */
   constructor(bit: number) {
     this.#bit = bit;
+    this.#placeBit = bit << PLACE;
   }
 
   /** How many places there are to shift; of some nobody may come. */
@@ -26,10 +30,11 @@ export class Row<Item extends Standing> {
     return this.#length;
   }
 
-  /** Adds it at the end, unless it stands in the row. */
+  /** Adds it at the end, unless it has a place. */
   add(item: Item): void {
-    if ((item.rows & this.#bit) !== 0) return;
     item.rows |= this.#bit;
+    if ((item.rows & this.#placeBit) !== 0) return;
+    item.rows |= this.#placeBit;
     if (this.#length === this.#items.length) this.#grow();
     this.#items[(this.#head + this.#length++) & (this.#items.length - 1)] = item;
   }
@@ -45,9 +50,10 @@ export class Row<Item extends Standing> {
       this.#items[this.#head] = undefined;
       this.#head = (this.#head + 1) & (this.#items.length - 1);
       this.#length--;
-      if (item === undefined || (item.rows & this.#bit) === 0) continue;
-      item.rows &= ~this.#bit;
-      return item;
+      if (item === undefined) continue;
+      const stands = (item.rows & this.#bit) !== 0;
+      item.rows &= ~(this.#bit | this.#placeBit);
+      if (stands) return item;
     }
     return undefined;
   }
