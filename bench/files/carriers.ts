@@ -93,7 +93,14 @@ async function scp(task: Task): Promise<Sent> {
   // sshd leaves its rights behind in there.
   if (!existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
   const set = (...words: string[]): string[] => words.flatMap((word) => ['-o', word]);
-  const rules = set('UsePAM=no', 'StrictModes=no', 'PidFile=none', `AuthorizedKeysFile=${key('user.pub')}`);
+  const rules = set(
+    'ClientAliveInterval=15',
+    'ClientAliveCountMax=2',
+    'UsePAM=no',
+    'StrictModes=no',
+    'PidFile=none',
+    `AuthorizedKeysFile=${key('user.pub')}`,
+  );
   const address = set(`ListenAddress=${world.host}`, `Port=${SSH_PORT}`);
   const server = ['/usr/sbin/sshd', '-D', '-f', '/dev/null', '-h', key('host'), ...rules, ...address];
   const sftp = ['-o', 'Subsystem=sftp internal-sftp'];
