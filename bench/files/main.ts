@@ -26,8 +26,10 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { commitOf } from '../commit.ts';
 import { emulated, loopback, type World } from '../udp/worlds.ts';
 import { CARRIERS, type Carrier, type CarrierName } from './carriers.ts';
+import type { FilesPlan, FilesResult, FilesRow } from './results.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIB = 1 << 20;
@@ -130,13 +132,12 @@ function shown({ name }: FilesPlan, row: FilesRow): string {
 
 function record(plan: FilesPlan, rows: readonly FilesRow[]): void {
   if (options.out === undefined) return;
-  const git = (...words: string[]): string => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim();
   const words = `--only ${plan.name} --repetitions ${options.repetitions} --seconds ${options.seconds}`;
   const page: FilesResult = {
     plan,
     command: `npm run bench:files -- ${words} --mebibytes ${options.mebibytes}`,
     when: new Date().toISOString(),
-    commit: git('rev-parse', '--short=12', 'HEAD'),
+    commit: commitOf(),
     machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, kernel: release() },
     versions: { node: process.versions.node, openssl: process.versions.openssl, openssh: openSsh() },
     rows,
