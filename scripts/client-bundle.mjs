@@ -8,17 +8,22 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NAME = 'browser.js';
 
 /**
- * Properties that nobody outside of the client sees, neither applications nor transports of theirs nor a server: they get short names.
- * One that is not listed keeps its name; one that is must be no word of the API, of the platform or of the wire.
+ * Properties that get short names, in whatever class or object they are: what nobody outside of the client sees, neither applications nor
+ * transports of theirs nor a server. In alphabetical order.
+ *
+ * What is not listed keeps its name and costs a few bytes, so a new property needs nothing here. To list one, be sure that it is no word of
+ * the API, of the wire, or of the platform as a page's files use it: `of` is listed, so they can't say `Array.of` or `Uint8Array.of`, nor
+ * `open` or `remove` of what is not ours. test/client-size.test.ts holds the list against the API, the contract of transports and the
+ * wire; words of the platform only the tests in Chromium can find.
  */
 export const INTERNAL = `
-  ack acknowledge acknowledged acknowledges answer answerAll ask attach broke busy bytesWith canAcknowledge canBe canResume channel codec
-  configure credit deadline depart detach dispatch ended endings face fail failAll failPending failure forgetIfOver goaway goOnFrom
-  greets handling heard hello holdBack idle inbox isEmpty isPaused isReady kept kind leftovers link load login markSent mustWait news
-  number offer onChange onConfirmed onDown onDropped onGoaway onPeerEnd onRoom onUp onWelcome over placeOf pong post probe put queues
-  receive received receivedLast refused reply resent resumed role saidLast sendBy sendCredit sendLoose sent sentLast session settle shut
-  socket tag take takesMore tell tick trustsInfo wakeAt welcome
-  ready finish open drop flush response login endpoint inner remove of detach configure
+  ack acknowledge acknowledged acknowledges answer answerAll ask attach broke busy bytesWith canAcknowledge canBe
+  canResume channel codec configure credit deadline depart detach dispatch drop ended endings endpoint face fail
+  failAll failPending failure finish flush forgetIfOver goaway goOnFrom greets handling heard hello holdBack idle
+  inbox inner isEmpty isPaused isReady kept kind leftovers link load login markSent mustWait news number of offer
+  onChange onConfirmed onDown onDropped onGoaway onPeerEnd onRoom onUp onWelcome open over placeOf pong post probe put
+  queues ready receive received receivedLast refused remove reply resent response resumed role saidLast sendBy
+  sendCredit sendLoose sent sentLast session settle shut socket tag take takesMore tell tick trustsInfo wakeAt welcome
 `
   .trim()
   .split(/\s+/);
