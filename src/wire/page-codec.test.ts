@@ -56,6 +56,11 @@ describe('writes the same bytes', () => {
   test('for what has no value of the application in it', () => {
     const all = ({ hello, ack, ping, pong, failure, channels }: Codec): Outbound[] => [
       hello({ version: 1, namespace: '/', token: 't', user: undefined, query: { a: '1' } }),
+      hello({
+        version: 1,
+        channels: { most: 7, bytes: 2 ** 18, message: 300 },
+        resume: { ticket: new Uint8Array(16).fill(1), counts: [[0, 2 ** 40]], attempt: 2 },
+      }),
       ack([
         [0, 3],
         [5, 2 ** 53 - 1],
