@@ -69,7 +69,7 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   #waits = false;
   /** For how many reasons nothing is read now. */
   #pauses = 0;
-  /** When the chunk came that is being read: looking at the clock for each of its messages costs more than most of them. */
+  /** When the chunk came that is being read, until `onIdle`: looking at the clock for each of its messages costs more than most of them. */
   #chunkAt: Instant | undefined;
 
   constructor(link: Link, codec: Codec, namespace: string, reception: Reception) {
@@ -202,7 +202,8 @@ export class Connection extends Timed implements LinkHandler, SessionPort, Guard
   }
 
   onPong(): void {
-    this.#attendant?.session.heard(this.#now);
+    // Not the chunk's time: over UDPack it comes without one, and no `onIdle` follows.
+    this.#attendant?.session.heard(this.#reception.now());
   }
 
   onEnd(): void {

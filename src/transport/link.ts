@@ -12,7 +12,7 @@ export interface LinkHandler {
   onIdle(): void;
   /** `send` may be called again after it returned false. */
   onDrain(): void;
-  /** The peer answered a `ping` of the transport's own. */
+  /** The peer answered a `ping` of the transport's own. It may come by itself: `onIdle` follows messages only. */
   onPong(): void;
   /**
    * The peer sends no more, and goes on listening (`Link.end` on its side). Called once, after all it sent, where
