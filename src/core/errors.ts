@@ -83,17 +83,17 @@ export class HawserError extends Error {
   }
 }
 
-/** What a code says to people. */
+/** What a code says to people, where nobody says more: `no such request` for ERR_NO_SUCH_REQUEST. */
 export function wordsOf(code: string): string {
   return code.replace('ERR_', '').replaceAll('_', ' ').toLowerCase();
 }
 
-/** What `signal` ended. */
+/** The error of who waited for what `signal`, or the end of all, has ended. */
 export function aborted(signal?: AbortSignal, delivered?: 'no' | 'unknown'): HawserError {
   return new HawserError('ERR_ABORTED', undefined, { cause: signal?.reason, delivered });
 }
 
-/** What was waited for and did not come in `wait` ms. */
+/** The error of who waited for `what`, such as `welcome`, which did not come in `wait` ms. */
 export function late(
   what: string,
   wait: number,

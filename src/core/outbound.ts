@@ -10,6 +10,7 @@ import { frameMemory } from './slab.ts';
 export class Outbound {
   /** True for a text message (UTF-8), false for a binary one. */
   declare readonly text: boolean;
+  /** Of the message, in bytes. */
   declare readonly length: number;
   /** Bytes before the message in its ArrayBuffer that belong to it alone: room for the first framing's header. */
   declare headroom: number;
@@ -21,7 +22,7 @@ export class Outbound {
   /** The message lies in here from `#start` on. Thousands may wait for an acknowledgement: none has a view of its own. */
   readonly #memory: Uint8Array;
   readonly #start: number;
-  /** By `FRAME_SLOT`. All places are there at once: an array that grows costs more time and memory than the frame. */
+  /** By `FRAME_SLOT`. A place for each is there at once: an array that grows costs more time and memory than the frame. */
   #frames: (Uint8Array | undefined)[] | undefined;
 
   /** A message that is all of `memory`, or what lies there from `start` up to `end`. */

@@ -310,7 +310,7 @@ export function everybody(namespace: string): Target {
   return { namespace, rooms: NO_NAMES, users: NO_NAMES, exceptRooms: NO_NAMES, exceptSockets: NO_NAMES };
 }
 
-/** To add to a spread takes a microsecond. */
+/** The meta of a message in a room. Every field of `Meta` by its name: V8 takes a microsecond for each that is added to a spread. */
 function metaIn(room: string, { from, member }: Meta): Meta {
   const meta: Meta = from === undefined ? { room } : { from, room };
   return member === undefined ? meta : { ...meta, member };

@@ -186,6 +186,7 @@ export class ByteStreamLink implements Link, FramingSink, PortUser, TurnTaker, D
   writable(): void {
     this.#portTells = false;
     this.#stalledSince = undefined;
+    // Otherwise `#flush` does so when it writes.
     if (this.#outbox.bytes === 0) this.#watchPort(true);
     this.#flush();
   }

@@ -8,7 +8,10 @@ export interface DeadlineOwner {
 
 const UNSLOTTED = -1;
 
-/** What is its own deadline: of a class that there are many of, that takes less memory than a `Deadline` for each. */
+/**
+ * What is its own deadline, and tells itself: for classes of which there are many objects, as a `Deadline` beside each takes memory.
+ * The fields are the wheel's.
+ */
 export abstract class Timed implements DeadlineOwner {
   /** When it is due; undefined while it is not scheduled. */
   at: Instant | undefined = undefined;

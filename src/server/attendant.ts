@@ -110,6 +110,7 @@ export class Attendant
     this.socket.overflow = place.setup.options.overflow;
   }
 
+  /** Itself, as it counts what is `handling`: no object for each socket. */
   get load(): Load {
     return this;
   }

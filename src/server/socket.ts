@@ -76,7 +76,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#attendant.claims;
   }
 
-  /** Made anew whenever someone looks. */
+  /** How the socket came in. Made anew whenever someone looks: keep what is needed often. */
   get handshake(): Handshake {
     return this.#attendant.handshake;
   }
@@ -96,7 +96,7 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     return this.#attendant.session.state;
   }
 
-  /** The rooms that the socket is in now. */
+  /** The rooms that the socket is in now: a set made when it is asked for, which doesn't change when the socket joins or leaves. */
   get rooms(): ReadonlySet<string> {
     return this.#attendant.namespace.roomsOf(this.#attendant);
   }

@@ -8,5 +8,5 @@ export function backlogFull(): CloseReason {
   return closeReason(CLOSE.backlogFull, 'the peer reads nothing');
 }
 
-/** No link was lost yet. */
+/** Why the last link of a session was lost that has lost none yet. */
 export const NORMAL: CloseReason = closeReason(CLOSE.normal);

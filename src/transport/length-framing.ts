@@ -158,7 +158,7 @@ export class LengthFraming implements Framing {
 
 const HEADER_BYTES_MAX = 8;
 
-/** One for each length there is; what is in it is copied before the next header is made. */
+/** One for each length that a varint has, the shortest first. `header` fills it: who calls that copies the bytes before it is called again. */
 const HEADERS: readonly Uint8Array[] = [1, 2, 4, HEADER_BYTES_MAX].map((length) => new Uint8Array(length));
 
 function header(length: number, kind: number): Uint8Array {

@@ -24,7 +24,7 @@ export interface LinkHandler {
   onClosed(reason: CloseReason): void;
 }
 
-/** Who is at the other end, as far as the transport can tell before a word is said. */
+/** Who is at the other end, as far as the transport can tell before a word is said. Some have getters, which a spread does not take along. */
 export interface Peer {
   /** The peer's IP address without brackets, or '' where the transport has none (ipc, inproc). */
   readonly address: string;

@@ -10,9 +10,9 @@ import { certificateOf } from './tls.ts';
 const USER = Symbol('port user');
 const HOUSE = Symbol('house');
 
-/** Counts the sockets that it has let in. */
+/** Who has let a socket in, and counts it for as long as it is there. */
 export interface SocketHouse {
-  /** The socket is closed. */
+  /** The socket has closed, also where it never had a user. */
   left(socket: Socket): void;
 }
 
@@ -50,7 +50,7 @@ export function attach(socket: Socket, user: PortUser): void {
   if (used[HOUSE] === undefined) socket.on('close', onClose);
 }
 
-/** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. Our `push` leaves all to the stream. */
+/** Takes the socket back from its user: nobody hears of it but for its errors, which mean nothing any more. Our `push` stays and leaves all to the stream. */
 export function detach(socket: Socket): void {
   socket.off('data', onData);
   socket.off('drain', onDrain);
@@ -82,9 +82,10 @@ function onData(this: UsedSocket, chunk: Uint8Array): void {
 }
 
 /**
- * Stands before `Readable.push`, which sockets call with what they have read: a chunk that would be an event at once goes to the user without one.
- * An event, and the stream's look for more in a tick of its own, cost half as much as Hawser does for a message. All else is the stream's, and
- * so is everything where nobody calls this.
+ * Stands before `Readable.push` on a socket that has a user. Node's sockets call it with each chunk that they have read (docs/ARCHITECTURE.md):
+ * one that would be an event at once goes to the user without one, since an event, and the stream's look for more in a tick of its own, cost
+ * half as much as Hawser does for a message. All else is left to the stream: a socket that is paused, that has something waiting, that ends, or
+ * that has been taken from its user. Where a version of Node doesn't call this, `onData` hears every chunk. True: go on reading.
  */
 function push(this: UsedSocket, chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
   const user = this[USER];

@@ -22,6 +22,7 @@ const TAG = { authTagLength: TAG_BYTES };
 
 /** A call of the system's generator costs more than what most ask of it: it is asked for many bytes, which are given out once each. */
 const DRAWN = 4096;
+/** Whoever asks for more than this gets it from the system at once. */
 const DRAWN_LONGEST = 64;
 const drawn: Buffer = Buffer.allocUnsafeSlow(DRAWN);
 let drawnAt: number = DRAWN;

@@ -125,7 +125,10 @@ export class UdpackSession extends EventEmitter<SessionEvents> implements AsyncD
     return undefined;
   }
 
-  /** Sends a datagram once, at most: it may be lost. False when it is too long for the path, or the peer takes none. */
+  /**
+   * Sends a datagram once, at most: it may be lost. False when it is too long for what is known of the path, or the peer takes none. The first that is
+   * too long has the session look whether the path takes longer ones.
+   */
   sendDatagram(bytes: Uint8Array | string, { maxAge }: DatagramOptions = {}): boolean {
     this.#check();
     const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;

@@ -117,6 +117,7 @@ export class RemoteIds {
     }
     this.#known.set(remote.sequence, remote);
     this.#spare.push(remote);
+    // Nearly all come in order.
     if ((this.#spare.at(-2)?.sequence ?? -1) > remote.sequence) this.#spare.sort((a, b) => a.sequence - b.sequence);
     if (retirePrior > this.#prior) {
       this.#prior = retirePrior;

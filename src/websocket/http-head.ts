@@ -129,7 +129,7 @@ function runEnd(bytes: Uint8Array, at: number, kind: number): number {
   return end;
 }
 
-/** Header lines of a whole head: besides them it has its first line, the empty one, and what follows that. */
+/** How many header lines a whole head has: split, there are its first line, the empty one, and what follows that besides. */
 function headersOf(text: string): number {
   return text.split('\r\n').length - 3;
 }
@@ -242,9 +242,11 @@ function linesOf(text: string): string[] {
   return text === '' ? [] : text.split('\n');
 }
 
+/** The same text again where another connection has it, so that there is one in memory. */
 function keptOnce(text: string): string {
   const known = TEXTS.get(text);
   if (known !== undefined || text.length > TEXT_LENGTH) return known ?? text;
+  // A map has first what came first.
   for (const oldest of TEXTS.keys()) {
     if (TEXTS.size < TEXTS_MAX) break;
     TEXTS.delete(oldest);

@@ -17,7 +17,10 @@ import {
 import { MALFORMED, mendText } from './rules.ts';
 import { asGoaway, asMeta, asWelcome } from './shapes.ts';
 
-/** The dialect `hawser.v1`: a type byte, varints, MessagePack. docs/PROTOCOL.md has it to the byte. A client hears no HELLO. */
+/**
+ * The dialect `hawser.v1`: a type byte, varints, MessagePack. docs/PROTOCOL.md has it to the byte. A client hears no HELLO.
+ * A page has `page-codec.ts` instead: what changes here changes there (docs/ARCHITECTURE.md says how).
+ */
 export const clientCodec: Codec = {
   protocol: PROTOCOL.hawser,
   acknowledges: true,

@@ -27,7 +27,8 @@ import { asGoaway, asMeta, asWelcome } from './shapes.ts';
 
 /**
  * The dialect `hawser.v1` as a page speaks it: the same bytes as `clientCodec`, in half the code, and slower. What only a server
- * says it can't say, nor read what only a client says. docs/decisions/client-size.md.
+ * says it can't say (WELCOME, GOAWAY, meta), nor read what only a client says. docs/decisions/client-size.md says why there are two,
+ * docs/ARCHITECTURE.md how both are changed.
  */
 export const pageCodec: Codec = {
   protocol: PROTOCOL.hawser,

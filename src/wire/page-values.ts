@@ -1,6 +1,9 @@
 import { checkText, isPlain, MALFORMED, unencodable } from './rules.ts';
 
-/** What is written outgrows this only for its own length, bytes. */
+// Varints and MessagePack for page-codec.ts: the bytes and the refusals of messagepack-writer.ts and messagepack-reader.ts, in as little code as
+// can be read. Their comments have the rules.
+
+/** A buffer that has become longer than this, in bytes, is not kept for the next message. */
 const KEPT_MOST = 1 << 16;
 const FOUR_BYTES = 2 ** 32;
 const NANOSECONDS_MAX = 999_999_999;
@@ -215,7 +218,7 @@ export function readVarint(): number {
   return value;
 }
 
-/** Any value. `room` is how many levels of containers it may have. */
+/** Any value. `room` is how many levels of containers it may have. Heads from the highest down; their low bits tell the width of what follows. */
 export function readValue(room: number): unknown {
   const head = readUint(1);
   if (head < 0x80) return head;

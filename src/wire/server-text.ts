@@ -1,6 +1,6 @@
 import { utf8 } from './text.ts';
 
-/** What Node's `Buffer` has beside its documented methods: no view and no object is made for a call. */
+/** What Node's `Buffer` has beside its documented methods (docs/ARCHITECTURE.md): no view and no object is made for a call. */
 export interface NativeText {
   readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string;
   readonly utf8Write?: (this: Uint8Array, text: string, at: number, most: number) => number;
@@ -21,7 +21,7 @@ export function useNativeText({ utf8Slice, utf8Write }: NativeText): void {
   utf8.read = (bytes, start, end) => {
     if (end - start > SHORT_BYTES) return read(bytes, start, end);
     const text = utf8Slice.call(bytes, start, end);
-    // It stands for what is broken, and for itself.
+    // U+FFFD stands for what is broken, and for itself: the strict decoder knows which.
     return text.includes('\ufffd') ? read(bytes, start, end) : text;
   };
   utf8.write = (bytes, start, end, text) => {
@@ -31,7 +31,7 @@ export function useNativeText({ utf8Slice, utf8Write }: NativeText): void {
   };
 }
 
-/** Nobody has promised that they take other arrays than Node's own. */
+/** Nobody has promised that they take other arrays than `Buffer`s, nor what they return: a text goes there and back, and nothing is written behind it. */
 function isSound(
   utf8Slice: NonNullable<NativeText['utf8Slice']>,
   utf8Write: NonNullable<NativeText['utf8Write']>,

@@ -9,10 +9,6 @@ import { receiveUpgrade, sendAway } from './grant.ts';
 import { handToHttp } from './http.ts';
 import type { Lobby } from './routes.ts';
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-}
-
 /** A connection whose first request is being read. */
 export class Visitor implements PortUser, DeadlineOwner, Guest {
   readonly #lobby: Lobby;
@@ -75,4 +71,9 @@ export class Visitor implements PortUser, DeadlineOwner, Guest {
     this.#lobby.guests.delete(this);
     this.#lobby.group.wheel.cancel(this.#deadline);
   }
+}
+
+/** By Node's own decoder, which is faster than the one of `websocket`. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

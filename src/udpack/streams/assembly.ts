@@ -14,7 +14,7 @@ import type { ReceiveStream } from './receive-stream.ts';
 export class Assembly {
   bytes = 0;
   readonly #most: number;
-  /** In the order in which their packets began. */
+  /** In the order in which their packets began. No Set, which makes itself new tables as they come and go (`row.ts`). */
   readonly #unfinished: ReceiveStream[] = [];
   readonly #withheld: Set<ReceiveStream> = new Set();
 

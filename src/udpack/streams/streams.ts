@@ -241,7 +241,10 @@ export class Streams implements FrameSource {
     for (const { id } of this.#table.values()) this.resume(id);
   }
 
-  /** Sends an unreliable datagram; false if it is longer than the peer or the path takes. Not copied: don't change it. */
+  /**
+   * Sends an unreliable datagram; false if it is longer than the peer takes, or the path as far as it is known: then the search for
+   * longer datagrams begins (`cramped`). Not copied: don't change it.
+   */
   sendDatagram(bytes: Uint8Array, options: { readonly maxAge?: number | undefined }, now: Instant): boolean {
     if (this.#peer === undefined || bytes.length > this.#peer.unreliableBytes) return false;
     if (this.#peer.unreliableBytes === 0) return false;
