@@ -59,6 +59,8 @@ export async function bundleClient() {
     {
       module: true,
       ecma: 2020,
+      // `pure_getters` and `unsafe_arrows` are promises about our sources: no getter has an effect that is missed when nobody uses what it returns, and
+      // no function expression is called with `new`. Statements weigh less after gzip than sequences.
       compress: { passes: 3, sequences: false, pure_getters: true, unsafe_arrows: true },
       sourceMap: { content: text('.map'), includeSources: true, url: `${NAME}.map` },
     },
