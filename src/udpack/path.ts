@@ -81,7 +81,10 @@ export class Path {
     return this.recovery.next - this.space.base;
   }
 
-  /** A router gave the peer another port: the way there is the same, and so is what was learnt of it (RFC 9000 9.4). */
+  /**
+   * A router gave the peer another port: the way there is the same, and so is what was learnt of it (RFC 9000 9.4). Both paths have one controller
+   * and one search from here on, for the one before may be gone back to.
+   */
   learnFrom(before: Path): void {
     this.controller = before.controller;
     this.#pacer = new Pacer(this.controller);
