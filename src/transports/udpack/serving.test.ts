@@ -3,7 +3,7 @@ import { House } from '../../../test/support/house.ts';
 import { UdpRelay } from '../../../test/support/udp-relay.ts';
 import { keyFiles } from '../../../test/support/udpack-keys.ts';
 import { type ConnectOptions, connect, type HawserError } from '../../client/index.ts';
-import { createServer } from '../../server/index.ts';
+import { createServer, type ServerSocket } from '../../server/index.ts';
 import { parseEndpoint } from '../../transport/index.ts';
 import { createUdpackTransport } from './index.ts';
 
@@ -84,6 +84,22 @@ describe('plain dialects over udpack', () => {
         expect.objectContaining({ length: bytes.length }),
       ),
     );
+  });
+
+  test('raw: a peer that only answers pings is measured each time, and stays', async () => {
+    const server = keep(createServer({ times: { heartbeat: 100, readWait: 1000 } }));
+    const entered = new Promise<ServerSocket>((resolve) => server.on('connection', resolve));
+    const [url = ''] = await server.listen(`udpack://127.0.0.1:0?dialect=raw&key=${privateFile}`);
+    keep(await connect(`${url}?dialect=raw&key=${publicFile}`));
+    const socket = await entered;
+    const measured = new Set<number>();
+    const times = (): number => {
+      if (socket.rtt !== undefined) measured.add(socket.rtt);
+      return measured.size;
+    };
+    await expect.poll(times, PATIENT).toBeGreaterThan(3);
+    expect(Math.min(...measured)).toBeGreaterThanOrEqual(0);
+    expect(socket.state).toBe('up');
   });
 });
 
