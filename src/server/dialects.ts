@@ -30,6 +30,7 @@ export class Dialects {
 
   /** @throws HawserError ERR_OPTION for a name that is taken, or can't be a subprotocol. */
   constructor(own: Readonly<Record<string, Dialect>>, report: Report) {
+    // For all codecs of the thread: a client in Node gains by it where a server runs beside it.
     useNativeText(Buffer.prototype as NativeText);
     for (const codec of [hawserCodec, jsonCodec]) this.#codecs.set(codec.protocol, codec);
     for (const name of Object.keys(own)) {
