@@ -47,8 +47,12 @@ test('what a socket reads goes straight to its user, and back to events when the
   const [ours, theirs] = await pair();
   const user = new Listener();
   attach(ours, user);
+  let events = 0;
+  ours.on('data', () => events++);
   theirs.write('one');
   expect(await user.hears(3)).toBe('one');
+  // A version of Node whose sockets don't call `push` is seen by this alone: all the same is heard.
+  expect(events).toBe(0);
   detach(ours);
   const heard = once(ours, 'data');
   theirs.write('two');
