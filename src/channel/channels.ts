@@ -1,4 +1,4 @@
-import { aborted, HawserError, type Limits, type Outbound, whole } from '../core/index.ts';
+import { aborted, HawserError, type Limits, type Outbound, whole, ON_PAGE } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
 import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST, ROOM_LEAST } from '../wire/index.ts';
 import { Channel } from './channel.ts';
@@ -45,16 +45,16 @@ export class Channels implements Carrier {
   /** @throws HawserError ERR_TOO_MANY_CHANNELS, ERR_UNSUPPORTED, ERR_UNENCODABLE, ERR_ARGUMENT, ERR_ABORTED, ERR_CLOSED. */
   open(name: string, data: unknown, signal?: AbortSignal): Channel {
     const { room, limits } = this.#host;
-    if (this.#hasEnded) throw new HawserError('ERR_CLOSED');
+    if (this.#hasEnded) throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the socket has ended');
     if (signal?.aborted) throw aborted(signal);
-    if (!room) throw new HawserError('ERR_UNSUPPORTED', 'no channels');
+    if (!room) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : 'the peer takes no channels');
     checkName(name, limits.nameLength);
-    if (this.#count(this.#next) >= room.most) throw new HawserError('ERR_TOO_MANY_CHANNELS');
+    if (this.#count(this.#next) >= room.most) throw new HawserError('ERR_TOO_MANY_CHANNELS', ON_PAGE ? undefined : `${room.most} channels are open`);
     const core = this.#make(this.#next);
     const channel = new Channel(core, name, data);
     this.#send(core.number, core.open(name, data), 0);
     this.#next += 2;
-    if (this.#hasEnded) core.abort(new HawserError('ERR_BACKLOG_FULL'));
+    if (this.#hasEnded) core.abort(new HawserError('ERR_BACKLOG_FULL', ON_PAGE ? undefined : 'the peer reads nothing'));
     else this.#live.set(core.number, core);
     watch(channel, signal);
     return channel;

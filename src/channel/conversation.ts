@@ -461,7 +461,7 @@ export class Conversation<In extends Direction, Out extends Direction, Own exten
 }
 
 function ended(cause: HawserError | undefined): HawserError {
-  return new HawserError('ERR_CLOSED', undefined, { cause });
+  return new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the conversation has ended', { cause });
 }
 
 /** By name, not by `instanceof`, which fails across two installed copies. */

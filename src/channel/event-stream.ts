@@ -1,4 +1,4 @@
-import { aborted, HawserError } from '../core/index.ts';
+import { aborted, HawserError, ON_PAGE } from '../core/index.ts';
 import type { Meta } from '../wire/index.ts';
 
 export interface EventsOptions {
@@ -88,7 +88,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
     const { limit = 1000, overflow } = this.#options;
     if (this.#items.length >= limit) {
       if (!overflow || overflow === 'error') {
-        this.finish(new HawserError('ERR_BACKLOG_FULL'));
+        this.finish(new HawserError('ERR_BACKLOG_FULL', ON_PAGE ? undefined : `${limit} events wait to be taken`));
         return;
       }
       this.dropped += 1;

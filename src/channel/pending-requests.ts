@@ -5,8 +5,7 @@ import {
   late,
   type Timer,
   type WaitOptions,
-  type World,
-} from '../core/index.ts';
+  type World, ON_PAGE } from '../core/index.ts';
 
 interface Pending {
   readonly name: string;
@@ -44,7 +43,7 @@ export class PendingRequests {
     const { signal, timeout } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(signal, 'no');
-      if (this.size >= this.#most) throw new HawserError('ERR_TOO_MANY_REQUESTS', undefined, { delivered: 'no' });
+      if (this.size >= this.#most) throw new HawserError('ERR_TOO_MANY_REQUESTS', ON_PAGE ? undefined : `${this.#most} requests already wait`, { delivered: 'no' });
       this.#lastId += 1;
       const id = this.#lastId;
       let timer: Timer | undefined;

@@ -114,7 +114,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
   get channels(): Channels {
     const { channels } = this.codec;
-    if (!channels) throw new HawserError('ERR_UNSUPPORTED', 'no channels');
+    if (!channels) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : `${this.codec.protocol} has no channels`);
     this.#channels ??= new Channels(this, channels);
     return this.#channels;
   }
@@ -157,7 +157,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   // Outlet
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
-    if (this.session.state === 'ended') throw new HawserError('ERR_CLOSED', undefined, { delivered: 'no' });
+    if (this.session.state === 'ended') throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the socket has ended', { delivered: 'no' });
     return this.session.send(message, tag, 0, overflow);
   }
 
@@ -197,7 +197,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
   end(): void {
-    if (ON_PAGE || !this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED');
+    if (ON_PAGE || !this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : 'this link ends both ways at once');
     this.#link.end();
   }
 
@@ -256,7 +256,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.#writes?.cancel();
     if (this.session.state !== 'up') return;
     if (left > 0) this.#writes = this.#after(left, this.#watchWrites);
-    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT'));
+    else this.#link?.abort(new HawserError('ERR_WRITE_TIMEOUT', ON_PAGE ? undefined : 'the server reads nothing'));
   };
 
   /** Now is a good time to look: at the link, whether it still carries, or without one for the server, in a moment. */
@@ -394,7 +394,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session = new Session(this.codec, this.#settings, this);
     // Who waits for room waits for the new one's.
     this.session.mustWait(true);
-    this.#channels?.abort(new HawserError('ERR_SESSION_LOST'));
+    this.#channels?.abort(new HawserError('ERR_SESSION_LOST', ON_PAGE ? undefined : 'the session of the channel was lost'));
     this.#channels = undefined;
     for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message);
     this.socket.failPending((name, id) => {
@@ -415,7 +415,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     const { first, most, attempts } = this.#options.reconnect;
     if (this.session.state === 'ended') return;
     if (this.#attempt >= attempts) {
-      this.#fail(error ?? new HawserError('ERR_DISCONNECTED'));
+      this.#fail(error ?? new HawserError('ERR_DISCONNECTED', ON_PAGE ? undefined : 'the link broke'));
       return;
     }
     // Without a network an attempt costs nothing and counts for nothing.

@@ -215,7 +215,7 @@ describe('a server that takes no byte', () => {
     world.jump(29_000);
     expect(downs).toEqual([]);
     world.jump(1500);
-    await expect.poll(() => downs, SOON).toMatchObject([{ code: 1006, reason: 'write timeout' }]);
+    await expect.poll(() => downs, SOON).toMatchObject([{ code: 1006, reason: 'the server reads nothing' }]);
     proxy.release();
     await expect.poll(() => ups, SOON).toEqual([true]);
   });
