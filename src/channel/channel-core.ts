@@ -1,4 +1,12 @@
-import { HawserError, type Limits, type Outbound, type Overflow, type Times, type World, ON_PAGE } from '../core/index.ts';
+import {
+  HawserError,
+  type Limits,
+  ON_PAGE,
+  type Outbound,
+  type Overflow,
+  type Times,
+  type World,
+} from '../core/index.ts';
 import {
   type ChannelCodec,
   type ChannelFailure,
@@ -126,14 +134,18 @@ export class ChannelCore implements Outlet, BytePort {
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
     this.#mustBeOpen();
     if (tag !== 0 && this.#inState === 'closed') {
-      throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the peer has ended the channel, and answers no more', { delivered: 'no' });
+      throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the peer has ended the channel, and answers no more', {
+        delivered: 'no',
+      });
     }
     if (this.#out.queued > this.limits.backlogBytes) {
       if (overflow === 'disconnect') {
         this.reset(new HawserError('ERR_BACKLOG_FULL', ON_PAGE ? undefined : 'the reader of the channel is too slow'));
         return false;
       }
-      throw new HawserError('ERR_BACKLOG_FULL', ON_PAGE ? undefined : 'the reader of the channel is too slow', { delivered: 'no' });
+      throw new HawserError('ERR_BACKLOG_FULL', ON_PAGE ? undefined : 'the reader of the channel is too slow', {
+        delivered: 'no',
+      });
     }
     this.#out.push(message, tag);
     this.#carrier.ready(this);
@@ -288,7 +300,8 @@ export class ChannelCore implements Outlet, BytePort {
   }
 
   #mustBeOpen(): void {
-    if (this.#outState !== 'open') throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the channel has ended', { delivered: 'no' });
+    if (this.#outState !== 'open')
+      throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the channel has ended', { delivered: 'no' });
   }
 
   #sendLast(send: Send): void {

@@ -1,4 +1,4 @@
-import { aborted, HawserError, type Limits, type Outbound, whole, ON_PAGE } from '../core/index.ts';
+import { aborted, HawserError, type Limits, ON_PAGE, type Outbound, whole } from '../core/index.ts';
 import type { Session } from '../session/index.ts';
 import { type ChannelCodec, type ChannelRoom, type Incoming, MESSAGE, OPEN_MOST, ROOM_LEAST } from '../wire/index.ts';
 import { Channel } from './channel.ts';
@@ -49,7 +49,8 @@ export class Channels implements Carrier {
     if (signal?.aborted) throw aborted(signal);
     if (!room) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : 'the peer takes no channels');
     checkName(name, limits.nameLength);
-    if (this.#count(this.#next) >= room.most) throw new HawserError('ERR_TOO_MANY_CHANNELS', ON_PAGE ? undefined : `${room.most} channels are open`);
+    if (this.#count(this.#next) >= room.most)
+      throw new HawserError('ERR_TOO_MANY_CHANNELS', ON_PAGE ? undefined : `${room.most} channels are open`);
     const core = this.#make(this.#next);
     const channel = new Channel(core, name, data);
     this.#send(core.number, core.open(name, data), 0);

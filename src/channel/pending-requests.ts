@@ -3,9 +3,11 @@ import {
   HawserError,
   type HawserErrorOptions,
   late,
+  ON_PAGE,
   type Timer,
   type WaitOptions,
-  type World, ON_PAGE } from '../core/index.ts';
+  type World,
+} from '../core/index.ts';
 
 interface Pending {
   readonly name: string;
@@ -43,7 +45,10 @@ export class PendingRequests {
     const { signal, timeout } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(signal, 'no');
-      if (this.size >= this.#most) throw new HawserError('ERR_TOO_MANY_REQUESTS', ON_PAGE ? undefined : `${this.#most} requests already wait`, { delivered: 'no' });
+      if (this.size >= this.#most)
+        throw new HawserError('ERR_TOO_MANY_REQUESTS', ON_PAGE ? undefined : `${this.#most} requests already wait`, {
+          delivered: 'no',
+        });
       this.#lastId += 1;
       const id = this.#lastId;
       let timer: Timer | undefined;

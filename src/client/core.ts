@@ -114,7 +114,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** @throws HawserError ERR_UNSUPPORTED in a dialect that has none. */
   get channels(): Channels {
     const { channels } = this.codec;
-    if (!channels) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : `${this.codec.protocol} has no channels`);
+    if (!channels)
+      throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : `${this.codec.protocol} has no channels`);
     this.#channels ??= new Channels(this, channels);
     return this.#channels;
   }
@@ -157,7 +158,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   // Outlet
 
   send(message: Outbound, tag: number, overflow?: Overflow): boolean {
-    if (this.session.state === 'ended') throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the socket has ended', { delivered: 'no' });
+    if (this.session.state === 'ended')
+      throw new HawserError('ERR_CLOSED', ON_PAGE ? undefined : 'the socket has ended', { delivered: 'no' });
     return this.session.send(message, tag, 0, overflow);
   }
 
@@ -197,7 +199,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
   end(): void {
-    if (ON_PAGE || !this.#plain || !this.#link?.end) throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : 'this link ends both ways at once');
+    if (ON_PAGE || !this.#plain || !this.#link?.end)
+      throw new HawserError('ERR_UNSUPPORTED', ON_PAGE ? undefined : 'this link ends both ways at once');
     this.#link.end();
   }
 
@@ -394,7 +397,9 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.session = new Session(this.codec, this.#settings, this);
     // Who waits for room waits for the new one's.
     this.session.mustWait(true);
-    this.#channels?.abort(new HawserError('ERR_SESSION_LOST', ON_PAGE ? undefined : 'the session of the channel was lost'));
+    this.#channels?.abort(
+      new HawserError('ERR_SESSION_LOST', ON_PAGE ? undefined : 'the session of the channel was lost'),
+    );
     this.#channels = undefined;
     for (const left of unsent) if (this.#describe(left).length > 0) this.session.send(left.message);
     this.socket.failPending((name, id) => {
