@@ -24,14 +24,12 @@ import {
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { commitOf } from '../commit.ts';
 import { emulated, loopback, type World } from '../udp/worlds.ts';
 import { CARRIERS, type Carrier, type CarrierName } from './carriers.ts';
 import type { FilesPlan, FilesResult, FilesRow } from './results.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIB = 1 << 20;
 
 const PLANS: readonly FilesPlan[] = [
@@ -56,7 +54,7 @@ const { values: options } = parseArgs({
     repetitions: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '60' },
     mebibytes: { type: 'string', default: '1024' },
-    link: { type: 'string', default: join(ROOT, '../shared/netlab') },
+    link: { type: 'string' },
     out: { type: 'string' },
     profile: { type: 'string' },
   },
@@ -83,6 +81,7 @@ async function digestOf(path: string): Promise<string> {
 function worldOf({ where }: FilesPlan, repetition: number): World {
   if (where === 'loopback') return loopback();
   const link = { delayMs: 20, loss: 0.01, rateMbit: 100, queueKb: 500, seed: 300 + repetition, nat: false };
+  if (options.link === undefined) throw new Error('--link names the folder of the emulator');
   return emulated(options.link, { ...link, congestion: 'cubic' });
 }
 
@@ -133,9 +132,10 @@ function shown({ name }: FilesPlan, row: FilesRow): string {
 function record(plan: FilesPlan, rows: readonly FilesRow[]): void {
   if (options.out === undefined) return;
   const words = `--only ${plan.name} --repetitions ${options.repetitions} --seconds ${options.seconds}`;
+  const link = plan.where === 'link' ? ' --link FOLDER' : '';
   const page: FilesResult = {
     plan,
-    command: `npm run bench:files -- ${words} --mebibytes ${options.mebibytes}`,
+    command: `npm run bench:files -- ${words} --mebibytes ${options.mebibytes}${link}`,
     when: new Date().toISOString(),
     commit: commitOf(),
     machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, kernel: release() },

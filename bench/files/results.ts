@@ -1,3 +1,4 @@
+import type { Recorded } from '../recorded.ts';
 import type { CarrierName } from './carriers.ts';
 
 export interface FilesPlan {
@@ -21,12 +22,4 @@ export interface FilesRow {
 }
 
 /** What is recorded of one workload. */
-export interface FilesResult {
-  readonly plan: FilesPlan;
-  readonly command: string;
-  readonly when: string;
-  readonly commit: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
-  readonly versions: Readonly<Record<string, string>>;
-  readonly rows: readonly FilesRow[];
-}
+export type FilesResult = Recorded<FilesPlan, FilesRow>;

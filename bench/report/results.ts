@@ -1,19 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Recorded } from '../recorded.ts';
 import type { Figures } from '../udp/measure.ts';
 import type { Plan } from '../udp/plans.ts';
 
 /** What bench/udp records of one workload. */
-export interface Result {
-  readonly plan: Plan;
-  readonly command: string;
-  readonly when: string;
-  readonly commit: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
-  readonly versions: Readonly<Record<string, string>>;
-  readonly rows: readonly Row[];
-}
+export type Result = Recorded<Plan, Row>;
 
 export interface Row extends Figures {
   readonly repetition: number;

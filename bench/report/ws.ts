@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Recorded } from '../recorded.ts';
 import type { PeerName } from '../ws/peers/index.ts';
 import type { Plan } from '../ws/plans.ts';
 import { median, type Row, ratiosOf } from '../ws/ratios.ts';
@@ -8,15 +9,7 @@ import { ROOT } from './results.ts';
 import type { Group } from './svg.ts';
 
 /** What bench/ws records of one workload. */
-export interface WsResult {
-  readonly plan: Plan;
-  readonly command: string;
-  readonly when: string;
-  readonly commit: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
-  readonly versions: Readonly<Record<string, string>>;
-  readonly rows: readonly Row[];
-}
+export type WsResult = Recorded<Plan, Row>;
 
 /** Workloads that stand in one table, by the name of the mark. */
 export const TABLES: Readonly<Record<string, readonly string[]>> = {

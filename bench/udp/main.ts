@@ -5,7 +5,7 @@
  *   npm run bench:udp -- [--only bulk-1452,loss-1] [--peers udpack,tls] [--repetitions 5] [--tries 3] [--link FOLDER] [--out bench/results]
  *
  * Needs Linux with two cores and `taskset`; root for what is measured in network namespaces; for an emulated link the folder of the
- * emulator (`netlab.sh`), which is ../shared/netlab unless --link says otherwise. What can't be had is left out, and said.
+ * emulator (`netlab.sh`), named by --link. What can't be had is left out, and said.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
     /** How often a run is done, at most, while others disturb it. */
     tries: { type: 'string', default: '3' },
     seconds: { type: 'string' },
-    link: { type: 'string', default: join(ROOT, '../shared/netlab') },
+    link: { type: 'string' },
     out: { type: 'string' },
     profile: { type: 'string' },
   },
@@ -58,6 +58,7 @@ function worldOf({ where, loss = 0, nat = false }: Plan, { congestion = 'cubic' 
   if (where === 'loopback') return loopback();
   if (where === 'narrow') return narrowLoopback();
   const link = { delayMs: 20, loss, rateMbit: 100, queueKb: 500, seed: 100 + repetition, nat, congestion };
+  if (options.link === undefined) throw new Error('--link names the folder of the emulator');
   return emulated(options.link, link);
 }
 
@@ -134,9 +135,10 @@ function versions(): Record<string, string> {
 
 function record(plan: Plan, rows: readonly Row[], folder: string): void {
   const seconds = options.seconds === undefined ? '' : ` --seconds ${options.seconds}`;
+  const link = plan.where === 'link' ? ' --link FOLDER' : '';
   const page = {
     plan,
-    command: `npm run bench:udp -- --only ${plan.name} --repetitions ${options.repetitions}${seconds}`,
+    command: `npm run bench:udp -- --only ${plan.name} --repetitions ${options.repetitions}${seconds}${link}`,
     when: new Date().toISOString(),
     commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() },
@@ -154,7 +156,7 @@ async function main(): Promise<void> {
     const variants = plan.variants.filter(({ peer }) => peers?.includes(peer) ?? true);
     const measureMs = options.seconds === undefined ? plan.measureMs : Number(options.seconds) * 1e3;
     const rows = await runPlan({ ...plan, variants, measureMs }, Number(options.repetitions), keys);
-    if (options.out !== undefined) record(plan, rows, options.out);
+    if (options.out !== undefined && rows.length > 0) record(plan, rows, options.out);
   }
   rmSync(keys, { recursive: true });
 }

@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Latency, Mark } from './orders.ts';
+import type { Latency } from '../asking.ts';
+import type { Mark } from './orders.ts';
 import type { Place, Target } from './peer.ts';
 import type { Plan, Variant } from './plans.ts';
 import { Process } from './process.ts';

@@ -1,3 +1,4 @@
+import type { Latency } from '../asking.ts';
 import type { Place, Target } from './peer.ts';
 import type { PeerName } from './peers/index.ts';
 
@@ -38,18 +39,4 @@ export interface Mark {
   /** That a server got; undefined where it isn't known. */
   readonly datagrams: number | undefined;
   readonly latency: Latency | undefined;
-}
-
-/** In ms. */
-export interface Latency {
-  readonly count: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly most: number;
-}
-
-export interface Answer {
-  readonly value?: unknown;
-  readonly error?: string;
 }

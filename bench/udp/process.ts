@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Mark, Order } from './orders.ts';
+import { ask } from '../asking.ts';
+import type { Mark, Order } from './orders.ts';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 const ANSWER_MS = 60_000;
@@ -29,18 +30,8 @@ export class Process {
     this.#child = spawn(program, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   }
 
-  async obey<Value = void>(order: Order): Promise<Value> {
-    this.#child.send(order);
-    const gone = once(this.#child, 'exit', {}).then(([code]) => {
-      throw new Error(`the process ended (${code}) while it was to ${order.do}`);
-    });
-    const [answer] = (await Promise.race([
-      once(this.#child, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }),
-      gone,
-    ])) as [Answer];
-    gone.catch(() => {});
-    if (answer.error !== undefined) throw new Error(`${order.do}: ${answer.error}`);
-    return answer.value as Value;
+  obey<Value = void>(order: Order): Promise<Value> {
+    return ask<Value>(this.#child, order, ANSWER_MS);
   }
 
   mark(): Promise<Mark> {

@@ -1,4 +1,4 @@
-import type { Latency } from './orders.ts';
+import type { Latency } from '../asking.ts';
 
 /** The same clock in every process of the machine, in ms. */
 export function clock(): number {

@@ -1,8 +1,10 @@
 /** One process of a benchmark: a server or a load generator. It does what the conductor orders over the IPC channel. */
+
+import type { Answer } from '../asking.ts';
 import { flood } from './flood.ts';
 import { forgeBeside } from './forger.ts';
 import { startLoad } from './loads.ts';
-import type { Answer, Mark, Mode, Order } from './orders.ts';
+import type { Mark, Mode, Order } from './orders.ts';
 import type { Connection, Forged, Peer } from './peer.ts';
 import { loadPeer } from './peers/index.ts';
 import { type Counts, serveChannel } from './serving.ts';

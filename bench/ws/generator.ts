@@ -1,8 +1,10 @@
 /** The process that makes the load: all connections of it, on raw sockets. It does what the conductor orders over the IPC channel. */
+
+import type { Answer } from '../asking.ts';
 import { clock, Latencies } from '../udp/tally.ts';
 import { Line } from './line.ts';
 import { type Counts, startLoad } from './loads.ts';
-import type { Answer, GeneratorOrder, Mark, Target, Task } from './orders.ts';
+import type { GeneratorOrder, Mark, Target, Task } from './orders.ts';
 import { type Speech, speechOf } from './speech.ts';
 
 /** Connections that are being opened at one time. */

@@ -1,7 +1,8 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Latency } from '../asking.ts';
 import { machineCpuUs } from '../udp/worlds.ts';
-import type { Latency, Mark, Target } from './orders.ts';
+import type { Mark, Target } from './orders.ts';
 import type { PeerName } from './peers/index.ts';
 import type { Plan } from './plans.ts';
 import { Process } from './process.ts';

@@ -1,3 +1,4 @@
+import type { Latency } from '../asking.ts';
 import type { LoadOrder } from './loads.ts';
 import type { PeerName } from './peers/index.ts';
 
@@ -36,17 +37,4 @@ export interface Mark {
   readonly messages: number;
   /** Since the last mark, in ms; undefined where nobody measures. */
   readonly latency: Latency | undefined;
-}
-
-export interface Latency {
-  readonly count: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly most: number;
-}
-
-export interface Answer {
-  readonly value?: unknown;
-  readonly error?: string;
 }

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Answer, Order } from './orders.ts';
+import { ask } from '../asking.ts';
+import type { Order } from './orders.ts';
 
 const ANSWER_MS = 120_000;
 const MODULES = new URL('../node_modules/', import.meta.url);
@@ -57,18 +58,8 @@ export class Process {
     });
   }
 
-  async obey<Value = void>(order: Order): Promise<Value> {
-    this.#child.send(order);
-    const gone = once(this.#child, 'exit', {}).then(([code]) => {
-      throw new Error(`the process ended (${code}) while it was to ${order.do}`);
-    });
-    const [answer] = (await Promise.race([
-      once(this.#child, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }),
-      gone,
-    ])) as [Answer];
-    gone.catch(() => {});
-    if (answer.error !== undefined) throw new Error(`${order.do}: ${answer.error}`);
-    return answer.value as Value;
+  obey<Value = void>(order: Order): Promise<Value> {
+    return ask<Value>(this.#child, order, ANSWER_MS);
   }
 
   /** CPU time of all its threads so far, in us, whatever it runs in. */

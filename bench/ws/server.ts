@@ -1,6 +1,7 @@
 /** The process of a server that is measured. It runs in Node, and in Bun where that is what is measured. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Answer, ServerOrder } from './orders.ts';
+import type { Answer } from '../asking.ts';
+import type { ServerOrder } from './orders.ts';
 import { loadPeer } from './peers/index.ts';
 
 const COLLECTIONS = 5;
