@@ -84,16 +84,27 @@ function onData(this: UsedSocket, chunk: Uint8Array): void {
 /**
  * Stands before `Readable.push` on a socket that has a user. Node's sockets call it with each chunk that they have read (docs/ARCHITECTURE.md):
  * one that would be an event at once goes to the user without one, since an event, and the stream's look for more in a tick of its own, cost
- * half as much as Hawser does for a message. All else is left to the stream: a socket that is paused, that has something waiting, that ends, or
- * that has been taken from its user. Where a version of Node doesn't call this, `onData` hears every chunk. True: go on reading.
+ * half as much as Hawser does for a message. All else is left to the stream: a socket that is paused, that has something waiting, that ends, that
+ * an application listens to as well, or that has been taken from its user. Where a version of Node doesn't call this, `onData` hears every chunk. True: go on reading.
  */
 function push(this: UsedSocket, chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
   const user = this[USER];
-  if (user === undefined || chunk === null || this.readableFlowing !== true || this.readableLength > 0) {
+  if (
+    user === undefined ||
+    chunk === null ||
+    this.readableFlowing !== true ||
+    this.readableLength > 0 ||
+    isOverheard(this)
+  ) {
     return Readable.prototype.push.call(this, chunk, encoding);
   }
   user.receive(chunk);
   return true;
+}
+
+/** Whether somebody besides `onData` wants to hear what is read. */
+function isOverheard(socket: Socket): boolean {
+  return socket.listenerCount('data') > 1;
 }
 
 function onDrain(this: UsedSocket): void {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseEndpoint } from '../../transport/index.ts';
 import { inheritedFd } from '../inherited.ts';
 import { ipcTransport } from './index.ts';
@@ -32,7 +32,10 @@ describe('named pipes of Windows', () => {
     ]);
   });
 
-  test.runIf(process.platform !== 'win32')('elsewhere: ERR_URL', async () => {
+  test('elsewhere: ERR_URL', async () => {
+    const { platform } = process;
+    onTestFinished(() => void Object.defineProperty(process, 'platform', { value: platform }));
+    Object.defineProperty(process, 'platform', { value: 'linux' });
     const dialled = ipcTransport.dial(parseEndpoint('ipc://./pipe/hawser'), {
       world: undefined as never,
       messageBytes: 1,

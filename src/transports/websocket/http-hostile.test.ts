@@ -51,6 +51,7 @@ describe('a connection of HTTP', () => {
   });
 
   test('may wait for an answer that takes its time', async () => {
+    // No wait for luck: an answer that takes five times `writeWait` is what is tried.
     const late: RequestListener = (...[, response]) => void setTimeout(() => response.end('late'), 500);
     await using bench = await open({ onRequest: late, writeWait: 100 });
     const socket = visit(bench);
