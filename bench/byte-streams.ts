@@ -221,7 +221,7 @@ async function main(): Promise<void> {
   }
   if (values.out === undefined) return;
   const page = {
-    command: 'npm run bench:byte-streams',
+    command: `npm run bench:byte-streams -- --repetitions ${values.repetitions} --seconds ${values.seconds}`,
     when: new Date().toISOString(),
     commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.versions.node },

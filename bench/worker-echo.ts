@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { connect } from 'hawser/client';
 import { commitOf } from './commit.ts';
+import { ratioWithin } from './ratios.ts';
 import { pattern } from './udp/tally.ts';
 import { machineCpuUs } from './udp/worlds.ts';
 
@@ -111,14 +112,10 @@ async function inFreshProcess(way: Way, one: Case, seconds: string): Promise<Fig
   return row;
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-
 /** Hawser's CPU time to that of bare messages, within a repetition. */
 function ratio(rows: readonly Row[], one: Case): number {
-  const of = (way: Way): Row[] =>
-    rows.filter((row) => row.way === way && row.bytes === one.bytes && row.inFlight === one.inFlight);
-  return median(of('hawser').map(({ cpuUs }, i) => cpuUs / (of('bare')[i]?.cpuUs ?? Number.NaN)));
+  const of = (way: Way) => (row: Row) => row.way === way && row.bytes === one.bytes && row.inFlight === one.inFlight;
+  return ratioWithin(rows, of('hawser'), of('bare'), ({ cpuUs }) => cpuUs) ?? Number.NaN;
 }
 
 async function main(repetitions: number, seconds: string, out: string | undefined): Promise<void> {
@@ -139,7 +136,7 @@ async function main(repetitions: number, seconds: string, out: string | undefine
   console.log(JSON.stringify(ratios));
   if (out === undefined) return;
   const page = {
-    command: 'npm run bench:worker-echo',
+    command: `npm run bench:worker-echo -- --repetitions ${repetitions} --seconds ${seconds}`,
     when: new Date().toISOString(),
     commit: commitOf(),
     machine: { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, loadAverage },

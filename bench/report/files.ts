@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FilesResult } from '../files/results.ts';
+import { median, ratioWithin } from '../ratios.ts';
 import { type Outcome, rounded, spread } from './outcomes.ts';
-import { median, ROOT } from './results.ts';
+import { ROOT } from './results.ts';
 
 const THEIRS = 'scp';
 
@@ -17,11 +18,12 @@ const megabytes = ({ bytes, seconds }: Row): number => bytes / seconds / 1e6;
 
 /** The median of what a carrier has for each of what scp has, within a repetition. */
 function besideScp({ rows }: FilesResult, carrier: string): number | undefined {
-  const ratios = rows.flatMap((row) => {
-    const theirs = rows.find((one) => one.carrier === THEIRS && one.repetition === row.repetition);
-    return row.carrier === carrier && theirs !== undefined ? [megabytes(row) / megabytes(theirs)] : [];
-  });
-  return median(ratios);
+  return ratioWithin(
+    rows,
+    (row) => row.carrier === carrier,
+    (row) => row.carrier === THEIRS,
+    megabytes,
+  );
 }
 
 /** What `bench/files` recorded of one workload, as a table, and where it comes from. */

@@ -1,5 +1,6 @@
+import { median } from '../ratios.ts';
 import { type Outcome, rounded } from './outcomes.ts';
-import { FIGURES, type Figure, median, type Result, ratio, valuesOf } from './results.ts';
+import { FIGURES, type Figure, type Result, ratio, valuesOf } from './results.ts';
 
 const OURS = 'UDPack';
 

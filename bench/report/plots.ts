@@ -1,5 +1,6 @@
+import { median } from '../ratios.ts';
 import { rounded } from './outcomes.ts';
-import { FIGURES, type Figure, median, type Result, valuesOf, variantsOf } from './results.ts';
+import { FIGURES, type Figure, type Result, valuesOf, variantsOf } from './results.ts';
 import type { Chart, Group } from './svg.ts';
 
 /** A plot of one figure of several workloads: those of bench/ws have one each, those of bench/udp several. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ratioWithin } from '../ratios.ts';
 import type { Recorded } from '../recorded.ts';
 import type { Figures } from '../udp/measure.ts';
 import type { Plan } from '../udp/plans.ts';
@@ -70,23 +71,14 @@ export function valuesOf({ rows }: Result, variant: string, figure: Figure): num
     .filter((value) => value !== undefined);
 }
 
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  if (sorted.length === 0) return undefined;
-  if (Number.isInteger(middle)) return ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-  return sorted[Math.floor(middle)];
-}
-
 /** The median of what `variant` has for each of what `other` has, within a repetition each. */
 export function ratio({ rows }: Result, figure: Figure, variant: string, other: string): number | undefined {
-  const ratios: number[] = [];
-  for (const row of rows.filter((one) => one.variant === variant)) {
-    const beside = rows.find((one) => one.variant === other && one.repetition === row.repetition);
-    const [above, below] = [figure(row), beside === undefined ? undefined : figure(beside)];
-    if (above !== undefined && below !== undefined && below !== 0) ratios.push(above / below);
-  }
-  return median(ratios);
+  return ratioWithin(
+    rows,
+    (row) => row.variant === variant,
+    (row) => row.variant === other,
+    figure,
+  );
 }
 
 /** Variants that have results, in the order of the plan. */

@@ -1,5 +1,6 @@
+import { median } from '../ratios.ts';
 import { rounded, spread } from './outcomes.ts';
-import { FIGURES, type Figure, median, type Result, ratio, valuesOf, variantsOf } from './results.ts';
+import { FIGURES, type Figure, type Result, ratio, valuesOf, variantsOf } from './results.ts';
 
 interface Column {
   readonly head: string;

@@ -1,5 +1,6 @@
+import { median } from '../ratios.ts';
 import { commitsOf, lineOf, type Outcome, rounded, spread } from './outcomes.ts';
-import { median } from './results.ts';
+
 import type { Group } from './svg.ts';
 
 /** What bench/worker-echo.ts records. */

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { median } from '../ratios.ts';
 import type { Recorded } from '../recorded.ts';
 import type { PeerName } from '../ws/peers/index.ts';
 import type { Plan } from '../ws/plans.ts';
-import { median, type Row, ratiosOf } from '../ws/ratios.ts';
+import { type Row, ratiosOf } from '../ws/ratios.ts';
 import { commitsOf, lineOf, type Outcome, rounded, spread } from './outcomes.ts';
 import { ROOT } from './results.ts';
 import type { Group } from './svg.ts';
@@ -86,7 +87,8 @@ export function wsOutcomes(marks: readonly string[], read: typeof readWs = readW
     .flatMap((mark) => TABLES[mark] ?? [])
     .flatMap((name) => read(name) ?? [])
     .flatMap(({ plan, rows, commit }) => {
-      const shown = (peer: PeerName): string => `${rounded(median(valuesOf(rows, peer)))} ${UNITS[plan.unit]}`;
+      const shown = (peer: PeerName): string =>
+        `${rounded(median(valuesOf(rows, peer)) ?? Number.NaN)} ${UNITS[plan.unit]}`;
       return ratiosOf(plan, rows).map(({ peer, against, most, ratio }) => ({
         what: plan.what,
         ours: shown(peer),
@@ -105,7 +107,8 @@ export function scaleOutcomes(read: typeof readWs = readWs): Outcome[] {
   return FLAT.flatMap(({ what, many, few }) => {
     const [above, below] = [read(many), read(few)];
     if (above === undefined || below === undefined) return [];
-    const [most, least] = [above, below].map(({ rows }) => median(valuesOf(rows, 'hawser'))) as [number, number];
+    const [most, least] = [above, below].map(({ rows }) => median(valuesOf(rows, 'hawser')));
+    if (most === undefined || least === undefined) return [];
     const unit = UNITS[above.plan.unit];
     const [ours, theirs] = [`${rounded(most)} ${unit}`, `${rounded(least)} ${unit}`];
     const commit = above.commit === below.commit ? above.commit : `${above.commit.slice(0, 7)}, ${below.commit}`;
@@ -126,7 +129,7 @@ export function wsGroups(names: Readonly<Record<string, string>>): Group[] {
     const bars = result.plan.peers.flatMap((peer) => {
       const values = valuesOf(result.rows, peer);
       const value = median(values);
-      return values.length === 0 ? [] : [{ name: NAMES[peer].replaceAll('`', ''), value, text: rounded(value) }];
+      return value === undefined ? [] : [{ name: NAMES[peer].replaceAll('`', ''), value, text: rounded(value) }];
     });
     return [{ name: title, bars }];
   });

@@ -422,8 +422,7 @@ export class Session {
   }
 
   #tell(event: SessionEvent): void {
-    this.#told.push(event);
-    this.#options.host.wake(this);
+    if (this.#told.push(event)) this.#options.host.wake(this);
   }
 
   #end(ending: Ending, by: 'peer' | 'self', now: Instant): void {

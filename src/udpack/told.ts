@@ -13,9 +13,10 @@ export class Told {
     return this.#events.at(-1)?.type;
   }
 
-  push(event: SessionEvent): void {
-    // Frames before CLOSE in a datagram, and later ones, are read, and go unheard.
+  /** Whether it will be told: frames before CLOSE in a datagram, and later ones, are read, and go unheard. */
+  push(event: SessionEvent): boolean {
     if (!this.#over) this.#events.push(event);
+    return !this.#over;
   }
 
   /**
