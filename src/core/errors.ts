@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_CONNECT_FAILED'
   | 'ERR_DISCONNECTED'
+  | 'ERR_ENGINE_DOWN'
   | 'ERR_EVENT_RESERVED'
   | 'ERR_FILE_BUSY'
   | 'ERR_FILE_CHANGED'

@@ -1,5 +1,7 @@
-import type { Overflow } from '../core/index.ts';
+import type { Overflow, WaitOptions } from '../core/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
+import type { Appended, Entry, HistoryRule, Reading, ReadOptions } from './history.ts';
+import type { AskOptions, NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
 
 /** Whom a message is for, on whatever node they are. */
 export interface Target {
@@ -25,10 +27,26 @@ export interface EngineMessage {
   readonly overflow?: Overflow | undefined;
   /** With `latest`: what else tells messages of one event apart. */
   readonly key?: string | undefined;
+  /** Who publishes again by the same id, on whatever node, within a few minutes, publishes nothing. */
+  readonly id?: string | undefined;
 }
 
 /** What an engine calls on its node. */
 export interface EngineHost {
+  /**
+   * A message of a room with history that this node watches, this node's own included: the order of the room's log. What was missed while
+   * the engine had no server shows as a `previous` that is not the last offset, or by `interrupted`.
+   */
+  entered(entry: Entry): void;
+  /** What was published up to now may not all have come: rooms with history are to be read on from where they are. */
+  interrupted(): void;
+  /** Another node asks: what is returned, or the promise of it, is the answer. Throwing answers with the error. */
+  answer(question: unknown, node: string): unknown;
+  /**
+   * A user has a socket here and another one on another node. Told on both nodes, once for each pair of sockets, and with the same word for
+   * which of them came later, whatever the clocks say.
+   */
+  rival(namespace: string, user: string, mine: string, theirs: string, later: 'mine' | 'theirs'): void;
   /** A message that another node published, for this node's own sockets. */
   deliver(message: EngineMessage): void;
   /** A member entered or left a room, on whatever node, this one included. Called once per change; `count` members are in it now. */
@@ -47,8 +65,23 @@ export interface Engine extends AsyncDisposable {
   start(host: EngineHost): Promise<void>;
   /** Carries a message to the other nodes that have an interest. */
   publish(message: EngineMessage): void;
-  /** This node now has, or no longer has, members in the room: only then does it need the room's traffic. */
-  watchRoom(namespace: string, room: string): void;
+  /**
+   * Adds to the log of the room that the target names, and to no other, and has all nodes that watch it told by `entered`, this one
+   * included: one step that succeeds or fails as a whole. By an `id` that the log had lately nothing is added, and the first one's place is
+   * the answer.
+   * @throws HawserError ERR_ENGINE_DOWN (`delivered` says whether it can be there), ERR_MESSAGE_TOO_LARGE, ERR_UNENCODABLE, ERR_ABORTED.
+   */
+  append(message: EngineMessage, rule: HistoryRule, options?: WaitOptions): Promise<Appended>;
+  /**
+   * What a room's log has after `since`; without it, where the log stands. At most `most` messages (default 1000): more than that is a gap.
+   * @throws HawserError ERR_ENGINE_DOWN, ERR_ABORTED.
+   */
+  read(namespace: string, room: string, rule: HistoryRule, options?: ReadOptions): Promise<Reading>;
+  /**
+   * This node now has, or no longer has, members in the room: only then does it need the room's traffic. With a rule the room's log is
+   * heard, by `entered`.
+   */
+  watchRoom(namespace: string, room: string, rule?: HistoryRule): void;
   unwatchRoom(namespace: string, room: string): void;
   /** Likewise for a user who has a socket here. */
   watchUser(namespace: string, user: string): void;
@@ -71,5 +104,17 @@ export interface Engine extends AsyncDisposable {
   countUsers(namespace: string): Promise<number>;
   /** How many sockets a user has, on all nodes. */
   countUser(namespace: string, user: string): Promise<number>;
+  /** Where a user's sockets are, the one that came last at the end. */
+  whereIs(namespace: string, user: string): Promise<readonly Whereabouts[]>;
+  /** What the other nodes are to know of this one. May be called again, also before `start`. */
+  announce(notice: NodeNotice): void;
+  /** All nodes that are known, this one first; those that died too, until their lease has run out. */
+  nodes(): Promise<readonly NodeInfo[]>;
+  /**
+   * Asks the other nodes, or those that are named. Resolves with what came within `timeout` (ms, default 2000) and names who was silent;
+   * a node that is known to be dead is not waited for.
+   * @throws HawserError ERR_ABORTED, ERR_UNENCODABLE.
+   */
+  ask(question: unknown, options?: AskOptions): Promise<Polled>;
   close(): Promise<void>;
 }

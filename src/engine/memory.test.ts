@@ -6,7 +6,7 @@ import { type Engine, type EngineHost, type EngineMessage, MemoryEngine } from '
 
 const api = { describe, test, expect };
 
-engineSuite('memory', { api, world: realWorld(), makeEngine: () => new MemoryEngine() });
+engineSuite('memory', { api, world: realWorld(), makeEngine: () => new MemoryEngine(realWorld()) });
 
 /** Nodes that share what they know: the smallest engine that joins nodes, to hold the suite itself to what it asks for. */
 class Bus {
@@ -25,7 +25,7 @@ class BusEngine extends MemoryEngine implements Engine {
   #kept: Kept | undefined;
 
   constructor(bus: Bus) {
-    super();
+    super(realWorld());
     this.#bus = bus;
   }
 

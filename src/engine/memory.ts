@@ -1,5 +1,9 @@
+import type { World } from '../core/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { Engine, EngineHost, EngineMessage } from './engine.ts';
+import type { Appended, Entry, HistoryRule, Reading, ReadOptions } from './history.ts';
+import type { NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
+import { type LogEntry, RoomLog } from './room-log.ts';
 
 const MOST = 1000;
 
@@ -11,16 +15,46 @@ interface Place {
 /** The engine of a single node: presence in maps, and nobody else to carry messages to. */
 export class MemoryEngine implements Engine {
   readonly name = 'memory';
+  readonly #world: Pick<World, 'now' | 'random'>;
   readonly #places = new Map<string, Place>();
+  /** By namespace and room. */
+  readonly #logs = new Map<string, RoomLog<EngineMessage>>();
+  /** The logs that are heard. */
+  readonly #watched = new Set<string>();
   #host: EngineHost | undefined;
+  #notice: NodeNotice = { state: 'up', endpoints: [], sockets: 0, metadata: {} };
+
+  constructor(world: Pick<World, 'now' | 'random'>) {
+    this.#world = world;
+  }
 
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
   }
 
   publish(_message: EngineMessage): void {}
-  watchRoom(): void {}
-  unwatchRoom(): void {}
+  async append(message: EngineMessage, rule: HistoryRule): Promise<Appended> {
+    const key = keyOf(message.target.namespace, message.target.rooms[0] ?? '');
+    const { entry, ...appended } = this.#log(key).append(message, rule, this.#world.now(), message.id);
+    if (entry !== undefined && this.#watched.has(key)) this.#host?.entered(entryOf(entry, appended.epoch));
+    return appended;
+  }
+
+  async read(namespace: string, room: string, rule: HistoryRule, options: ReadOptions = {}): Promise<Reading> {
+    const log = this.#log(keyOf(namespace, room));
+    log.trim(rule.size, rule.age, this.#world.now());
+    const read = log.read(options.since, options.most ?? MOST);
+    if (!read.isWhole) return read;
+    return { ...read, entries: read.entries.map((entry) => entryOf(entry, log.epoch)) };
+  }
+
+  watchRoom(namespace: string, room: string, rule?: HistoryRule): void {
+    if (rule !== undefined) this.#watched.add(keyOf(namespace, room));
+  }
+
+  unwatchRoom(namespace: string, room: string): void {
+    this.#watched.delete(keyOf(namespace, room));
+  }
   watchUser(): void {}
   unwatchUser(): void {}
 
@@ -78,12 +112,38 @@ export class MemoryEngine implements Engine {
     return this.#places.get(namespace)?.users.get(user)?.size ?? 0;
   }
 
+  async whereIs(namespace: string, user: string): Promise<readonly Whereabouts[]> {
+    const sockets = this.#places.get(namespace)?.users.get(user) ?? [];
+    return [...sockets].map((socket) => ({ node: this.name, socket }));
+  }
+
+  announce(notice: NodeNotice): void {
+    this.#notice = notice;
+  }
+
+  async nodes(): Promise<readonly NodeInfo[]> {
+    const { name = this.name } = this.#notice;
+    return [{ ...this.#notice, name, id: this.name, isSelf: true, heardAgo: 0, isAlive: true }];
+  }
+
+  async ask(): Promise<Polled> {
+    return { answers: [], errors: [], silent: [] };
+  }
+
   async close(): Promise<void> {
     this.#places.clear();
+    this.#logs.clear();
+    this.#watched.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #log(key: string): RoomLog<EngineMessage> {
+    const log = this.#logs.get(key) ?? new RoomLog<EngineMessage>(epochOf(this.#world.random.bytes(8)));
+    this.#logs.set(key, log);
+    return log;
   }
 
   #place(namespace: string): Place {
@@ -96,6 +156,19 @@ export class MemoryEngine implements Engine {
     const place = this.#places.get(namespace);
     if (place?.rooms.size === 0 && place.users.size === 0) this.#places.delete(namespace);
   }
+}
+
+function keyOf(namespace: string, room: string): string {
+  return `${namespace}\0${room}`;
+}
+
+function entryOf({ value, offset, previous }: LogEntry<EngineMessage>, epoch: string): Entry {
+  return { message: value, offset, previous, epoch };
+}
+
+/** In letters that need no escape anywhere. */
+export function epochOf(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function take<T>(values: Iterable<T>, most: number): T[] {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type AnyDirection, type CloseReason, HawserError } from '../core/index.ts';
 import { type EngineHost, MemoryEngine } from '../engine/index.ts';
+import { realWorld } from '../runtime/index.ts';
 import { hawserCodec, jsonCodec } from '../wire/index.ts';
 import { Broadcast, Delivery, everybody, Namespace, type NamespaceSettings, type Seat } from './index.ts';
 
@@ -22,13 +23,17 @@ interface Heard {
 
 /** A namespace with the engine of one node, as a server joins them. */
 class House {
-  readonly engine = new MemoryEngine();
+  readonly engine = new MemoryEngine(realWorld());
   readonly namespace: Namespace;
   #ids = 0;
 
   constructor(options: Partial<NamespaceSettings> = {}) {
     this.namespace = new Namespace('/', this.engine, { ...OPTIONS, ...options });
     const host: EngineHost = {
+      entered: () => {},
+      interrupted: () => {},
+      answer: () => undefined,
+      rival: () => {},
       deliver: () => expect.fail('one node has nobody to hear from'),
       presence: (_, room, member, change, count) => this.namespace.announce(room, member, change, count),
       report: (error) => expect.fail(String(error)),

@@ -124,6 +124,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   }
   resolveCompression(options.compression);
   const onError = guarded(options.onError);
+  const world = realWorld();
   return {
     authenticate: options.authenticate,
     insecure: options.insecure ?? false,
@@ -133,7 +134,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     origins: options.origins ?? [],
     secondLogin: checkSecondLogin(options.secondLogin) ?? 'allow',
     presence: options.presence ?? false,
-    engine: options.engine ?? new MemoryEngine(),
+    engine: options.engine ?? new MemoryEngine(world),
     compression: options.compression ?? false,
     onRequest: options.onRequest,
     onError,
@@ -150,7 +151,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       udpackTransport,
     ],
     name: options.name ?? 'hawser',
-    world: realWorld(),
+    world,
   };
 }
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../client/index.ts';
 import { MemoryEngine } from '../engine/index.ts';
+import { realWorld } from '../runtime/index.ts';
 import { createServer, type Server, type ServerOptions } from './index.ts';
 
 const open: (() => unknown)[] = [];
@@ -71,7 +72,7 @@ test.each(['attach', 'receive', 'listen'] as const)(
   'a close while the engine starts leaves nothing of %s',
   async (how) => {
     const { http } = await httpServer();
-    const engine = new SlowEngine();
+    const engine = new SlowEngine(realWorld());
     const server = service('late', [], { engine });
     const waiting = how === 'attach' ? server.attach(http) : server[how]('tcp://127.0.0.1:0');
     const closed = server.close({ drain: 0 });

@@ -388,6 +388,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #makeEngineHost(): EngineHost {
     return {
       deliver: (message: EngineMessage) => this.#places.rooms(message.target.namespace)?.deliver(message),
+      entered: () => {},
+      interrupted: () => {},
+      answer: () => undefined,
+      rival: () => {},
       presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
         this.#places.rooms(namespace)?.announce(room, member, change, count),
       report: this.#options.onError,

@@ -14,7 +14,7 @@ export interface EngineSuiteOptions {
 /**
  * What every engine must do, whatever carries its messages. What crosses nodes may take a while: the suite waits for it.
  *
- * @example engineSuite('memory', { api: { describe, test, expect }, world: realWorld(), makeEngine: () => new MemoryEngine() })
+ * @example engineSuite('memory', { api: { describe, test, expect }, world: realWorld(), makeEngine: () => new MemoryEngine(realWorld()) })
  */
 export function engineSuite(name: string, options: EngineSuiteOptions): void {
   options.api.describe(`the ${name} engine`, () => {
@@ -62,6 +62,14 @@ class Node implements EngineHost {
     this.counts.push(count);
     this.told.push(`${member.id} ${change} ${namespace} ${room}`);
   }
+
+  entered(): void {}
+
+  interrupted(): void {}
+
+  answer(): void {}
+
+  rival(): void {}
 
   report(error: unknown): void {
     this.reported.push(error);

@@ -1,0 +1,68 @@
+import type { WaitOptions } from '../core/index.ts';
+import type { Appended, GapReason, HistoryRule, Position, ReadOptions } from './history.ts';
+
+/** Whom bytes between nodes are for. */
+export type Subject =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'room'; readonly namespace: string; readonly room: string }
+  | { readonly kind: 'user'; readonly namespace: string; readonly user: string }
+  | { readonly kind: 'node'; readonly node: string };
+
+/** One entry of a room's log, as the bus keeps it. */
+export interface LoggedBytes {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  /** The offset of the entry before it, 0 for the first. */
+  readonly previous: number;
+}
+
+/** As `Reading`, with bytes instead of messages. */
+export type BytesRead =
+  | { readonly isWhole: true; readonly entries: readonly LoggedBytes[]; readonly position: Position }
+  | { readonly isWhole: false; readonly reason: GapReason; readonly position: Position };
+
+/** What a bus calls. Bytes are the receiver's to keep. */
+export interface BusHost {
+  /** Somebody published to a subject that this node has subscribed to; this node itself included. One publisher's come in its order. */
+  received(bytes: Uint8Array): void;
+  /** An entry was added to a log that this node watches, by whomever. */
+  logged(namespace: string, room: string, entry: LoggedBytes, epoch: string): void;
+  /** The server is there again, and all is subscribed to again; what came between may be lost. Not called for the first time. */
+  reconnected(): void;
+  /** The server is gone; the bus goes on trying to reach it. */
+  disconnected(error: unknown): void;
+  report(error: unknown, during: string): void;
+}
+
+/**
+ * What carries bytes between nodes, and keeps the logs of rooms: the part of an engine that its server does. Publishing is at most once.
+ * Before `start` and after `close`, and while there is no server, what is published is lost without a word; nothing throws.
+ */
+export interface Bus extends AsyncDisposable {
+  /** Such as `nats`, for logs and metrics. */
+  readonly name: string;
+  /** The most bytes that one `publish` or `append` takes. */
+  readonly payloadBytes: number;
+  /** Called once, before anything else. @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION. */
+  start(host: BusHost): Promise<void>;
+  publish(subject: Subject, bytes: Uint8Array): void;
+  /** Each subject once, until `unsubscribe`. */
+  subscribe(subject: Subject): void;
+  unsubscribe(subject: Subject): void;
+  watchLog(namespace: string, room: string, rule: HistoryRule): void;
+  unwatchLog(namespace: string, room: string, rule: HistoryRule): void;
+  /**
+   * Adds to a log and tells those who watch it, in one step. By an `id` that it had within the last 2 minutes nothing is added.
+   * @throws HawserError ERR_ENGINE_DOWN with `delivered`, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED.
+   */
+  append(
+    namespace: string,
+    room: string,
+    rule: HistoryRule,
+    bytes: Uint8Array,
+    options: WaitOptions & { readonly id?: string | undefined },
+  ): Promise<Appended>;
+  /** @throws HawserError ERR_ENGINE_DOWN, ERR_ABORTED. */
+  read(namespace: string, room: string, rule: HistoryRule, options: ReadOptions): Promise<BytesRead>;
+  close(): Promise<void>;
+}
