@@ -1,12 +1,9 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { channelRoomOf } from '../channel/index.ts';
-import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError, whole } from '../core/index.ts';
-import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
-import { TicketBook } from '../session/index.ts';
 import {
   type Endpoint,
   type Link,
@@ -18,11 +15,9 @@ import {
   type Transport,
 } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
-import { type Hello, type Member, PROTOCOL_VERSION } from '../wire/index.ts';
 import { Admission, STRANGER } from './admission.ts';
-import { Attendant, type House } from './attendant.ts';
 import { Connection, type Reception } from './connection.ts';
-import { queryOf, type Shown } from './handshake.ts';
+import { makeEngineHost } from './engine-host.ts';
 import {
   type AttachOptions,
   countsOf,
@@ -33,17 +28,14 @@ import {
   listensOnLoopback,
   resolveListening,
 } from './listening.ts';
-import { Login } from './login.ts';
-import { Admitted } from './middleware.ts';
 import type { ServerNamespace } from './namespace.ts';
-import type { Identity, ResolvedServerOptions } from './options.ts';
+import type { ResolvedServerOptions } from './options.ts';
 import type { NamespaceAt } from './pattern.ts';
 import { Places } from './places.ts';
+import { Seating } from './seating.ts';
 import type { NamespaceOptions } from './setup.ts';
 import { Upgrades } from './upgrades.ts';
 
-const TICKET_BYTES = 16;
-const ID_BYTES = 9;
 /** How often a closing server looks whether its handlers are done, ms. */
 const DRAIN_STEP = 20;
 
@@ -74,12 +66,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #root: ServerNamespace<A>;
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #attendants = new Set<Attendant>();
-  readonly #tickets = new TicketBook<Attendant>();
-  readonly #login: Login;
-  readonly #counters: { received: number; sent: number; dropped: number } = { received: 0, sent: 0, dropped: 0 };
+  readonly #seating: Seating;
   readonly #wheel: TimerWheel;
-  readonly #house: House;
   readonly #reception: Reception;
   #upgrades: Upgrades | undefined;
   #started: Promise<void> | undefined;
@@ -89,9 +77,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#options = options;
     this.#wheel = new TimerWheel(options.world);
     this.#places = new Places(options, this.#wheel);
-    this.#login = new Login(options, this.#places, this.#tickets);
     this.#admission = new Admission(options);
-    this.#house = this.#makeHouse();
+    this.#seating = this.#makeSeating();
     this.#reception = this.#makeReception();
     this.#root = this.of('/');
   }
@@ -107,10 +94,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   get stats(): ServerStats {
-    const links = [...this.#attendants].filter((attendant) => attendant.session.state === 'up').length;
+    const links = [...this.#seating.attendants].filter((attendant) => attendant.session.state === 'up').length;
     let queued = 0;
     for (const { link } of this.#connections) queued += link.queued;
-    return { sockets: this.#attendants.size, links, ...this.#counters, ...countsOf(this.#listeners), queued };
+    return {
+      sockets: this.#seating.attendants.size,
+      links,
+      ...this.#seating.counters,
+      ...countsOf(this.#listeners),
+      queued,
+    };
   }
 
   /**
@@ -234,11 +227,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#upgrades?.close();
-    for (const attendant of this.#attendants) attendant.session.goaway(reason);
-    while (world.now() < deadline && [...this.#attendants].some((attendant) => attendant.busy)) {
+    for (const attendant of this.#seating.attendants) attendant.session.goaway(reason);
+    while (world.now() < deadline && [...this.#seating.attendants].some((attendant) => attendant.busy)) {
       await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));
     }
-    for (const attendant of [...this.#attendants]) attendant.close(reason);
+    for (const attendant of [...this.#seating.attendants]) attendant.close(reason);
     for (const connection of [...this.#connections]) connection.close(reason);
     const left = [...this.#connections].map((connection) => connection.link.closed);
     const late = world.timer(Math.max(deadline, world.now() + 1), () => this.#abortAll());
@@ -259,7 +252,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** @throws HawserError ERR_CLOSED, also when `close` came while the engine was starting. */
   async #start(): Promise<void> {
     this.#refuseClosed();
-    this.#started ??= this.#options.engine.start(this.#makeEngineHost());
+    this.#started ??= this.#options.engine.start(makeEngineHost(this.#options, this.#places));
     await this.#started;
     this.#refuseClosed();
   }
@@ -355,16 +348,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     connection.start();
   }
 
-  #makeHouse(): House {
-    const { limits, times } = this.#options;
-    return {
+  #makeSeating(): Seating {
+    return new Seating({
       options: this.#options,
-      counters: this.#counters,
+      places: this.#places,
+      admission: this.#admission,
       wheel: this.#wheel,
-      sessionSettings: { ...limits, ...times, role: 'server' },
-      confirmed: (attendant) => this.#tickets.confirm(attendant),
-      ended: (attendant) => this.#ended(attendant),
-    };
+      isClosed: () => this.#closed !== undefined,
+    });
   }
 
   #makeReception(): Reception {
@@ -378,123 +369,15 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       soon: (run) => world.soon(run),
       report: onError,
       hasNamespace: (name) => this.#places.look(name).kind !== 'unknown',
-      authenticate: (shown) => this.#login.authenticate(shown),
-      seat: (connection, hello, shown, identity) => this.#seat(connection, hello, shown, identity),
-      rename: (attendant, connection, identity) => this.#rename(attendant, connection, identity),
+      authenticate: (shown) => this.#seating.login.authenticate(shown),
+      seat: (connection, hello, shown, identity) => this.#seating.seat(connection, hello, shown, identity),
+      rename: (attendant, connection, identity) => this.#seating.rename(attendant, connection, identity),
       gone: (connection) => this.#gone(connection),
     };
-  }
-
-  #makeEngineHost(): EngineHost {
-    return {
-      deliver: (message: EngineMessage) => this.#places.rooms(message.target.namespace)?.deliver(message),
-      entered: () => {},
-      interrupted: () => {},
-      answer: () => undefined,
-      rival: () => {},
-      presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
-        this.#places.rooms(namespace)?.announce(room, member, change, count),
-      report: this.#options.onError,
-    };
-  }
-
-  #seat(connection: Connection, hello: Hello | undefined, shown: Shown, identity: Identity): void {
-    if (hello?.resume !== undefined && this.#resume(connection, hello, shown, identity)) return;
-    const place = this.#closed === undefined ? this.#places.open(shown.namespace) : undefined;
-    if (place === undefined) {
-      connection.refuse('ERR_SERVER_CLOSING', 'the server is closing');
-      return;
-    }
-    const known = { ticket: hello?.resume?.ticket };
-    this.#login.refuseSecond(place, identity.user, known);
-    this.#admission.sit(connection.link.peer);
-    this.#login.displaceOthers(place, identity.user, known);
-    const id = base64url(this.#options.world.random.bytes(ID_BYTES));
-    const attendant = new Attendant(this.#house, id, place, connection, identity, queryOf(shown), hello?.channels);
-    if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
-    this.#attendants.add(attendant);
-    place.rooms.add(attendant);
-    this.#places.enter(place);
-    connection.serve(attendant);
-    if (hello !== undefined) this.#sayWelcome(attendant, connection, hello.resume === undefined ? undefined : false);
-    attendant.attach(connection);
-    place.setup.tell('connection', this.#options.onError, attendant.socket, place.face);
-  }
-
-  /** Goes on with the session that the ticket brings back, if it is there still, is this user's, and the counts can be. */
-  #resume(connection: Connection, hello: Hello, shown: Shown, identity: Identity): boolean {
-    const { ticket, counts, attempt } = hello.resume ?? {};
-    if (ticket === undefined || counts === undefined) return false;
-    const attendant = this.#tickets.peek(ticket, attempt);
-    if (
-      attendant === undefined ||
-      attendant.user !== identity.user ||
-      attendant.namespace.name !== shown.namespace ||
-      !attendant.session.canResume(counts)
-    ) {
-      this.#login.refuseLate(ticket, attempt, identity.user);
-      return false;
-    }
-    this.#tickets.show(ticket, attempt);
-    this.#sayWelcome(attendant, connection, true);
-    connection.serve(attendant);
-    // The same user, but what else authentication says may be newer.
-    attendant.identify(identity);
-    attendant.attach(connection, counts);
-    return true;
-  }
-
-  #sayWelcome(attendant: Attendant, connection: Connection, recovered: boolean | undefined): void {
-    const { limits, times, world, name } = this.#options;
-    const resumes = connection.codec.acknowledges && times.resumeWindow > 0;
-    const ticket = resumes ? world.random.bytes(TICKET_BYTES) : undefined;
-    if (ticket !== undefined) this.#tickets.issue(ticket, attendant);
-    connection.send(
-      connection.codec.welcome({
-        version: PROTOCOL_VERSION,
-        id: attendant.id,
-        user: attendant.user,
-        server: name,
-        recovered,
-        ticket,
-        counts: recovered === true ? attendant.session.counts() : undefined,
-        heartbeat: whole(times.heartbeat),
-        readWait: whole(times.readWait),
-        resumeWindow: whole(times.resumeWindow),
-        messageBytes: whole(limits.messageBytes),
-        channels: connection.codec.channels && channelRoomOf(limits),
-      }),
-    );
-  }
-
-  #rename(attendant: Attendant, connection: Connection, identity: Identity): void {
-    this.#login.refuseSecond(attendant.place, identity.user, { self: attendant });
-    this.#login.displaceOthers(attendant.place, identity.user, { self: attendant });
-    attendant.identify(identity);
-    this.#sayWelcome(attendant, connection, undefined);
   }
 
   #gone(connection: Connection): void {
     this.#connections.delete(connection);
     this.#admission.leave(connection.link.peer);
   }
-
-  #ended(attendant: Attendant): void {
-    this.#attendants.delete(attendant);
-    this.#tickets.forget(attendant);
-    this.#admission.rise(attendant.peer);
-    this.#places.left(attendant.namespace);
-  }
-}
-
-const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-
-/** RFC 4648 5, of bytes that come in threes. */
-function base64url(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 3) {
-    const [a = 0, b = 0, c = 0] = [bytes[at], bytes[at + 1], bytes[at + 2]];
-    for (const six of [a >> 2, (a << 4) | (b >> 4), (b << 2) | (c >> 6), c]) text += LETTERS.charAt(six & 63);
-  }
-  return text;
 }

@@ -1,0 +1,18 @@
+import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import type { Member } from '../wire/index.ts';
+import type { ResolvedServerOptions } from './options.ts';
+import type { Places } from './places.ts';
+
+/** What the engine tells and asks of this node. */
+export function makeEngineHost(options: ResolvedServerOptions, places: Places): EngineHost {
+  return {
+    deliver: (message: EngineMessage) => places.rooms(message.target.namespace)?.deliver(message),
+    entered: () => {},
+    interrupted: () => {},
+    answer: () => undefined,
+    rival: () => {},
+    presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
+      places.rooms(namespace)?.announce(room, member, change, count),
+    report: options.onError,
+  };
+}
