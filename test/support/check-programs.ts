@@ -1,7 +1,7 @@
-import { chromium, haproxy, iproute, nginx, python, socat } from './programs.ts';
+import { chromium, haproxy, iproute, natsServer, nginx, python, redisServer, socat } from './programs.ts';
 
 /** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
-for (const locate of [chromium, haproxy, iproute, nginx, python, socat]) {
+for (const locate of [chromium, haproxy, iproute, natsServer, nginx, python, redisServer, socat]) {
   try {
     locate();
   } catch (error) {

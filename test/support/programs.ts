@@ -3,7 +3,8 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What the system tests need beside Node, and the Debian packages that bring it. */
-export const INSTALL = 'apt-get install chromium haproxy iproute2 nginx-light python3-websockets socat';
+export const INSTALL =
+  'apt-get install chromium haproxy iproute2 nats-server nginx-light python3-websockets redis-server socat';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
@@ -25,6 +26,8 @@ export function python(): string {
 export const socat = (): string => program('socat');
 export const nginx = (): string => program('nginx', ['/usr/sbin/nginx']);
 export const haproxy = (): string => program('haproxy', ['/usr/sbin/haproxy']);
+export const natsServer = (): string => program('nats-server', ['/usr/sbin/nats-server']);
+export const redisServer = (): string => program('redis-server');
 /** `ip`, of iproute2. */
 export const iproute = (): string => program('ip', ['/usr/sbin/ip', '/sbin/ip']);
 
