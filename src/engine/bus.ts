@@ -31,6 +31,8 @@ export interface BusHost {
   reconnected(): void;
   /** The server is gone; the bus goes on trying to reach it. */
   disconnected(error: unknown): void;
+  /** The process of a node that had subscribed to itself has ended for certain. Only a bus that can know this calls it; leases do the rest. */
+  ended?(node: string): void;
   report(error: unknown, during: string): void;
 }
 
