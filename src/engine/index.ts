@@ -1,5 +1,6 @@
 export * from './bus.ts';
 export * from './engine.ts';
 export * from './history.ts';
-export { MemoryEngine } from './memory.ts';
+export { epochOf, MemoryEngine } from './memory.ts';
 export * from './nodes.ts';
+export * from './room-log.ts';
