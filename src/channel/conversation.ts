@@ -95,7 +95,16 @@ const NO_LISTENERS: readonly AnyListener[] = [];
 const NO_INFO: MessageInfo = Object.freeze({});
 
 /** What may not be the name of an event or request that an application sends: the protocol's own words. */
-export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['hello', 'welcome', 'error', 'joined', 'left']);
+export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
+  'hello',
+  'welcome',
+  'error',
+  'joined',
+  'left',
+  'position',
+  'recovered',
+  'gap',
+]);
 
 type Listener = (...args: never[]) => unknown;
 /** What a listener of a conversation's own events hears first. */

@@ -49,7 +49,17 @@ type RelaySocket = ServerSocket<RelayApi>;
 
 const REQUESTS = ['join', 'leave', 'publish', 'message', 'users', 'rooms', 'presence', 'stats'] as const;
 /** Events that only the server may send, and names that would be taken for requests. */
-const RESERVED: ReadonlySet<string> = new Set(['joined', 'left', 'hello', 'welcome', 'error', ...REQUESTS]);
+const RESERVED: ReadonlySet<string> = new Set([
+  'joined',
+  'left',
+  'position',
+  'recovered',
+  'gap',
+  'hello',
+  'welcome',
+  'error',
+  ...REQUESTS,
+]);
 
 /** A server that relays between its peers: rooms, direct messages, presence. What `hawser serve` runs without an app. */
 export function createRelay(options: ServerOptions): Relay {

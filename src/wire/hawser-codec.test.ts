@@ -13,6 +13,7 @@ import {
   type Hello,
   hawserCodec,
   type Incoming,
+  jsonCodec,
   MESSAGE,
   type Meta,
   type Welcome,
@@ -364,3 +365,20 @@ function isBeyondOthers(value: unknown): boolean {
   if (value instanceof Date) return value.getTime() < 0 || value.getTime() >= 2 ** 32 * 1000;
   return typeof value === 'object' && value !== null && Object.values(value).some(isBeyondOthers);
 }
+
+describe('the positions of a HELLO', () => {
+  const shown = (count: number, epoch: string): Hello => ({
+    version: 1,
+    positions: Array.from({ length: count }, (_, at) => [`room ${at}`, at, epoch] as const),
+  });
+  const kindOf = (hello: Hello): number => hawserCodec.decode(hawserCodec.hello(hello).bytes, false).kind;
+
+  test.each([
+    ['as many as there may be', shown(1000, 'e'.repeat(64)), MESSAGE.hello],
+    ['one more', shown(1001, 'e'), 0],
+    ['a longer epoch', shown(1, 'e'.repeat(65)), 0],
+  ])('%s', (_, hello, kind) => {
+    expect(kindOf(hello)).toBe(kind);
+    expect(jsonCodec.decode(jsonCodec.hello(hello).bytes, true).kind).toBe(kind);
+  });
+});

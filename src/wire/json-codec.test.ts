@@ -63,6 +63,11 @@ test.each([
     '{"event":"hello","token":"t","namespace":"/"}',
   ],
   [
+    'hello with positions',
+    jsonCodec.hello({ version: 1, positions: [['lobby', 41, 'e1']] }),
+    '{"event":"hello","positions":[["lobby",41,"e1"]]}',
+  ],
+  [
     'welcome',
     jsonCodec.welcome({
       version: 1,

@@ -42,7 +42,8 @@ export const jsonCodec: Codec = {
   response: (channel, id, name, data) => write(channel, { event: name, id: idToJson(id), data: toJson(data) }),
   failure: (channel, id, code, { message, data }) =>
     write(channel, { event: 'error', code, message: mendText(message), id: idToJson(id), data: toJson(data) }),
-  hello: ({ token, user, namespace, query }) => write(0, { event: 'hello', token, user, namespace, query }),
+  hello: ({ token, user, namespace, query, positions }) =>
+    write(0, { event: 'hello', token, user, namespace, query, positions }),
   welcome: ({ id, user, server }) => write(0, { event: 'welcome', data: { id, user, server } }),
   ack: unsaid,
   ping: unsaid,

@@ -48,7 +48,16 @@ export interface Meta {
   readonly room?: string;
   readonly from?: From;
   readonly member?: Member;
+  /** Where the message is in the log of a room with history. */
+  readonly offset?: number;
 }
+
+/** How far a peer has come in the log of a room: the last message that it had, and which log that was. */
+export type ShownPosition = readonly [room: string, offset: number, epoch: string];
+
+/** How many positions a HELLO shows at the most, and how long the epoch of one is, in UTF-16 code units. */
+export const POSITIONS_MOST = 1000;
+export const EPOCH_LENGTH = 64;
 
 /** How many messages of a channel were handed on: `[channel, count]`. */
 export type ChannelCount = readonly [channel: number, count: number];
@@ -84,6 +93,8 @@ export interface Hello {
   readonly user?: string | undefined;
   readonly query?: Readonly<Record<string, string>> | undefined;
   readonly channels?: ChannelRoom | undefined;
+  /** Where the client stands in rooms with history, for when no session brings it back. */
+  readonly positions?: readonly ShownPosition[] | undefined;
   readonly resume?:
     | undefined
     | {

@@ -59,6 +59,10 @@ describe('writes the same bytes', () => {
       hello({
         version: 1,
         channels: { most: 7, bytes: 2 ** 18, message: 300 },
+        positions: [
+          ['lobby', 2 ** 33, 'e1'],
+          ['__proto__', 0, ''],
+        ],
         resume: { ticket: new Uint8Array(16).fill(1), counts: [[0, 2 ** 40]], attempt: 2 },
       }),
       ack([

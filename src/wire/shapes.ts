@@ -1,4 +1,13 @@
-import { type Goaway, type Hello, type Meta, PROTOCOL_VERSION, ROOM_LEAST, type Welcome } from './messages.ts';
+import {
+  EPOCH_LENGTH,
+  type Goaway,
+  type Hello,
+  type Meta,
+  POSITIONS_MOST,
+  PROTOCOL_VERSION,
+  ROOM_LEAST,
+  type Welcome,
+} from './messages.ts';
 
 export type Fields = Record<string, unknown>;
 type Check = (value: unknown) => boolean;
@@ -20,6 +29,10 @@ const isCount: Check = (value) => Number.isSafeInteger(value) && (value as numbe
 const isTicket: Check = (value) => value instanceof Uint8Array && value.length === TICKET_BYTES;
 const isPair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(isCount);
 const isCounts: Check = (value) => Array.isArray(value) && value.every(isPair);
+const isPosition: Check = (value) =>
+  Array.isArray(value) && value.length === 3 && isText(value[0]) && isCount(value[1]) && isEpoch(value[2]);
+const isEpoch: Check = (value) => typeof value === 'string' && value.length <= EPOCH_LENGTH;
+const isPositions: Check = (value) => Array.isArray(value) && value.length <= POSITIONS_MOST && value.every(isPosition);
 const isQuery: Check = (value) => isMap(value) && Object.values(value).every(isText);
 const isPeer: Check = (value) => pick(value, PEER) !== undefined;
 const isRoom: Check = (value) => pick(value, ROOM) !== undefined;
@@ -43,6 +56,7 @@ const META: readonly Field[] = [
   ['room', isText, true],
   ['from', isPeer, true],
   ['member', isPeer, true],
+  ['offset', isCount, true],
 ];
 const HELLO: readonly Field[] = [
   ['namespace', isText, true],
@@ -50,6 +64,7 @@ const HELLO: readonly Field[] = [
   ['user', isText, true],
   ['query', isQuery, true],
   ['channels', isRoom, true],
+  ['positions', isPositions, true],
   ['resume', isResume, true],
 ];
 const WELCOME: readonly Field[] = [
