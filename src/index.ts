@@ -27,9 +27,21 @@ export {
   type Times,
   type WaitOptions,
 } from './core/index.ts';
-export type { Engine, EngineHost, EngineMessage, Target } from './engine/index.ts';
+export type { Engine, EngineHost, EngineMessage, NodeInfo, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';
-export type { Answers, Asked, Broadcast, Params, ParamsOf } from './room/index.ts';
+export type {
+  Answers,
+  Asked,
+  Broadcast,
+  FindOptions,
+  Found,
+  FoundSocket,
+  Params,
+  ParamsOf,
+  Reached,
+  RoomsAndWait,
+  Unreached,
+} from './room/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';
 export type {

@@ -1,4 +1,5 @@
 import { HawserError, type WaitOptions } from '../core/index.ts';
+import type { Unreached } from './cluster.ts';
 import type { Seat } from './namespace.ts';
 
 /** Whose answer it is, or would have been. */
@@ -8,8 +9,8 @@ export interface Asked {
   readonly user: string | null;
 }
 
-/** What became of a request to many, each list in the order in which they were asked. */
-export interface Answers<Data> {
+/** What became of a request to many: those of this node first, each list in the order in which they were asked. */
+export interface Answers<Data> extends Unreached {
   readonly answers: readonly (Asked & { readonly data: Data })[];
   /** Those who answered that they could not. */
   readonly errors: readonly (Asked & { readonly error: HawserError })[];
@@ -17,7 +18,7 @@ export interface Answers<Data> {
   readonly silent: readonly Asked[];
 }
 
-/** @throws HawserError ERR_ABORTED, ERR_UNENCODABLE. */
+/** Asks sockets of this node. @throws HawserError ERR_ABORTED, ERR_UNENCODABLE. */
 export async function askAll(
   seats: readonly Seat[],
   name: string,
@@ -45,6 +46,8 @@ export async function askAll(
   // What one dialect can't say no dialect can: nobody was asked.
   if (first?.code === 'ERR_UNENCODABLE' && failed.every((error) => error?.code === first.code)) throw first;
   return {
+    silentNodes: [],
+    failedNodes: [],
     answers: asked.flatMap((one, at) => {
       const outcome = outcomes[at];
       return outcome?.status === 'fulfilled' ? [{ ...one, data: outcome.value }] : [];

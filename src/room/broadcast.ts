@@ -14,8 +14,18 @@ import {
 } from '../core/index.ts';
 import type { Engine, Target } from '../engine/index.ts';
 import type { From, Member } from '../wire/index.ts';
+import { closeAll, fewEnough, find, joinAll, leaveAll } from './answer.ts';
 import { type Answers, askAll } from './ask.ts';
+import { type FindOptions, type Found, OtherNodes, type Reached } from './cluster.ts';
 import { everybody, type Hall, type Seat } from './namespace.ts';
+import { checkNames, MOST_FOUND, type Question } from './question.ts';
+
+/** Names of rooms, and at the end how long to wait for other nodes. */
+export type RoomsAndWait = readonly string[] | readonly [...rooms: string[], options: WaitOptions];
+
+/** Sockets, members or rooms in one answer, unless it is said. */
+const MOST = 1000;
+const NO_ANSWERS: Answers<never> = { answers: [], errors: [], silent: [], silentNodes: [], failedNodes: [] };
 
 /**
  * Whom a message goes to, put together step by step: `server.to('lobby').except('muted').send('say', data)`. Each step makes a new
@@ -65,55 +75,69 @@ export class Broadcast<Out extends Direction> {
   }
 
   /**
-   * Asks all of them on this node at once, and resolves when each has answered, failed, ended or run out of time. A socket that waits
-   * for its peer is asked when the peer comes back.
-   * @throws HawserError ERR_TOO_MANY_REQUESTS (more than `limits.requestAll` sockets; nobody was asked), ERR_ABORTED, ERR_UNENCODABLE,
-   *   ERR_EVENT_RESERVED, ERR_ARGUMENT.
+   * Asks all of them at once, on all nodes, and resolves when each has answered, failed, ended or run out of time. A socket that waits
+   * for its peer is asked when the peer comes back. Aborting stops the waiting; whoever was asked on another node may still act.
+   * @throws HawserError ERR_TOO_MANY_REQUESTS (more than `limits.requestAll` sockets on this node; nobody was asked), ERR_ABORTED,
+   *   ERR_UNENCODABLE, ERR_EVENT_RESERVED, ERR_ARGUMENT.
    */
   async requestAll<R extends Name<RequestsOf<Out>>>(
     name: R,
-    ...[data, options]: DataArguments<RequestData<RequestsOf<Out>[R]>, WaitOptions>
+    ...[data, options = {}]: DataArguments<RequestData<RequestsOf<Out>[R]>, WaitOptions>
   ): Promise<Answers<RequestAnswer<RequestsOf<Out>[R]>>> {
-    const { nameLength, requestAll } = this.#hall.settings;
+    const { nameLength, requestTimeout } = this.#hall.settings;
     checkName(name, nameLength);
-    const seats = this.#seats;
-    if (seats.length > requestAll) {
-      throw new HawserError(
-        'ERR_TOO_MANY_REQUESTS',
-        `${seats.length} sockets are more than the ${requestAll} of one request`,
-      );
-    }
-    return (await askAll(seats, name, data, options ?? {})) as Answers<RequestAnswer<RequestsOf<Out>[R]>>;
+    if (this.#isNobody) return NO_ANSWERS;
+    const seats = fewEnough(this.#hall, this.#seats);
+    const { timeout = requestTimeout } = options;
+    const question = { kind: 'request/1', target: this.#target, name, data, timeout } as const;
+    checkNames(question);
+    const here = askAll(seats, name, data, options);
+    const answers = await this.#others.request(question, here, options);
+    return answers as Answers<RequestAnswer<RequestsOf<Out>[R]>>;
   }
 
   /**
-   * Has all of them on this node join rooms.
-   * @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT: what was in the way of the first who could not; all others have joined.
+   * Has all of them join rooms: those of this node at once, the others as their nodes hear of it. The last argument may be
+   * `{ signal, timeout }`. The promise rejects with ERR_ABORTED alone, where there is a signal.
+   * @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT: what was in the way of the first of this node who could not; all others have joined.
    */
-  join(...rooms: string[]): void {
-    let failed: { readonly error: unknown } | undefined;
-    for (const seat of this.#seats) {
-      try {
-        for (const room of rooms) this.#hall.join(seat, room);
-      } catch (error) {
-        failed ??= { error };
-      }
-    }
-    if (failed !== undefined) throw failed.error;
+  join(...args: RoomsAndWait): Promise<Reached> {
+    const [rooms, options] = parted(args);
+    const question = { kind: 'join/1', target: this.#target, rooms } as const;
+    return this.#reach(question, options, (seats) => joinAll(this.#hall, seats, rooms));
   }
 
-  /** Has all of them on this node leave rooms. */
-  leave(...rooms: string[]): void {
-    for (const seat of this.#seats) for (const room of rooms) this.#hall.leave(seat, room);
+  /** Has all of them leave rooms; otherwise as `join`. */
+  leave(...args: RoomsAndWait): Promise<Reached> {
+    const [rooms, options] = parted(args);
+    const question = { kind: 'leave/1', target: this.#target, rooms } as const;
+    return this.#reach(question, options, (seats) => leaveAll(this.#hall, seats, rooms));
   }
 
   /**
-   * Ends the sockets of all of them on this node; their clients stay away unless `code` invites them back (docs/ERRORS.md).
+   * Ends the sockets of all of them, on all nodes; their clients stay away unless `code` invites them back (docs/ERRORS.md). Those of this
+   * node end at once. The promise rejects with ERR_ABORTED alone, where there is a signal.
    * @throws HawserError ERR_ARGUMENT for a code that no close frame can carry.
    */
-  disconnect(code: number = CLOSE.kicked, reason = 'closed by the server'): void {
-    const given = givenReason(code, reason);
-    for (const seat of this.#seats) seat.close(given);
+  disconnect(
+    code: number = CLOSE.kicked,
+    reason = 'closed by the server',
+    options: WaitOptions = {},
+  ): Promise<Reached> {
+    givenReason(code, reason);
+    const question = { kind: 'disconnect/1', target: this.#target, code, reason } as const;
+    return this.#reach(question, options, (seats) => closeAll(seats, code, reason));
+  }
+
+  /** Who they are, on all nodes, and in which rooms. @throws HawserError ERR_ABORTED, ERR_ARGUMENT. */
+  async find({ most = MOST, sockets, ...options }: FindOptions = {}): Promise<Found> {
+    if (!(most >= 0)) throw new HawserError('ERR_ARGUMENT', `most is a number from 0, not ${most}`);
+    if (this.#isNobody) return { sockets: [], total: 0, silentNodes: [], failedNodes: [] };
+    const kind = 'find/1';
+    const bounded = Math.min(most, MOST_FOUND);
+    const question = { kind, target: this.#target, most: bounded, ...(sockets && { sockets }) } as const;
+    checkNames(question);
+    return this.#others.find(question, find(this.#hall, question), options);
   }
 
   /** Who is in the first room of this broadcast, on all nodes; at most `most` of them. */
@@ -141,7 +165,33 @@ export class Broadcast<Out extends Direction> {
     return this.#isNobody ? [] : this.#hall.select(this.#target);
   }
 
+  get #others(): OtherNodes {
+    return new OtherNodes(this.#engine);
+  }
+
+  /** Here at once, and on the other nodes also when something was in the way of one who is here. */
+  #reach(question: Question, options: WaitOptions, act: (seats: readonly Seat[]) => number): Promise<Reached> {
+    checkNames(question);
+    if (this.#isNobody) return Promise.resolve({ sockets: 0, silentNodes: [], failedNodes: [] });
+    const seats = this.#seats;
+    const reached = this.#others.reach(question, seats.length, options);
+    try {
+      act(seats);
+    } catch (error) {
+      // Nobody has the promise then.
+      reached.catch(() => {});
+      throw error;
+    }
+    return reached;
+  }
+
   #with(change: Partial<Target>, named: boolean): Broadcast<Out> {
     return new Broadcast(this.#hall, this.#engine, { ...this.#target, ...change }, this.#from, named);
   }
+}
+
+function parted(args: RoomsAndWait): [rooms: readonly string[], options: WaitOptions] {
+  const last = args.at(-1);
+  if (typeof last !== 'object') return [args as readonly string[], {}];
+  return [args.slice(0, -1) as readonly string[], last];
 }

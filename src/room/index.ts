@@ -1,5 +1,7 @@
+export { answerQuestion } from './answer.ts';
 export type { Answers, Asked } from './ask.ts';
-export { Broadcast } from './broadcast.ts';
+export { Broadcast, type RoomsAndWait } from './broadcast.ts';
+export type { FindOptions, Found, FoundSocket, Reached, Unreached } from './cluster.ts';
 export { Delivery } from './delivery.ts';
 export { everybody, type Hall, Namespace, type NamespaceSettings, PassingHall, type Seat } from './namespace.ts';
 export type { Occupant } from './occupant.ts';
@@ -15,3 +17,4 @@ export {
   type PathPattern,
   parsePattern,
 } from './paths.ts';
+export { isCount, isRecord, isTexts } from './question.ts';

@@ -11,6 +11,7 @@ const OPTIONS: NamespaceSettings = {
   presence: true,
   presenceMembers: 100,
   requestAll: 4,
+  requestTimeout: 1000,
 };
 /** Names that every object inherits. */
 const COLLISIONS = ['__proto__', 'toString', 'constructor', 'valueOf'];
@@ -361,16 +362,16 @@ describe('on behalf of others', () => {
   test('who is named joins and leaves rooms, or is ended', () => {
     const house = new House({ roomsPerSocket: 4 });
     const [ada, bob, eve] = [house.seat('ada', 'a'), house.seat('bob', 'a', 'x'), house.seat('eve')];
-    house.all().to('a').join('b', 'c');
-    house.all().user('eve').join('b');
-    house.all().to('b').except('x').leave('b', 'a');
+    void house.all().to('a').join('b', 'c');
+    void house.all().user('eve').join('b');
+    void house.all().to('b').except('x').leave('b', 'a');
     const rooms = [ada, bob, eve].map((seat) => [...house.namespace.roomsOf(seat)]);
     expect(rooms).toEqual([['c'], ['a', 'x', 'b', 'c'], []]);
-    house.from(bob).to('a', 'c').disconnect(4600, 'over');
+    void house.from(bob).to('a', 'c').disconnect(4600, 'over');
     expect([ada, bob, eve].map((seat) => seat.closed)).toEqual([{ code: 4600, reason: 'over' }, undefined, undefined]);
-    house.all().to().disconnect();
+    void house.all().to().disconnect();
     expect(bob.closed).toBeUndefined();
-    house.all().disconnect();
+    void house.all().disconnect();
     expect(bob.closed).toMatchObject({ code: 4507 });
   });
 
@@ -411,7 +412,7 @@ describe('a request to many', () => {
   test('of nobody is answered at once', async () => {
     const house = new House();
     house.seat('ada');
-    const none = { answers: [], errors: [], silent: [] };
+    const none = { answers: [], errors: [], silent: [], silentNodes: [], failedNodes: [] };
     expect(await house.all().to('nowhere').requestAll('vote')).toEqual(none);
     expect(await house.all().to().requestAll('vote')).toEqual(none);
   });

@@ -25,8 +25,10 @@ export interface NamespaceSettings {
   readonly presence: boolean;
   /** In rooms with more members than this nobody is told. */
   readonly presenceMembers: number;
-  /** How many sockets one `requestAll` may ask. */
+  /** How many sockets of one node a `requestAll` may ask. */
   readonly requestAll: number;
+  /** ms that a request has, unless it is said. */
+  readonly requestTimeout: number;
 }
 
 const NO_NAMES: readonly string[] = [];

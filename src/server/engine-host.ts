@@ -1,4 +1,5 @@
 import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import { answerQuestion } from '../room/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import type { Places } from './places.ts';
@@ -9,7 +10,7 @@ export function makeEngineHost(options: ResolvedServerOptions, places: Places): 
     deliver: (message: EngineMessage) => places.rooms(message.target.namespace)?.deliver(message),
     entered: () => {},
     interrupted: () => {},
-    answer: () => undefined,
+    answer: (question: unknown) => answerQuestion(question, (namespace) => places.rooms(namespace)),
     rival: () => {},
     presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
       places.rooms(namespace)?.announce(room, member, change, count),

@@ -14,6 +14,7 @@ export type { Arrival, ConnectionMiddleware } from './middleware.ts';
 export type { ListOptions, RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';
 export type { NamespaceAt, NamespacePattern, NamespacePatternEvents } from './pattern.ts';
+export type { NodeOptions } from './registration.ts';
 export type { Server, ServerStats } from './server.ts';
 export type { NamespaceOptions, SecondLogin } from './setup.ts';
 export type { ServerSocket, ServerSocketEvents } from './socket.ts';

@@ -120,8 +120,8 @@ describe('the sockets of a namespace', () => {
   test('join and leave for a reason of the server, or are ended, and the others notice nothing', async () => {
     const house = await serve({}, 'tcp');
     const [ada, bob, eve] = [await enter(house, 'ada'), await enter(house, 'bob'), await enter(house, 'eve')];
-    house.server.user('ada', 'bob').join('desk');
-    house.server.user('bob').leave('desk', 'hall');
+    void house.server.user('ada', 'bob').join('desk');
+    void house.server.user('bob').leave('desk', 'hall');
     expect(
       house.server
         .of('/')
@@ -129,12 +129,12 @@ describe('the sockets of a namespace', () => {
         .map(({ user }) => user),
     ).toEqual(['ada']);
     const over = [ada, bob].map((client) => new Promise<CloseReason>((resolve) => client.on('close', resolve)));
-    house.server.to('desk').disconnect();
-    house.server.user('bob').disconnect(4777, 'enough');
+    void house.server.to('desk').disconnect();
+    void house.server.user('bob').disconnect(4777, 'enough');
     expect(await Promise.all(over)).toMatchObject([{ code: 4507 }, { code: 4777, reason: 'enough' }]);
     expect(await eve.request('echo', 1)).toBe(1);
     const last = new Promise<CloseReason>((resolve) => eve.on('close', resolve));
-    house.server.all().disconnect();
+    void house.server.all().disconnect();
     expect(await last).toMatchObject({ code: 4507 });
   });
 });

@@ -21,6 +21,7 @@ import { resolveCompression, websocketTransport } from '../transports/websocket/
 import { workerTransport } from '../transports/worker/index.ts';
 import type { Dialect } from '../wire/index.ts';
 import { Dialects } from './dialects.ts';
+import { checkNode, type NodeOptions, type ResolvedNode } from './registration.ts';
 import { checkSecondLogin, type SecondLogin } from './setup.ts';
 import { trustOf } from './trust.ts';
 
@@ -93,6 +94,8 @@ export interface ServerOptions {
   readonly transports?: readonly Transport[];
   /** The server's name as WELCOME tells it. Default `hawser`. */
   readonly name?: string;
+  /** What this server says of itself to the other nodes, and `server.nodes()` tells there. */
+  readonly node?: NodeOptions;
 }
 
 export interface ResolvedServerOptions {
@@ -112,6 +115,7 @@ export interface ResolvedServerOptions {
   readonly dialects: Dialects;
   readonly transports: readonly Transport[];
   readonly name: string;
+  readonly node: ResolvedNode;
   readonly world: World;
 }
 
@@ -151,6 +155,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       udpackTransport,
     ],
     name: options.name ?? 'hawser',
+    node: checkNode(options.node ?? {}),
     world,
   };
 }

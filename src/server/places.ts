@@ -64,7 +64,8 @@ export class Places {
   constructor(options: ResolvedServerOptions, wheel: TimerWheel) {
     this.#options = options;
     this.#wheel = wheel;
-    this.#settings = { ...options.limits, presence: options.presence };
+    const { limits, times, presence } = options;
+    this.#settings = { ...limits, requestTimeout: times.requestTimeout, presence };
   }
 
   /** The namespace, or the pattern, of this path; made when it is new. @throws HawserError ERR_ARGUMENT. */

@@ -23,6 +23,8 @@ export interface Hall {
   readonly wheel: TimerWheel;
   /** Nobody new is seated. */
   readonly isClosed: () => boolean;
+  /** A socket came or went. */
+  readonly counted: () => void;
 }
 
 /** The sockets of a server: who gets one, who goes on with the one that he had, and what becomes of their tickets. */
@@ -36,12 +38,14 @@ export class Seating {
   readonly #tickets = new TicketBook<Attendant>();
   readonly #house: House;
   readonly #isClosed: () => boolean;
+  readonly #counted: () => void;
 
-  constructor({ options, places, admission, wheel, isClosed }: Hall) {
+  constructor({ options, places, admission, wheel, isClosed, counted }: Hall) {
     this.#options = options;
     this.#places = places;
     this.#admission = admission;
     this.#isClosed = isClosed;
+    this.#counted = counted;
     this.login = new Login(options, places, this.#tickets);
     this.#house = this.#makeHouse(wheel);
   }
@@ -70,6 +74,7 @@ export class Seating {
     const attendant = new Attendant(this.#house, id, place, connection, identity, queryOf(shown), hello?.channels);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);
+    this.#counted();
     place.rooms.add(attendant);
     this.#places.enter(place);
     connection.serve(attendant);
@@ -146,6 +151,7 @@ export class Seating {
 
   #ended(attendant: Attendant): void {
     this.#attendants.delete(attendant);
+    this.#counted();
     this.#tickets.forget(attendant);
     this.#admission.rise(attendant.peer);
     this.#places.left(attendant.namespace);

@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
+import type { NodeInfo } from '../engine/index.ts';
 import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
 import {
@@ -32,6 +33,7 @@ import type { ServerNamespace } from './namespace.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import type { NamespaceAt } from './pattern.ts';
 import { Places } from './places.ts';
+import { Registration, type Standing } from './registration.ts';
 import { Seating } from './seating.ts';
 import type { NamespaceOptions } from './setup.ts';
 import { Upgrades } from './upgrades.ts';
@@ -67,6 +69,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<Connection>();
   readonly #seating: Seating;
+  readonly #registration: Registration;
   readonly #wheel: TimerWheel;
   readonly #reception: Reception;
   #upgrades: Upgrades | undefined;
@@ -79,6 +82,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#places = new Places(options, this.#wheel);
     this.#admission = new Admission(options);
     this.#seating = this.#makeSeating();
+    this.#registration = this.#makeRegistration();
     this.#reception = this.#makeReception();
     this.#root = this.of('/');
   }
@@ -132,6 +136,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   send: ServerNamespace<A>['send'] = (event, ...rest) => this.#root.send(event, ...rest);
   requestAll: ServerNamespace<A>['requestAll'] = (name, ...rest) => this.#root.requestAll(name, ...rest);
 
+  /** All nodes that are known, this one first; those that died too, until their lease has run out. */
+  nodes(): Promise<readonly NodeInfo[]> {
+    return this.#registration.nodes();
+  }
+
   /**
    * Listens on these URLs, or targets with options, and resolves with their endpoints, real ports filled in. When one fails, none stays
    * open.
@@ -155,6 +164,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       throw new HawserError('ERR_CLOSED', 'the server is closed');
     }
     this.#listeners.push(...listeners);
+    this.#registration.announce();
     return listeners.map((listener) => listener.endpoint);
   }
 
@@ -175,6 +185,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const receiver = await transport.receive(endpoint, listened);
     this.#listeners.push(receiver);
+    this.#registration.announce();
     return (socket) => receiver.take(socket);
   }
 
@@ -190,6 +201,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
     const serves = (asked: string): boolean => this.#places.look(asked).kind !== 'unknown';
     this.#listeners.push(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }));
+    this.#registration.announce();
   }
 
   /**
@@ -225,6 +237,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const { world, engine } = this.#options;
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
+    this.#registration.drain();
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#upgrades?.close();
     for (const attendant of this.#seating.attendants) attendant.session.goaway(reason);
@@ -241,6 +254,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     // What its links still needed, a listener gives back now.
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#places.clear();
+    this.#registration.stop();
     await engine.close();
   }
 
@@ -355,7 +369,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       admission: this.#admission,
       wheel: this.#wheel,
       isClosed: () => this.#closed !== undefined,
+      counted: () => this.#registration.counted(),
     });
+  }
+
+  #makeRegistration(): Registration {
+    const { engine, node, world } = this.#options;
+    const look = (): Standing => ({ endpoints: this.endpoints, sockets: this.#seating.attendants.size });
+    return new Registration(engine, node, this.#wheel, () => world.now(), look);
   }
 
   #makeReception(): Reception {
