@@ -36,6 +36,8 @@ export interface BusHost {
   ended?(node: string): void;
   /** Another program asks, by the bus's server, to publish: the bytes of JSON (`Push`). Never rejects, and reports what is wrong with it. */
   pushed?(bytes: Uint8Array): Promise<PushAnswer>;
+  /** As `EngineHost.pushed`, of what came by a subject or channel that is for programs that are no nodes. */
+  pushed?(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array>;
   report(error: unknown, during: string): void;
 }
 

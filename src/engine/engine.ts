@@ -1,4 +1,4 @@
-import type { Overflow, WaitOptions } from '../core/index.ts';
+import type { Instant, Overflow, WaitOptions } from '../core/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
 import type { Appended, Entry, HistoryRule, Position, Reading, ReadOptions } from './history.ts';
 import type { AskOptions, NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
@@ -57,6 +57,12 @@ export interface EngineHost {
    * when it is for a room with history. @throws HawserError for who pushed it.
    */
   pushed?(push: Push): Promise<Position | undefined>;
+  /**
+   * A program that is no node pushes through the engine's server: JSON in UTF-8, one message or a list of them, as `POST /api/publish` takes it. Resolves with
+   * what that would answer, in JSON, for where there is a way back. `heardBy` says whether this node alone has it, or every node of the cluster
+   * has the same. Never throws or rejects.
+   */
+  pushed?(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array>;
   report(error: unknown, during: string): void;
 }
 
@@ -67,6 +73,8 @@ export interface EngineHost {
 export interface Engine extends AsyncDisposable {
   /** Such as `memory`, for logs and metrics. */
   readonly name: string;
+  /** Since when its server can't be reached; undefined while it can, and for an engine that has none. */
+  readonly downSince?: Instant | undefined;
   /** Called once, before anything else. @throws HawserError ERR_CONNECT_FAILED when its server can't be reached. */
   start(host: EngineHost): Promise<void>;
   /** Carries a message to the other nodes that have an interest. */
