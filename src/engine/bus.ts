@@ -1,6 +1,5 @@
 import type { WaitOptions } from '../core/index.ts';
 import type { Appended, GapReason, HistoryRule, Position, ReadOptions } from './history.ts';
-import type { PushAnswer } from './push.ts';
 
 /** Whom bytes between nodes are for. */
 export type Subject =
@@ -34,8 +33,6 @@ export interface BusHost {
   disconnected(error: unknown): void;
   /** The process of a node that had subscribed to itself has ended for certain. Only a bus that can know this calls it; leases do the rest. */
   ended?(node: string): void;
-  /** Another program asks, by the bus's server, to publish: the bytes of JSON (`Push`). Never rejects, and reports what is wrong with it. */
-  pushed?(bytes: Uint8Array): Promise<PushAnswer>;
   /** As `EngineHost.pushed`, of what came by a subject or channel that is for programs that are no nodes. */
   pushed?(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array>;
   report(error: unknown, during: string): void;

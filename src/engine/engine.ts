@@ -1,8 +1,7 @@
 import type { Instant, Overflow, WaitOptions } from '../core/index.ts';
 import type { Member, Meta } from '../wire/index.ts';
-import type { Appended, Entry, HistoryRule, Position, Reading, ReadOptions } from './history.ts';
+import type { Appended, Entry, HistoryRule, Reading, ReadOptions } from './history.ts';
 import type { AskOptions, NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
-import type { Push } from './push.ts';
 
 /** Whom a message is for, on whatever node they are. */
 export interface Target {
@@ -52,11 +51,6 @@ export interface EngineHost {
   deliver(message: EngineMessage): void;
   /** A member entered or left a room, on whatever node, this one included. Called once per change; `count` members are in it now. */
   presence(namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number): void;
-  /**
-   * Publishes, as the server itself would, what another program has pushed by the engine's server; one node is told of each. Where it stands,
-   * when it is for a room with history. @throws HawserError for who pushed it.
-   */
-  pushed?(push: Push): Promise<Position | undefined>;
   /**
    * A program that is no node pushes through the engine's server: JSON in UTF-8, one message or a list of them, as `POST /api/publish` takes it. Resolves with
    * what that would answer, in JSON, for where there is a way back. `heardBy` says whether this node alone has it, or every node of the cluster

@@ -3,5 +3,4 @@ export * from './engine.ts';
 export * from './history.ts';
 export { epochOf, MemoryEngine } from './memory.ts';
 export * from './nodes.ts';
-export { type Push, type PushAnswer, readPush, takePush } from './push.ts';
 export * from './room-log.ts';
