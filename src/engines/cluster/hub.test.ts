@@ -1,0 +1,113 @@
+import { statSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ALL, Cluster, closed, dial, frame, greeting, pass, Relay, say } from '../../../test/support/hub-cluster.ts';
+import { HUB } from './limits.ts';
+
+describe('the hub', () => {
+  test('can be reached by its own user alone', async () => {
+    await using cluster = await Cluster.start();
+    expect(statSync(dirname(cluster.door().path)).mode & 0o777).toBe(0o700);
+  });
+
+  test.each([
+    ['nothing that it knows', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['an announced length beyond the limit', Buffer.from([0xff, 0xff, 0xff, 0x7f, 1])],
+    ['an empty frame', Buffer.alloc(5)],
+    ['a wrong secret', frame(1, Buffer.alloc(33, 1))],
+    ['a short secret', frame(1, Buffer.alloc(12, 1))],
+    ['another frame first', frame(3, Buffer.from('key'))],
+  ])('lets nobody in who says %s', async (_, bytes) => {
+    await using cluster = await Cluster.start();
+    const { bus, ear, door } = await cluster.node();
+    const stranger = await dial(door.path);
+    stranger.write(bytes);
+    await closed(stranger);
+    await expect.poll(() => cluster.reports).toEqual([expect.stringContaining('a stranger')]);
+    bus.subscribe(ALL);
+    bus.publish(ALL, say('still here'));
+    await ear.hears('still here');
+  });
+
+  test.each([
+    ['an unknown kind', frame(99, Buffer.alloc(3))],
+    ['a second greeting', frame(1, Buffer.alloc(33))],
+    ['a publication without a frame in it', frame(2, Buffer.from([1, 0, 97]))],
+    ['a publication with a shorter frame in it', frame(2, Buffer.from([1, 0, 97, 1, 0, 0, 0, 17, 1]))],
+    ['a publication with another kind in it', frame(2, Buffer.from([1, 0, 97, 1, 0, 0, 0, 18]))],
+    ['a key that is cut off', frame(2, Buffer.from([200, 0, 97]))],
+    ['a key that is too long', frame(3, Buffer.alloc(5000, 97))],
+    ['an entry without a rule', frame(5, Buffer.from([0, 0, 0, 0, 1, 0, 97]))],
+    ['a reading that is cut off', frame(6, Buffer.from([0, 0]))],
+    [
+      'an offset that is no number',
+      frame(6, Buffer.concat([Buffer.alloc(6), Buffer.alloc(17), Buffer.alloc(10, 0xff)])),
+    ],
+    ['a frame for another worker that is none', frame(7, Buffer.from([1, 1, 0, 0, 0, 22]))],
+  ])('cuts off a worker that says %s, and nobody else', async (_, bytes) => {
+    await using cluster = await Cluster.start();
+    const { bus, ear } = await cluster.node();
+    const bad = cluster.door();
+    const socket = await dial(bad.path);
+    socket.write(greeting(bad));
+    await pass(cluster.hub, ({ connections }) => connections === 2);
+    socket.resume();
+    socket.write(bytes);
+    await closed(socket);
+    await expect.poll(() => cluster.reports).toEqual([expect.stringContaining(`worker ${bad.worker}`)]);
+    bus.subscribe(ALL);
+    bus.publish(ALL, say('still here'));
+    await ear.hears('still here');
+  });
+
+  test('cuts off a worker that does not read, and carries on for the others', async () => {
+    await using cluster = await Cluster.start();
+    const [a, b] = [await cluster.node(), await cluster.node()];
+    const deaf = cluster.door();
+    const socket = await dial(deaf.path);
+    socket.write(Buffer.concat([greeting(deaf), frame(3, Buffer.from('a6:hawser'))]));
+    b.bus.subscribe(ALL);
+    await pass(cluster.hub, ({ connections, subjects }) => connections === 3 && subjects === 1);
+    socket.pause();
+    const bytes = new Uint8Array(1 << 20);
+    let sent = 0;
+    for (; cluster.reports.length === 0; sent++) {
+      a.bus.publish(ALL, bytes);
+      await b.ear.until(() => b.ear.told.length > sent);
+    }
+    expect(cluster.reports).toEqual([expect.stringContaining(`didn't read ${HUB.backlogBytes} bytes`)]);
+    expect(sent).toBeGreaterThan(HUB.backlogBytes / bytes.length);
+    expect(cluster.hub.stats.connections).toBe(2);
+    socket.destroy();
+  });
+
+  test('a hub that does not read costs a worker its connection, with a code, and no more memory', async () => {
+    await using cluster = await Cluster.start();
+    const relay = await Relay.start(cluster.door());
+    const { bus, ear } = await cluster.node('hawser', relay.door);
+    relay.hold();
+    for (let n = 0; n < HUB.backlogBytes / (1 << 20) + 1; n++) bus.publish(ALL, new Uint8Array(1 << 20));
+    await ear.hears('disconnected');
+    expect(ear.errors).toMatchObject([{ code: 'ERR_BACKLOG_FULL' }]);
+    relay.cut();
+    await ear.hears('reconnected');
+    await relay.close();
+  });
+
+  test('takes so many connections of one worker, and so many of strangers', async () => {
+    await using cluster = await Cluster.start();
+    const door = cluster.door();
+    for (let n = 0; n < HUB.connectionsPerWorker; n++) await cluster.node('hawser', door);
+    await expect(cluster.node('hawser', door)).rejects.toMatchObject({ code: 'ERR_AUTH_FAILED' });
+    const strangers: Socket[] = [];
+    for (let n = 0; n < HUB.strangers; n++) strangers.push(await dial(door.path));
+    await pass(cluster.hub, ({ connections }) => connections === HUB.connectionsPerWorker + HUB.strangers);
+    await expect(cluster.node()).rejects.toMatchObject({
+      code: expect.stringMatching('ERR_AUTH_FAILED|ERR_CONNECT_FAILED'),
+    });
+    for (const stranger of strangers) stranger.destroy();
+    await pass(cluster.hub, ({ connections }) => connections === HUB.connectionsPerWorker);
+    await cluster.node();
+  });
+});

@@ -1,0 +1,1 @@
+export { type ThisWorker, thisWorker } from './this-worker.ts';

@@ -1,0 +1,161 @@
+import cluster from 'node:cluster';
+import type { Socket } from 'node:net';
+import { HawserError } from '../../core/index.ts';
+import { beginFrame, Cursor, HEAD_BYTES, KIND, putHead } from './frames.ts';
+import type { HubDoor } from './hub.ts';
+import { HubLink } from './hub-link.ts';
+import { HUB } from './limits.ts';
+import { type NoteToPrimary, type NoteToWorker, NUMBER_VARIABLE, noteOf } from './notes.ts';
+import { after } from './world.ts';
+
+/** This process, as one of those that `startWorkers` has started. */
+export interface ThisWorker {
+  /** From 0 to 255; no two that live have the same. */
+  readonly number: number;
+  /** It does its work from now on: `startWorkers({ ready: 'told' })` waits for this. `data` is anything that JSON can say. */
+  ready(data?: unknown): void;
+  /** Called once, when this worker is to go: it closes what it has, and ends. Without it the worker gets SIGTERM. */
+  onStop(listener: () => void): void;
+  /** Sends bytes to another worker, at most once: lost where that one isn't there, doesn't listen, or is too slow. Never throws. */
+  forward(worker: number, bytes: Uint8Array): void;
+  /** Bytes that other workers forwarded to this one, in the order of each. One listener; the bytes are its to keep. */
+  onForwarded(listener: (bytes: Uint8Array, from: number) => void): void;
+  /** Connections that the primary has accepted (`Workers.handOver`), with the number that it gave the place. One listener. */
+  onSocket(listener: (socket: Socket, at: number) => void): void;
+}
+
+let known: WorkerSide | undefined;
+
+/** Undefined where `startWorkers` has not started this process. */
+export function thisWorker(): ThisWorker | undefined {
+  return workerSide();
+}
+
+/** @throws HawserError ERR_OPTION where `startWorkers` has not started this process, ERR_CONNECT_FAILED when the primary doesn't answer. */
+export async function findDoor(): Promise<HubDoor> {
+  const side = workerSide();
+  if (side !== undefined) return await side.door();
+  throw new HawserError(
+    'ERR_OPTION',
+    'clusterEngine() is for workers that startWorkers() has started; this process is none',
+  );
+}
+
+function workerSide(): WorkerSide | undefined {
+  const number = Number(process.env[NUMBER_VARIABLE]);
+  if (cluster.isWorker && Number.isInteger(number)) known ??= new WorkerSide(number);
+  return known;
+}
+
+class WorkerSide implements ThisWorker {
+  readonly number: number;
+  #door: Promise<HubDoor> | undefined;
+  #foundDoor: ((note: NoteToWorker & { readonly hawser: 'door' }) => void) | undefined;
+  #link: HubLink | undefined;
+  #stop: (() => void) | undefined;
+  #forwarded: ((bytes: Uint8Array, from: number) => void) | undefined;
+  #socket: ((socket: Socket, at: number) => void) | undefined;
+
+  constructor(number: number) {
+    this.number = number;
+    process.on('message', (message, handle) =>
+      this.#heard(noteOf(message) as NoteToWorker | undefined, handle as Socket | undefined),
+    );
+  }
+
+  ready(data: unknown = null): void {
+    tell({ hawser: 'ready', data });
+  }
+
+  onStop(listener: () => void): void {
+    this.#stop = listener;
+    tell({ hawser: 'stops' });
+  }
+
+  forward(worker: number, bytes: Uint8Array): void {
+    const { out } = this.#forwarding();
+    if (out === undefined || out.bytes > HUB.forwardBytes || bytes.length > HUB.payloadBytes) return;
+    const at = beginFrame(out, KIND.forward, 2 + HEAD_BYTES + bytes.length);
+    const { memory } = out;
+    memory[at] = worker;
+    const body = putHead(memory, at + 1, KIND.forwarded, 1 + bytes.length);
+    memory[body] = this.number;
+    memory.set(bytes, body + 1);
+  }
+
+  onForwarded(listener: (bytes: Uint8Array, from: number) => void): void {
+    this.#forwarded = listener;
+    this.#forwarding();
+  }
+
+  onSocket(listener: (socket: Socket, at: number) => void): void {
+    this.#socket = listener;
+  }
+
+  /** @throws HawserError ERR_CONNECT_FAILED when the primary doesn't answer. */
+  door(): Promise<HubDoor> {
+    this.#door ??= this.#askDoor();
+    return this.#door;
+  }
+
+  #askDoor(): Promise<HubDoor> {
+    return new Promise((resolve, reject) => {
+      const late = after(HUB.answerWait, () => {
+        this.#door = undefined;
+        reject(new HawserError('ERR_CONNECT_FAILED', `the primary process said nothing in ${HUB.answerWait} ms`));
+      });
+      this.#foundDoor = ({ path, secret }) => {
+        late.cancel();
+        resolve({ path, worker: this.number, secret: Buffer.from(secret, 'base64') });
+      };
+      tell({ hawser: 'door?' });
+    });
+  }
+
+  #heard(note: NoteToWorker | undefined, handle: Socket | undefined): void {
+    switch (note?.hawser) {
+      case 'door':
+        this.#foundDoor?.(note);
+        return;
+      case 'stop':
+        this.#stop?.();
+        this.#stop = undefined;
+        return;
+      case 'socket':
+        tell({ hawser: 'taken' });
+        if (handle !== undefined) this.#take(handle, note.at);
+        return;
+      case undefined:
+    }
+  }
+
+  #take(socket: Socket, at: number): void {
+    if (this.#socket === undefined) socket.destroy();
+    else this.#socket(socket, at);
+  }
+
+  /** A connection of its own: datagrams don't wait behind messages of rooms. */
+  #forwarding(): HubLink {
+    if (this.#link !== undefined) return this.#link;
+    const hear = (): void => void (link.out && beginFrame(link.out, KIND.hear, 0));
+    const link = new HubLink(() => this.door(), {
+      frame: (kind, bytes, at, end) => kind === KIND.forwarded && this.#deliver(new Cursor(bytes, at, end)),
+      again: hear,
+      lost: () => {},
+    });
+    this.#link = link;
+    link.open().then(hear, () => link.openLater());
+    return link;
+  }
+
+  #deliver(body: Cursor): boolean {
+    const from = body.u8();
+    if (!body.isBad) this.#forwarded?.(body.rest(), from);
+    return !body.isBad;
+  }
+}
+
+function tell(note: NoteToPrimary): void {
+  // A primary that is gone takes this process with it.
+  if (process.connected) process.send?.(note, undefined, {}, () => {});
+}
