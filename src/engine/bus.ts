@@ -33,6 +33,8 @@ export interface BusHost {
   disconnected(error: unknown): void;
   /** The process of a node that had subscribed to itself has ended for certain. Only a bus that can know this calls it; leases do the rest. */
   ended?(node: string): void;
+  /** As `EngineHost.pushed`, of what came by a subject or channel that is for programs that are no nodes. */
+  pushed?(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array>;
   report(error: unknown, during: string): void;
 }
 

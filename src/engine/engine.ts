@@ -51,6 +51,12 @@ export interface EngineHost {
   deliver(message: EngineMessage): void;
   /** A member entered or left a room, on whatever node, this one included. Called once per change; `count` members are in it now. */
   presence(namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number): void;
+  /**
+   * A program that is no node pushes through the engine's server: JSON in UTF-8, one message or a list of them, as `POST /api/publish` takes it. Resolves with
+   * what that would answer, in JSON, for where there is a way back. `heardBy` says whether this node alone has it, or every node of the cluster
+   * has the same. Never throws or rejects.
+   */
+  pushed?(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array>;
   report(error: unknown, during: string): void;
 }
 
