@@ -24,7 +24,13 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/sim/**/*.test.ts', 'bench/report/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'test/*.test.ts',
+            'test/sim/**/*.test.ts',
+            'test/faults/**/*.test.ts',
+            'bench/report/*.test.ts',
+          ],
         },
       },
       {

@@ -1,0 +1,58 @@
+import type { Daemon } from '../support/daemon.ts';
+import { startNats, startNatsCluster } from '../support/nats-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { EngineChoice } from './control.ts';
+
+/** What a run is played on: the engine, and how many servers it has. */
+export const ENGINES = ['memory', 'cluster', 'nats', 'nats-3', 'redis'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+/** The servers of an engine, and how a node reaches them. */
+export interface Backend extends AsyncDisposable {
+  readonly daemons: readonly Daemon[];
+  /** Of a server that each node reaches by a line of its own; none where nodes find the servers by themselves. */
+  readonly port: number | undefined;
+  /** What a node is given; `port` is that of its own line. */
+  choiceFor(port: number): EngineChoice;
+  /** The server that leads, where one does. */
+  leader(): Promise<Daemon>;
+}
+
+export async function startBackend(engine: EngineName): Promise<Backend> {
+  if (engine === 'nats') {
+    const nats = await startNats({ jetstream: true });
+    const url = (port: number): EngineChoice => ({ kind: 'nats', servers: [`nats://127.0.0.1:${port}`] });
+    return backendOf([nats], url, nats.port, async () => nats.daemon);
+  }
+  if (engine === 'nats-3') {
+    const cluster = await startNatsCluster(3);
+    const leader = async (): Promise<Daemon> => (await cluster.leader()).daemon;
+    return backendOf(cluster.nodes, () => ({ kind: 'nats', servers: cluster.urls }), undefined, leader);
+  }
+  if (engine === 'redis') {
+    const redis = await startRedis();
+    const url = (port: number): EngineChoice => ({ kind: 'redis', url: `redis://127.0.0.1:${port}` });
+    return backendOf([redis], url, redis.port, async () => redis.daemon);
+  }
+  const nobody = async (): Promise<Daemon> => {
+    throw new Error(`${engine} has no server`);
+  };
+  return backendOf([], () => ({ kind: engine }), undefined, nobody);
+}
+
+function backendOf(
+  servers: readonly (AsyncDisposable & { readonly daemon: Daemon })[],
+  choiceFor: Backend['choiceFor'],
+  port: number | undefined,
+  leader: Backend['leader'],
+): Backend {
+  return {
+    daemons: servers.map(({ daemon }) => daemon),
+    port,
+    choiceFor,
+    leader,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+    },
+  };
+}

@@ -1,0 +1,208 @@
+import type { EngineName } from './backend.ts';
+import type { Site, Slot } from './site.ts';
+
+/** Ends a fault. */
+export type Heal = () => Promise<void>;
+
+/** What a fault is done to, and dice of its own: numbers in [0, 1) that the seed has thrown. */
+export interface Scene {
+  readonly site: Site;
+  readonly victim: Slot;
+  readonly dice: readonly number[];
+}
+
+export interface FaultKind {
+  /** For people: what happens. */
+  readonly words: string;
+  readonly engines: readonly EngineName[];
+  /** How long it may last, ms. */
+  readonly lasts: readonly [number, number];
+  /** The other nodes are to notice that the victim is gone, when it lasts. */
+  readonly hidesNode?: boolean;
+  /** Reasons for which members may be told `gap`, by engine; `all` for any. */
+  readonly mayGap?: Partial<Record<EngineName | 'all', readonly string[]>>;
+  begin(scene: Scene): Promise<Heal>;
+}
+
+export type FaultName =
+  | 'kill-node'
+  | 'stop-node'
+  | 'drain-node'
+  | 'cut-clients'
+  | 'part-clients'
+  | 'clock'
+  | 'part-engine'
+  | 'cut-engine'
+  | 'slow-engine'
+  | 'kill-engine'
+  | 'lose-engine'
+  | 'stop-engine'
+  | 'kill-leader'
+  | 'stop-leader';
+
+const ANY = ['memory', 'cluster', 'nats', 'nats-3', 'redis'] as const;
+const SERVED = ['nats', 'redis'] as const;
+const NOTHING: Heal = async () => {};
+/** The log of a node in memory ends with it. */
+const MEMORY_GAPS = { memory: ['epoch'] } as const;
+
+export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
+  'kill-node': {
+    words: 'kill -9 of a node (a worker), started again later',
+    engines: ANY,
+    lasts: [300, 9000],
+    hidesNode: true,
+    mayGap: MEMORY_GAPS,
+    begin: async ({ victim }) => {
+      await victim.process.kill();
+      return () => victim.start();
+    },
+  },
+  'stop-node': {
+    words: 'SIGSTOP of a node (a worker), SIGCONT later',
+    engines: ANY,
+    lasts: [500, 9000],
+    hidesNode: true,
+    begin: async ({ victim }) => {
+      victim.process.freeze();
+      return async () => victim.process.thaw();
+    },
+  },
+  'drain-node': {
+    words: 'a node drained (GOAWAY), and started again',
+    engines: ANY,
+    lasts: [1500, 5000],
+    mayGap: MEMORY_GAPS,
+    begin: async ({ victim }) => {
+      await victim.process.drain(1000);
+      return () => victim.start();
+    },
+  },
+  'cut-clients': {
+    words: 'all lines between clients and a node cut at once',
+    engines: ANY,
+    lasts: [0, 0],
+    begin: async ({ victim }) => {
+      victim.tcp.cut();
+      victim.ws.cut();
+      return NOTHING;
+    },
+  },
+  'part-clients': {
+    words: 'nothing gets through between clients and a node',
+    engines: ANY,
+    lasts: [500, 5000],
+    begin: async ({ victim }) => {
+      victim.tcp.hold();
+      victim.ws.hold();
+      return async () => {
+        victim.tcp.release();
+        victim.ws.release();
+      };
+    },
+  },
+  clock: {
+    words: 'the time of day of a node off by an hour, and right again',
+    engines: ANY,
+    lasts: [1000, 4000],
+    begin: async ({ victim, dice: [which = 0] }) => {
+      await victim.process.ask('clock', { offset: which < 0.5 ? 3_600_000 : -3_600_000 });
+      return () => victim.process.ask('clock', { offset: 0 });
+    },
+  },
+  'part-engine': {
+    words: "nothing gets through between a node and the engine's server",
+    engines: SERVED,
+    lasts: [500, 9000],
+    hidesNode: true,
+    begin: async ({ victim, dice: [ending = 0] }) => {
+      victim.toEngine?.hold();
+      return async () => {
+        if (ending < 0.5) victim.toEngine?.cut();
+        victim.toEngine?.release();
+      };
+    },
+  },
+  'cut-engine': {
+    words: "the line between a node and the engine's server cut",
+    engines: SERVED,
+    lasts: [0, 0],
+    begin: async ({ victim }) => {
+      victim.toEngine?.cut();
+      return NOTHING;
+    },
+  },
+  'slow-engine': {
+    words: "the engine's server slow: up to 300 ms more each way, 30 to 300 kB/s for each node",
+    engines: SERVED,
+    lasts: [2000, 6000],
+    begin: async ({ site, dice: [delay = 0, rate = 0] }) => {
+      const slowness = { delay: 20 + 280 * delay, rate: 30_000 + 270_000 * rate };
+      for (const { toEngine } of site.slots) toEngine?.slow(slowness);
+      return async () => {
+        for (const { toEngine } of site.slots) toEngine?.slow(undefined);
+      };
+    },
+  },
+  'kill-engine': {
+    words: "kill -9 of the engine's server, started again with its data",
+    engines: SERVED,
+    lasts: [200, 5000],
+    begin: async ({ site }) => {
+      const [daemon] = site.backend.daemons;
+      await daemon?.stop('SIGKILL');
+      return async () => daemon?.start();
+    },
+  },
+  'lose-engine': {
+    words: "kill -9 of the engine's server, started again without its data",
+    engines: SERVED,
+    lasts: [200, 5000],
+    mayGap: { all: ['epoch'] },
+    begin: async ({ site }) => {
+      const [daemon] = site.backend.daemons;
+      await daemon?.stop('SIGKILL');
+      daemon?.wipe();
+      return async () => daemon?.start();
+    },
+  },
+  'stop-engine': {
+    words: "SIGSTOP of the engine's server, SIGCONT later",
+    engines: SERVED,
+    lasts: [500, 9000],
+    begin: async ({ site }) => {
+      const [daemon] = site.backend.daemons;
+      daemon?.freeze();
+      return async () => daemon?.thaw();
+    },
+  },
+  'kill-leader': {
+    words: 'kill -9 of the leader of three servers, started again with its data',
+    engines: ['nats-3'],
+    lasts: [1000, 9000],
+    begin: async ({ site }) => {
+      const leader = await site.backend.leader();
+      await leader.stop('SIGKILL');
+      return () => leader.start({ wait: false });
+    },
+  },
+  'stop-leader': {
+    words: 'SIGSTOP of the leader of three servers, SIGCONT later',
+    engines: ['nats-3'],
+    lasts: [1000, 9000],
+    begin: async ({ site }) => {
+      const leader = await site.backend.leader();
+      leader.freeze();
+      return async () => leader.thaw();
+    },
+  },
+};
+
+export function faultsFor(engine: EngineName): readonly FaultName[] {
+  return (Object.keys(FAULTS) as FaultName[]).filter((name) => FAULTS[name].engines.includes(engine));
+}
+
+export function reasonsOf(name: FaultName, engine: EngineName): readonly string[] {
+  const { mayGap = {} } = FAULTS[name];
+  return [...(mayGap.all ?? []), ...(mayGap[engine] ?? [])];
+}

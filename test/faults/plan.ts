@@ -1,0 +1,96 @@
+import type { Random } from '../../src/core/index.ts';
+import { seededRandom } from '../../src/testing/index.ts';
+import type { EngineName } from './backend.ts';
+import { FAULTS, type FaultName, faultsFor } from './fault-kinds.ts';
+
+/** One fault of a plan: what, to whom, and when. */
+export interface PlannedFault {
+  readonly fault: FaultName;
+  /** The number of the node. */
+  readonly victim: number;
+  /** ms after the step's beginning */
+  readonly after: number;
+  /** ms */
+  readonly lasts: number;
+  readonly dice: readonly number[];
+}
+
+/** Faults that are there at the same time, mostly one. All is well before a step and after it. */
+export type Step = readonly PlannedFault[];
+
+/** What one seed stands for. The same on any machine; how processes come to act in it is not. */
+export interface Plan {
+  readonly seed: number;
+  readonly engine: EngineName;
+  readonly nodes: number;
+  readonly members: readonly { readonly first: number; readonly transport: 'tcp' | 'ws' }[];
+  readonly publishers: number;
+  /** The longest pause of a publisher between two messages to a room, ms. */
+  readonly pause: number;
+  readonly steps: readonly Step[];
+}
+
+export interface PlanOptions {
+  /** Only these. Default all that the engine can have. */
+  readonly faults?: readonly FaultName[] | undefined;
+  /** Default 2 or 3. */
+  readonly steps?: number | undefined;
+}
+
+const DICE = 4;
+/** How often two faults are there at once. */
+const TOGETHER = 0.35;
+
+/** @throws Error when the engine can't have any of the faults. */
+export function planOf(seed: number, engine: EngineName, { faults, steps }: PlanOptions = {}): Plan {
+  const random = seededRandom(seed);
+  const known = faultsFor(engine);
+  const names = faults === undefined ? known : faults.filter((name) => known.includes(name));
+  if (names.length === 0) throw new Error(`engine ${engine} has none of these faults: ${faults?.join(', ')}`);
+  const nodes = engine === 'memory' ? 1 : 3;
+  const members = Array.from({ length: 6 + whole(random, 3) }, (_, at) => ({
+    first: at % nodes,
+    transport: random.unit() < 0.5 ? ('tcp' as const) : ('ws' as const),
+  }));
+  const publishers = 3 + whole(random, 2);
+  const pause = 20 + whole(random, 60);
+  const count = steps ?? 2 + whole(random, 2);
+  return {
+    seed,
+    engine,
+    nodes,
+    members,
+    publishers,
+    pause,
+    // With few kinds of fault each is met as often as the others.
+    steps: Array.from({ length: count }, (_, at) => stepOf(random, names, nodes, (seed * count + at) % names.length)),
+  };
+}
+
+function stepOf(random: Random, names: readonly FaultName[], nodes: number, at: number): Step {
+  const first = faultOf(random, names[at] ?? 'cut-clients', nodes, 0);
+  if (random.unit() >= TOGETHER) return [first];
+  const name = names[whole(random, names.length)] ?? 'cut-clients';
+  const second = faultOf(random, name, nodes, whole(random, Math.max(1, first.lasts)));
+  return clashes(first, second) ? [first] : [first, second];
+}
+
+function faultOf(random: Random, fault: FaultName, nodes: number, after: number): PlannedFault {
+  const [least, most] = FAULTS[fault].lasts;
+  const lasts = least + whole(random, most - least + 1);
+  const dice = Array.from({ length: DICE }, () => random.unit());
+  return { fault, victim: whole(random, nodes), after, lasts, dice };
+}
+
+/** The same thing can't be killed, stopped or held twice at once. */
+function clashes(a: PlannedFault, b: PlannedFault): boolean {
+  const part = ({ fault }: PlannedFault): string => fault.slice(fault.indexOf('-') + 1);
+  const isNode = (one: PlannedFault): boolean => part(one) === 'node' || one.fault === 'clock';
+  if (isNode(a) && isNode(b)) return a.victim === b.victim;
+  return part(a) === part(b);
+}
+
+/** A whole number from 0, below `below`. */
+function whole(random: Random, below: number): number {
+  return Math.floor(random.unit() * below);
+}

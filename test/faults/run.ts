@@ -1,0 +1,331 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { check } from './checker.ts';
+import { FAULTS, reasonsOf } from './fault-kinds.ts';
+import type { Finding, Ledger, Presence, Span, Verdict } from './ledger.ts';
+import { Member, now } from './member.ts';
+import type { Plan, PlannedFault, Step } from './plan.ts';
+import type { Programs } from './programs.ts';
+import { Publisher } from './publisher.ts';
+import { Site, type Slot } from './site.ts';
+
+const HISTORY_ROOMS = ['log-a', 'log-b'];
+const PLAIN_ROOMS = ['plain'];
+const ROOMS = [...HISTORY_ROOMS, ...PLAIN_ROOMS];
+/** While all is well between two steps; what is published in its last part may still be on its way when a fault begins. ms */
+const CALM = 2500;
+const CALM_END = 1200;
+/** How long members have to go on, and nodes to be of one mind, after a step; ms. */
+const SETTLE_MOST = 40_000;
+const CATCH_UP_MOST = 15_000;
+const LOOK = 50;
+
+/** What became of one step. Times in ms; undefined what did not happen. */
+export interface StepOutcome {
+  readonly faults: readonly string[];
+  readonly lasted: number;
+  /** From the beginning until another node took the victim for dead. */
+  readonly detected: number | undefined;
+  /** From the beginning until the sockets that the victim had were gone from a room, as another node sees it. */
+  readonly gone: number | undefined;
+  /** From the beginning until somebody who published was refused. */
+  readonly refused: number | undefined;
+  /** From the beginning until each member had, in each room, something that was published after it. */
+  readonly wentOn: number | undefined;
+  /** From its end until all nodes knew each other, and who is in the rooms. */
+  readonly settled: number | undefined;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly engine: string;
+  readonly steps: readonly StepOutcome[];
+  readonly verdict: Verdict;
+  /** What went wrong besides: a node that ended by itself, a member that never went on. */
+  readonly failures: readonly string[];
+  /** What nodes reported, by code. */
+  readonly reports: Readonly<Record<string, number>>;
+  /** Why tries to publish failed, by code. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** Plays a plan with real processes. `say` hears what happens, for who looks for a defect. */
+export async function play(plan: Plan, programs: Programs, say: (words: string) => void = () => {}): Promise<Outcome> {
+  await using site = await Site.start(plan.engine, plan.nodes, programs);
+  await using run = new Run(plan, site, say);
+  return await run.play();
+}
+
+class Run implements AsyncDisposable {
+  readonly #plan: Plan;
+  readonly #site: Site;
+  readonly #say: (words: string) => void;
+  readonly #members: Member[];
+  readonly #publishers: Publisher[];
+  readonly #calm: Span[] = [];
+  readonly #failures: string[] = [];
+  readonly #start = now();
+
+  constructor(plan: Plan, site: Site, say: (words: string) => void) {
+    this.#plan = plan;
+    this.#site = site;
+    this.#say = (words) => say(`${((now() - this.#start) / 1000).toFixed(3)} ${words}`);
+    this.#members = plan.members.map(({ first, transport }, at) => {
+      return new Member(`m${at + 1}`, site.urls(first, transport, `rooms=${ROOMS.join(',')}`));
+    });
+    const id = `${plan.engine}-${plan.seed}-${process.pid}-${Date.now()}`;
+    this.#publishers = Array.from({ length: plan.publishers }, (_, at) => {
+      return new Publisher(`p${at + 1}`, site.urls(at, at % 2 === 0 ? 'tcp' : 'ws', ''), id);
+    });
+  }
+
+  async play(): Promise<Outcome> {
+    await Promise.all([...this.#members, ...this.#publishers].map((client) => client.open()));
+    for (const publisher of this.#publishers) publisher.begin(ROOMS, () => this.#plan.pause * (0.5 + Math.random()));
+    const steps: StepOutcome[] = [];
+    if ((await this.#settle(now())) === undefined) this.#failures.push('the nodes never were of one mind at the start');
+    for (const step of this.#plan.steps) {
+      await this.#beCalm();
+      steps.push(await this.#playStep(step));
+    }
+    await this.#beCalm();
+    await Promise.all(this.#publishers.map((publisher) => publisher.end(5000)));
+    await this.#until(() => this.#areAtEnd(), CATCH_UP_MOST);
+    const presence = await this.#presence();
+    const reports = await this.#reports();
+    for (const slot of this.#site.slots) {
+      slot.look();
+      for (const accident of slot.accidents) this.#failures.push(`${slot.name} ended by itself: ${accident}`);
+    }
+    const { seed, engine } = this.#plan;
+    const verdict = check(this.#ledger(presence));
+    return { seed, engine, steps, verdict, failures: this.#failures, reports, refusals: this.#refusals() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#members, ...this.#publishers].map((client) => client[Symbol.asyncDispose]()));
+  }
+
+  async #beCalm(): Promise<void> {
+    const from = now();
+    await delay(CALM);
+    this.#calm.push({ from, to: now() - CALM_END });
+  }
+
+  async #playStep(step: Step): Promise<StepOutcome> {
+    const from = now();
+    for (const publisher of this.#publishers) publisher.forget();
+    const stop = new AbortController();
+    const watched = this.#watch(step, from, stop.signal);
+    await Promise.all(step.map((fault) => this.#playFault(fault)));
+    const lasted = now() - from;
+    const wentOn = await this.#until(() => this.#wentOn(from) !== undefined, SETTLE_MOST);
+    if (!wentOn) this.#failures.push(`after ${namesOf(step).join(' and ')} ${this.#whoStands(from)}`);
+    const settled = await this.#settle(from + lasted);
+    if (settled === undefined) {
+      this.#failures.push(`after ${namesOf(step).join(' and ')} the nodes were of two minds: ${await this.#minds()}`);
+    }
+    stop.abort();
+    const at = this.#wentOn(from);
+    const refusedAt = Math.min(...this.#publishers.map(({ failedAt = Infinity }) => failedAt));
+    const outcome = {
+      faults: namesOf(step),
+      lasted,
+      ...(await watched),
+      refused: Number.isFinite(refusedAt) ? refusedAt - from : undefined,
+      wentOn: at === undefined ? undefined : at - from,
+      settled,
+    };
+    this.#say(JSON.stringify(outcome));
+    return outcome;
+  }
+
+  async #playFault({ fault, victim, after, lasts, dice }: PlannedFault): Promise<void> {
+    const slot = this.#site.slots[victim] as Slot;
+    await delay(after);
+    this.#say(`${fault} of ${slot.name} for ${lasts} ms`);
+    const heal = await FAULTS[fault].begin({ site: this.#site, victim: slot, dice });
+    await delay(lasts);
+    await heal();
+    this.#say(`${fault} of ${slot.name} is over`);
+  }
+
+  /** Looks, from another node, when the first victim is taken for dead, and when its sockets are gone. */
+  async #watch(
+    step: Step,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly detected: number | undefined; readonly gone: number | undefined }> {
+    const hidden = step.find(({ fault }) => FAULTS[fault].hidesNode === true);
+    const victims = new Set(step.map(({ victim }) => victim));
+    const observer = this.#site.slots.find((_, at) => !victims.has(at));
+    let detected: number | undefined;
+    let gone: number | undefined;
+    if (hidden === undefined || observer === undefined) return { detected, gone };
+    const { life } = this.#site.slots[hidden.victim] as Slot;
+    const room = ROOMS[0] ?? '';
+    const ids = this.#members.filter(({ node }) => node === life).map(({ id }) => id);
+    while (!signal.aborted && (detected === undefined || gone === undefined)) {
+      await delay(LOOK);
+      const [nodes, members] = await Promise.all([
+        observer.process.ask('nodes', undefined, 1000).catch(() => undefined),
+        observer.process.ask('members', { room }, 1000).catch(() => undefined),
+      ]);
+      if (nodes !== undefined && !nodes.includes(life)) detected ??= now() - from;
+      if (members !== undefined && !ids.some((id) => members.includes(id))) gone ??= now() - from;
+    }
+    return { detected, gone: ids.length === 0 ? undefined : gone };
+  }
+
+  /** When each member had in each room something that was published after `since`; undefined while one has not. */
+  #wentOn(since: number): number | undefined {
+    const asked = this.#askedAt(since);
+    let latest = 0;
+    for (const { heard } of this.#members) {
+      const open = new Set(ROOMS);
+      let from = heard.length;
+      while (from > 0 && (heard[from - 1]?.at ?? 0) >= since) from -= 1;
+      for (let at = from; at < heard.length && open.size > 0; at++) {
+        const event = heard[at];
+        if (event?.kind !== 'message' || !open.has(event.room)) continue;
+        if (!asked.has(`${event.room}/${event.publisher}/${event.number}`)) continue;
+        open.delete(event.room);
+        latest = Math.max(latest, event.at);
+      }
+      if (open.size > 0) return undefined;
+    }
+    return latest;
+  }
+
+  #askedAt(since: number): ReadonlySet<string> {
+    const asked = new Set<string>();
+    for (const { published } of this.#publishers) {
+      for (let at = published.length - 1; at >= 0 && (published[at]?.askedAt ?? 0) >= since; at--) {
+        const { room, publisher, number } = published[at] as (typeof published)[number];
+        asked.add(`${room}/${publisher}/${number}`);
+      }
+    }
+    return asked;
+  }
+
+  /** Waits until all nodes know each other and who is in the rooms, and says how long after `from` that was. */
+  async #settle(from: number): Promise<number | undefined> {
+    const isSettled = await this.#until(async () => (await this.#minds()) === '', SETTLE_MOST);
+    return isSettled ? now() - from : undefined;
+  }
+
+  /** What the nodes have wrong, for people. */
+  async #minds(): Promise<string> {
+    const lives = this.#site.slots.map(({ life }) => life).toSorted();
+    const wrong: string[] = [];
+    await Promise.all(
+      this.#site.slots.map(async ({ life, process: node }) => {
+        const nodes = await node.ask('nodes', undefined, 2000).catch(String);
+        if (typeof nodes === 'string') wrong.push(`${life}: ${nodes}`);
+        else if (nodes.toSorted().join() !== lives.join()) wrong.push(`${life} knows ${nodes.join(', ')}`);
+      }),
+    );
+    if (wrong.length > 0) return wrong.join('; ');
+    for (const { room, truth, answers } of await this.#presence(2000)) {
+      for (const { node, ids } of answers) {
+        const isRight = ids.toSorted().join() === truth.toSorted().join();
+        if (!isRight) wrong.push(`${node} sees in ${room} ${ids.join(', ')}, not ${truth.join(', ')}`);
+      }
+    }
+    return wrong.join('; ');
+  }
+
+  async #presence(wait?: number): Promise<Presence[]> {
+    const ask = async (slot: Slot, room: string): Promise<{ node: string; ids: readonly string[] }> => {
+      const ids = await slot.process.ask('members', { room }, wait).catch(() => []);
+      return { node: slot.life, ids };
+    };
+    return Promise.all(
+      ROOMS.map(async (room) => {
+        const answers = await Promise.all(this.#site.slots.map((slot) => ask(slot, room)));
+        return { room, truth: this.#members.map(({ id }) => id), answers };
+      }),
+    );
+  }
+
+  async #reports(): Promise<Record<string, number>> {
+    const all = await Promise.all(
+      this.#site.slots.map((slot) => slot.process.ask('errors', undefined).catch(() => ({}))),
+    );
+    return summed(all);
+  }
+
+  #refusals(): Record<string, number> {
+    return summed(this.#publishers.map(({ failures }) => failures));
+  }
+
+  /** Whether every member has heard, in rooms with history, the last message that was confirmed. */
+  #areAtEnd(): boolean {
+    return HISTORY_ROOMS.every((room) => {
+      const confirmed = this.#publishers.flatMap(({ published }) => {
+        const last = published.findLast((one) => one.room === room && one.place !== undefined);
+        return last === undefined ? [] : [last];
+      });
+      const last = confirmed.toSorted((a, b) => (a.doneAt ?? 0) - (b.doneAt ?? 0)).at(-1);
+      return this.#members.every(({ heard }) => {
+        const message = heard.findLast((event) => event.kind === 'message' && event.room === room);
+        return (
+          last === undefined || (message?.kind === 'message' && (message.offset ?? 0) >= (last.place?.offset ?? 0))
+        );
+      });
+    });
+  }
+
+  #whoStands(since: number): string {
+    const asked = this.#askedAt(since);
+    const standing = this.#members.flatMap(({ name, node, isUp, heard }) =>
+      ROOMS.filter(
+        (room) =>
+          !heard.some(
+            (event) =>
+              event.kind === 'message' &&
+              event.room === room &&
+              asked.has(`${room}/${event.publisher}/${event.number}`),
+          ),
+      ).map((room) => `${name} (${isUp ? 'up' : 'down'}, last on ${node}) in ${room}`),
+    );
+    return `nothing came any more: ${standing.join(', ')}; refusals ${JSON.stringify(this.#refusals())}`;
+  }
+
+  #ledger(presence: readonly Presence[]): Ledger {
+    const { steps, engine } = this.#plan;
+    return {
+      historyRooms: HISTORY_ROOMS,
+      plainRooms: PLAIN_ROOMS,
+      members: this.#members,
+      published: this.#publishers.flatMap(({ published }) => published),
+      calm: this.#calm,
+      presence,
+      mayGap: [...new Set(steps.flat().flatMap(({ fault }) => reasonsOf(fault, engine)))],
+    };
+  }
+
+  async #until(is: () => boolean | Promise<boolean>, most: number): Promise<boolean> {
+    const end = now() + most;
+    while (!(await is())) {
+      if (now() > end) return false;
+      await delay(LOOK);
+    }
+    return true;
+  }
+}
+
+function namesOf(step: Step): string[] {
+  return step.map(({ fault }) => fault);
+}
+
+function summed(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const one of all) for (const [key, value] of Object.entries(one)) sum[key] = (sum[key] ?? 0) + value;
+  return sum;
+}
+
+/** What speaks against an outcome, a line each. */
+export function faultsOf({ verdict, failures }: Outcome): string[] {
+  const words = ({ kind, room, who, words: what }: Finding): string => `${kind}: ${room}, ${who}: ${what}`;
+  return [...failures, ...verdict.findings.map(words)];
+}
