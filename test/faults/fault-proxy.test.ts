@@ -80,7 +80,11 @@ test('a cut ends the line, and the next one finds the server where it is then', 
   proxy.cut();
   await gone;
   proxy.target = undefined;
-  await new Promise((resolve) => connect(proxy.port, '127.0.0.1').on('error', () => {}).on('close', resolve));
+  await new Promise((resolve) =>
+    connect(proxy.port, '127.0.0.1')
+      .on('error', () => {})
+      .on('close', resolve),
+  );
   proxy.target = (server.address() as AddressInfo).port;
   const again = await dial();
   again.write('x');

@@ -75,7 +75,11 @@ export class NodeProcess {
   }
 
   /** @throws Error when it answers so, ends, or is silent. */
-  ask<C extends Command>(command: C, ask: Commands[C]['ask'], wait: number = ANSWER_WAIT): Promise<Commands[C]['answer']> {
+  ask<C extends Command>(
+    command: C,
+    ask: Commands[C]['ask'],
+    wait: number = ANSWER_WAIT,
+  ): Promise<Commands[C]['answer']> {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
       if (!this.isRunning || !this.#child.connected) {
