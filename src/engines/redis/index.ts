@@ -1,0 +1,2 @@
+export { RedisBus } from './bus.ts';
+export type { RedisEngineOptions } from './options.ts';

@@ -1,0 +1,178 @@
+import type { Timer, World } from '../../core/index.ts';
+import { HawserError, late } from '../../core/index.ts';
+import type { RedisClient, RedisModule } from './client.ts';
+import { connectError, tooOld } from './failures.ts';
+import type { Address, RedisSettings } from './options.ts';
+import { APPEND, READ } from './scripts.ts';
+
+/** Pings without an answer, one after another, that end a link. */
+const MISSED_MOST = 3;
+
+export interface LinkParts {
+  readonly redis: RedisModule;
+  readonly settings: RedisSettings;
+  readonly world: World;
+}
+
+/**
+ * Two connections to one server, which live and die together: one to publish and hear by, so that what is published after a subscription is
+ * heard, and one for logs, whose long answers don't hold up the first. It doesn't reconnect: a lost link is replaced.
+ */
+export class Link {
+  /** `host:port`. */
+  readonly address: string;
+  /** To publish and hear by. */
+  readonly wire: RedisClient;
+  readonly log: RedisClient;
+  /** The server is of a Redis Cluster. */
+  readonly isClustered: boolean;
+  #isUp = true;
+  #missed = 0;
+  #timer: Timer | undefined;
+  readonly #parts: LinkParts;
+  readonly #onLost: (link: Link, error: HawserError) => void;
+
+  /** @throws HawserError ERR_CONNECT_FAILED within `connectWait`, ERR_AUTH_FAILED, ERR_VERSION. */
+  static async open(
+    parts: LinkParts,
+    address: Address,
+    onLost: (link: Link, error: HawserError) => void,
+  ): Promise<Link> {
+    const clients = [makeClient(parts, address), makeClient(parts, address)] as const;
+    try {
+      const greeting = await within(parts, address, greet(clients, textOf(address)));
+      return new Link(parts, address, clients, greeting, onLost);
+    } catch (cause) {
+      for (const client of clients) end(client);
+      throw connectError(cause, textOf(address));
+    }
+  }
+
+  private constructor(
+    parts: LinkParts,
+    address: Address,
+    [wire, log]: readonly [RedisClient, RedisClient],
+    greeting: { readonly isClustered: boolean },
+    onLost: (link: Link, error: HawserError) => void,
+  ) {
+    this.address = textOf(address);
+    this.wire = wire;
+    this.log = log;
+    this.isClustered = greeting.isClustered;
+    this.#parts = parts;
+    this.#onLost = onLost;
+    for (const client of [wire, log]) client.on('error', (error) => this.#lose(connectError(error, this.address)));
+    this.#arm();
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Ends it without a word to its user. */
+  close(): void {
+    this.#isUp = false;
+    this.#timer?.cancel();
+    end(this.wire);
+    end(this.log);
+  }
+
+  #lose(error: HawserError): void {
+    if (!this.#isUp) return;
+    this.close();
+    this.#onLost(this, error);
+  }
+
+  #arm(): void {
+    const { world, settings } = this.#parts;
+    this.#timer = world.timer(world.now() + settings.heartbeat, () => this.#beat());
+  }
+
+  /** Counts its own beats, not time: a process that was frozen itself has heard nobody, and blames nobody. */
+  #beat(): void {
+    if (this.#missed >= MISSED_MOST) {
+      this.#lose(late('answer', MISSED_MOST * this.#parts.settings.heartbeat, 'ERR_PEER_SILENT'));
+      return;
+    }
+    if (this.#missed === 0) void this.#ping();
+    this.#missed += 1;
+    this.#arm();
+  }
+
+  /** Any answer will do, a refusal too. */
+  async #ping(): Promise<void> {
+    await Promise.allSettled([this.wire, this.log].map(async (client) => client.sendCommand(['PING'])));
+    this.#missed = 0;
+  }
+}
+
+export function textOf({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function makeClient({ redis, settings }: LinkParts, { host, port }: Address): RedisClient {
+  const { username, password, tls, connectWait } = settings;
+  const client = redis.createClient({
+    RESP: 3,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
+    socket: {
+      ...(tls === undefined ? {} : { servername: host, ...tls, tls: true }),
+      host,
+      port,
+      reconnectStrategy: false,
+      connectTimeout: connectWait,
+    },
+  });
+  // Until there is a link, the promise of `connect` tells.
+  client.on('error', () => {});
+  return client;
+}
+
+async function greet(
+  clients: readonly [RedisClient, RedisClient],
+  where: string,
+): Promise<{ readonly isClustered: boolean }> {
+  const [wire, log] = clients;
+  await Promise.all(clients.map(connected));
+  const hello = (await wire.sendCommand(['HELLO'])) as Record<string, unknown> | Map<string, unknown>;
+  const said = new Map<unknown, unknown>(hello instanceof Map ? hello : Object.entries(hello));
+  if (!(Number.parseInt(String(said.get('version')), 10) >= 7)) throw tooOld(where);
+  await Promise.all([APPEND, READ].map(async ({ text }) => log.sendCommand(['SCRIPT', 'LOAD', text])));
+  return { isClustered: said.get('mode') === 'cluster' };
+}
+
+/** The client tells of what is no Redis by an event alone. */
+async function connected(client: RedisClient): Promise<void> {
+  await new Promise((resolve, reject) => {
+    client.on('error', reject);
+    client.connect().then(resolve, reject);
+  });
+}
+
+async function within<T>({ world, settings }: LinkParts, address: Address, work: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = world.timer(world.now() + settings.connectWait, () =>
+      reject(
+        new HawserError('ERR_CONNECT_FAILED', `no answer of Redis at ${textOf(address)} in ${settings.connectWait} ms`),
+      ),
+    );
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    timer?.cancel();
+    work.catch(() => {});
+  }
+}
+
+function end(client: RedisClient): void {
+  try {
+    client.destroy();
+  } catch {
+    // It has ended by itself.
+  }
+}

@@ -1,0 +1,281 @@
+import { HawserError, type Timer, type World } from '../../core/index.ts';
+import type { RedisModule } from './client.ts';
+import { connectError, isFinal } from './failures.ts';
+import { Link, textOf } from './link.ts';
+import { SLOTS, slotOf } from './names.ts';
+import type { Address, RedisSettings } from './options.ts';
+
+export interface ServersHost {
+  /** Something is missing: a server, or the place of a slot. Once, until `whole`. */
+  broken(error: HawserError): void;
+  /** Links have come or slots have moved: what was subscribed to is to be looked after. Rejecting has it tried again. */
+  moved(): Promise<void>;
+  /** Every slot has its server, and `moved` is done. Not called for the first time. */
+  whole(): void;
+}
+
+/** Which slots a server has. */
+interface Share {
+  readonly address: Address;
+  readonly ranges: readonly (readonly [from: number, to: number])[];
+}
+
+const PAUSE_LEAST = 100;
+const PAUSE_MOST = 5000;
+/** Beats of the heart between two looks at who has which slot. */
+const LOOK_BEATS = 3;
+
+/** The server, or all servers of a Redis Cluster that have slots; keeps a link to each. */
+export class Servers {
+  readonly #redis: RedisModule;
+  readonly #settings: RedisSettings;
+  readonly #world: World;
+  readonly #host: ServersHost;
+  readonly #links = new Map<string, Link>();
+  readonly #opening = new Map<string, Promise<Link>>();
+  /** By slot; one for all where there is no Redis Cluster. */
+  #places: readonly (Link | undefined)[] = [];
+  #only: Link | undefined;
+  #isWhole = false;
+  #isSettling = false;
+  #isStale = false;
+  #isClosed = false;
+  #lookTimer: Timer | undefined;
+  #pauseTimer: Timer | undefined;
+  #wake: (() => void) | undefined;
+  /** Who waits for the end of the work that is under way. */
+  #waiting: (() => void)[] = [];
+
+  constructor(redis: RedisModule, settings: RedisSettings, world: World, host: ServersHost) {
+    this.#redis = redis;
+    this.#settings = settings;
+    this.#world = world;
+    this.#host = host;
+  }
+
+  /** @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION. */
+  async start(): Promise<void> {
+    const until = this.#world.now() + this.#settings.connectWait;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.#settle();
+        break;
+      } catch (error) {
+        const pause = this.#pauseOf(attempt);
+        if (isFinal(error) || this.#isClosed || this.#world.now() + pause >= until) {
+          this.close();
+          throw connectError(error, this.#settings.seeds.map(textOf).join(', '));
+        }
+        await this.#sleep(pause);
+      }
+    }
+    this.#isWhole = true;
+    this.#look();
+  }
+
+  /** Who has the slot, if it is there. */
+  of(slot: number): Link | undefined {
+    const link = this.#only ?? this.#places[slot];
+    return link?.isUp === true ? link : undefined;
+  }
+
+  ofKey(key: string): Link | undefined {
+    return this.#only === undefined ? this.of(slotOf(key)) : this.of(0);
+  }
+
+  /** Looks again who has which slot: a server has said that another one has it, or a subscription failed. */
+  refresh(error: unknown): void {
+    this.#break(connectError(error, 'a server'));
+  }
+
+  /** Resolves when the work that is under way has come to an end, or at once. */
+  async settled(): Promise<void> {
+    if (!this.#isSettling || this.#isClosed) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#lookTimer?.cancel();
+    this.#pauseTimer?.cancel();
+    this.#wake?.();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+    this.#only = undefined;
+    this.#places = [];
+    this.#release();
+  }
+
+  #break(error: HawserError): void {
+    if (this.#isClosed) return;
+    this.#isStale = true;
+    if (this.#isWhole) {
+      this.#isWhole = false;
+      this.#host.broken(error);
+    }
+    if (!this.#isSettling) void this.#mend();
+  }
+
+  /** Tries until all is there. */
+  async #mend(): Promise<void> {
+    this.#isSettling = true;
+    for (let attempt = 0; this.#isStale && !this.#isClosed; attempt += 1) {
+      this.#isStale = false;
+      try {
+        await this.#settle();
+      } catch {
+        this.#isStale = true;
+        this.#release();
+        await this.#sleep(this.#pauseOf(attempt));
+      }
+    }
+    this.#isSettling = false;
+    this.#release();
+    if (this.#isClosed) return;
+    this.#isWhole = true;
+    this.#host.whole();
+    this.#look();
+  }
+
+  async #settle(): Promise<void> {
+    const shares = await this.#shares();
+    const opened = await Promise.allSettled(
+      shares.map(async (share) => this.#place(share, await this.#open(share.address))),
+    );
+    this.#prune(shares);
+    await this.#host.moved();
+    const failed = opened.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Asks whom it can reach, first those that it has links to. */
+  async #shares(): Promise<readonly Share[]> {
+    let failure: unknown;
+    const known = [...this.#links.values()].map(({ address }) => addressOf(address));
+    for (const address of [...known, ...this.#settings.seeds]) {
+      try {
+        const link = await this.#open(address);
+        return await this.#ask(link, address);
+      } catch (error) {
+        failure = isFinal(failure) ? failure : error;
+      }
+    }
+    throw failure;
+  }
+
+  async #ask(link: Link, address: Address): Promise<readonly Share[]> {
+    if (!link.isClustered) {
+      if (this.#settings.isCluster && this.#settings.seeds.length > 1) {
+        throw new HawserError('ERR_OPTION', `Redis at ${link.address} is of no cluster: give it as \`url\``);
+      }
+      return [{ address, ranges: [] }];
+    }
+    const shares = sharesOf(await link.log.sendCommand(['CLUSTER', 'SLOTS']), address);
+    const covered = shares.flatMap(({ ranges }) => ranges).reduce((sum, [from, to]) => sum + to - from + 1, 0);
+    if (covered < SLOTS)
+      throw new HawserError('ERR_CONNECT_FAILED', `the Redis Cluster has servers for ${covered} slots of ${SLOTS}`);
+    return shares;
+  }
+
+  /** The link to a server, the one that is there or a new one. */
+  async #open(address: Address): Promise<Link> {
+    const name = textOf(address);
+    const there = this.#links.get(name);
+    if (there?.isUp === true) return there;
+    const opening = this.#opening.get(name) ?? this.#dial(address).finally(() => this.#opening.delete(name));
+    this.#opening.set(name, opening);
+    return opening;
+  }
+
+  async #dial(address: Address): Promise<Link> {
+    const parts = { redis: this.#redis, settings: this.#settings, world: this.#world };
+    const link = await Link.open(parts, address, (lost, error) => {
+      if (this.#links.get(lost.address) === lost) this.#links.delete(lost.address);
+      this.#break(error);
+    });
+    if (this.#isClosed) {
+      link.close();
+      throw new HawserError('ERR_CLOSED');
+    }
+    this.#links.set(link.address, link);
+    link.wire.on('sharded-channel-moved', () => this.refresh(new Error('a slot has moved')));
+    return link;
+  }
+
+  #place({ ranges }: Share, link: Link): void {
+    this.#only = ranges.length === 0 ? link : undefined;
+    if (ranges.length === 0) return;
+    const places = [...this.#places];
+    for (const [from, to] of ranges) {
+      for (let slot = from; slot <= to; slot += 1) places[slot] = link;
+    }
+    this.#places = places;
+  }
+
+  /** Links to servers that have no slot any more. */
+  #prune(shares: readonly Share[]): void {
+    const kept = new Set(shares.map(({ address }) => textOf(address)));
+    for (const [address, link] of this.#links) {
+      if (kept.has(address)) continue;
+      this.#links.delete(address);
+      link.close();
+    }
+  }
+
+  /** A slot may move without anybody being told: its subscribers hear nothing then. */
+  #look(): void {
+    this.#lookTimer?.cancel();
+    if (this.#only !== undefined || this.#isClosed) return;
+    this.#lookTimer = this.#world.timer(this.#world.now() + LOOK_BEATS * this.#settings.heartbeat, () => {
+      void this.#compare();
+    });
+  }
+
+  async #compare(): Promise<void> {
+    if (!this.#isWhole) return;
+    try {
+      const shares = await this.#shares();
+      const moved = shares.some(({ address, ranges }) =>
+        ranges.some(([from, to]) => [from, to].some((slot) => this.of(slot)?.address !== textOf(address))),
+      );
+      if (moved) this.refresh(new Error('a slot has moved'));
+      else this.#look();
+    } catch (error) {
+      this.refresh(error);
+    }
+  }
+
+  #pauseOf(attempt: number): number {
+    return Math.min(PAUSE_MOST, PAUSE_LEAST * 2 ** attempt) * (0.5 + this.#world.random.unit());
+  }
+
+  async #sleep(pause: number): Promise<void> {
+    if (this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      this.#pauseTimer = this.#world.timer(this.#world.now() + pause, resolve);
+      this.#wake = resolve;
+    });
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+function addressOf(text: string): Address {
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
+}
+
+/** The answer to CLUSTER SLOTS, by server. A server that doesn't know its own name is the one that was asked. */
+function sharesOf(answer: unknown, asked: Address): readonly Share[] {
+  const shares = new Map<string, { readonly address: Address; readonly ranges: [number, number][] }>();
+  for (const [from, to, master] of answer as [number, number, [string | null, number]][]) {
+    const [host, port] = master;
+    const address = { host: host === null || host === '' || host === '?' ? asked.host : host, port };
+    const share = shares.get(textOf(address)) ?? { address, ranges: [] };
+    share.ranges.push([from, to]);
+    shares.set(textOf(address), share);
+  }
+  return [...shares.values()];
+}

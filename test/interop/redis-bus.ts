@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BusHost, LoggedBytes } from '../../src/engine/index.ts';
+import { RedisBus, type RedisEngineOptions } from '../../src/engines/redis/index.ts';
+import { realWorld } from '../../src/runtime/index.ts';
+
+/** A bus that was started, and all that its host was told. */
+export class HeardBus implements BusHost, AsyncDisposable {
+  readonly bus: RedisBus;
+  readonly heard: string[] = [];
+  /** `namespace room offset previous epoch text` */
+  readonly entries: { place: string; entry: LoggedBytes; epoch: string; text: string }[] = [];
+  readonly told: string[] = [];
+  readonly reported: unknown[] = [];
+  readonly pushes: string[] = [];
+
+  constructor(options: RedisEngineOptions) {
+    this.bus = new RedisBus({ heartbeat: 200, ...options }, realWorld());
+  }
+
+  static async start(options: RedisEngineOptions): Promise<HeardBus> {
+    const heard = new HeardBus(options);
+    await heard.bus.start(heard);
+    return heard;
+  }
+
+  received(got: Uint8Array): void {
+    this.heard.push(text(got));
+  }
+
+  logged(namespace: string, room: string, entry: LoggedBytes, epoch: string): void {
+    this.entries.push({ place: `${namespace} ${room}`, entry, epoch, text: text(entry.bytes) });
+  }
+
+  reconnected(): void {
+    this.told.push('reconnected');
+  }
+
+  disconnected(error: unknown): void {
+    this.told.push(`disconnected ${(error as { code?: string }).code}`);
+  }
+
+  report(error: unknown): void {
+    this.reported.push(error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bus.close();
+  }
+}
+
+export function text(got: Uint8Array): string {
+  return Buffer.from(got).toString();
+}
+
+export function bytes(words: string): Uint8Array {
+  return new TextEncoder().encode(words);
+}
+
+/** Waits until it is so. @throws Error after 15 s. */
+export async function until(isSo: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + 15_000;
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error(`it never came to it: ${what}`);
+    await delay(5);
+  }
+}
