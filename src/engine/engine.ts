@@ -43,8 +43,8 @@ export interface EngineHost {
   /** Another node asks: what is returned, or the promise of it, is the answer. Throwing answers with the error. */
   answer(question: unknown, node: string): unknown;
   /**
-   * A user has a socket here and another one on another node. Told on both nodes, once for each pair of sockets, and with the same word for
-   * which of them came later, whatever the clocks say.
+   * A user has a socket here and another one on another node. Told on both nodes, once for each pair of sockets (and again when the other node
+   * had been given up in between), and with the same word for which of them came later, whatever the clocks say.
    */
   rival(namespace: string, user: string, mine: string, theirs: string, later: 'mine' | 'theirs'): void;
   /** A message that another node published, for this node's own sockets. */
@@ -116,12 +116,12 @@ export interface Engine extends AsyncDisposable {
   whereIs(namespace: string, user: string): Promise<readonly Whereabouts[]>;
   /** What the other nodes are to know of this one. May be called again, also before `start`. */
   announce(notice: NodeNotice): void;
-  /** All nodes that are known, this one first; those that died too, until their lease has run out. */
+  /** All nodes that are known, this one first; one whose lease ran out is listed for another minute, as not alive. */
   nodes(): Promise<readonly NodeInfo[]>;
   /**
    * Asks the other nodes, or those that are named. Resolves with what came within `timeout` (ms, default 2000) and names who was silent;
    * a node that is known to be dead is not waited for.
-   * @throws HawserError ERR_ABORTED, ERR_UNENCODABLE.
+   * @throws HawserError ERR_ABORTED, ERR_UNENCODABLE, ERR_TOO_MANY_REQUESTS (1000 questions wait).
    */
   ask(question: unknown, options?: AskOptions): Promise<Polled>;
   close(): Promise<void>;

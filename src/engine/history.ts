@@ -22,7 +22,10 @@ export interface HistoryRule {
 export interface Entry extends Position {
   /** Its target names one room. */
   readonly message: EngineMessage;
-  /** The offset of the message before it in the log, 0 for the first. */
+  /**
+   * The offset of the message before it in the log, 0 for the first. It may be less than a position that was read: what lies between could not be
+   * read and was left out. So only a `previous` beyond the last offset is a hole.
+   */
   readonly previous: number;
 }
 

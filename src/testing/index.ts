@@ -1,3 +1,4 @@
 export * from './engine-suite.ts';
 export * from './link-suite.ts';
+export * from './test-bus.ts';
 export * from './world.ts';

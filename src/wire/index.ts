@@ -12,4 +12,4 @@ export {
 } from './plain-codec.ts';
 export { hawserCodec } from './server-codec.ts';
 export { type NativeText, useNativeText } from './server-text.ts';
-export { decodeValue, encodeValue } from './value.ts';
+export { decodeFramed, decodeValue, encodeFramed, encodeValue, FRAMED_HEADER } from './value.ts';

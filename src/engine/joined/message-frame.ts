@@ -1,0 +1,104 @@
+import type { Overflow } from '../../core/index.ts';
+import type { Meta } from '../../wire/index.ts';
+import type { EngineMessage } from '../engine.ts';
+import { bodyOf, carried, FRAME, type Framer, nameOf } from './frame.ts';
+
+const VOLATILE = 1;
+/** MessagePack has no word for it. */
+const NO_DATA = 2;
+/** More follows than most messages have. */
+const MORE = 4;
+
+const NO_NAMES: readonly string[] = [];
+const OVERFLOWS: readonly unknown[] = ['block', 'disconnect', 'drop', 'latest'] satisfies Overflow[];
+
+/** @throws HawserError ERR_UNENCODABLE. */
+export function messageFrame(framer: Framer, message: EngineMessage): Uint8Array {
+  const { target, event, data, meta, overflow, key, id } = message;
+  const { users, exceptRooms } = target;
+  const hasMore =
+    users.length + exceptRooms.length > 0 || overflow !== undefined || key !== undefined || id !== undefined;
+  const flags = (message.volatile ? VOLATILE : 0) | (data === undefined ? NO_DATA : 0) | (hasMore ? MORE : 0);
+  const list: unknown[] = [
+    flags,
+    carried(target.namespace),
+    allCarried(target.rooms),
+    event,
+    data,
+    meta,
+    allCarried(target.exceptSockets),
+  ];
+  if (hasMore) list.push(allCarried(users), allCarried(exceptRooms), overflow, key, id);
+  return framer.frame(FRAME.message, list);
+}
+
+/** Undefined when it is no message. */
+export function readMessage(frame: Uint8Array): EngineMessage | undefined {
+  const body = bodyOf(frame);
+  if (body === undefined) return undefined;
+  const [flags, space, inRooms, event, data, meta, outSockets, toUsers, outRooms, overflow, key, id] = body;
+  if (typeof flags !== 'number' || typeof event !== 'string' || !isMeta(meta)) return undefined;
+  const hasMore = (flags & MORE) !== 0;
+  if (body.length !== (hasMore ? 12 : 7)) return undefined;
+  const namespace = nameOf(space);
+  const rooms = namesOf(inRooms);
+  const exceptSockets = namesOf(outSockets);
+  const users = hasMore ? namesOf(toUsers) : NO_NAMES;
+  const exceptRooms = hasMore ? namesOf(outRooms) : NO_NAMES;
+  if (namespace === undefined || rooms === undefined || exceptSockets === undefined) return undefined;
+  if (users === undefined || exceptRooms === undefined) return undefined;
+  const plain = {
+    target: { namespace, rooms, users, exceptRooms, exceptSockets },
+    event,
+    data: (flags & NO_DATA) === 0 ? data : undefined,
+    meta,
+    volatile: (flags & VOLATILE) !== 0,
+  };
+  if (!hasMore) return plain;
+  if (!isTextOrNone(key) || !isTextOrNone(id) || !(overflow === null || OVERFLOWS.includes(overflow))) return undefined;
+  return {
+    ...plain,
+    overflow: (overflow as Overflow | null) ?? undefined,
+    key: key ?? undefined,
+    id: id ?? undefined,
+  };
+}
+
+function allCarried(names: readonly string[]): readonly (string | Uint8Array)[] {
+  for (const name of names) if (typeof carried(name) !== 'string') return names.map(carried);
+  return names;
+}
+
+function namesOf(value: unknown): readonly string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  for (let i = 0; i < value.length; i++) {
+    if (typeof value[i] === 'string') continue;
+    const name = nameOf(value[i]);
+    if (name === undefined) return undefined;
+    value[i] = name;
+  }
+  return value as string[];
+}
+
+function isTextOrNone(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}
+
+function isMeta(value: unknown): value is Meta {
+  if (!isMap(value)) return false;
+  const { room, from, member } = value;
+  return (
+    (room === undefined || typeof room === 'string') &&
+    (from === undefined || isPeer(from)) &&
+    (member === undefined || isPeer(member))
+  );
+}
+
+function isPeer(value: unknown): boolean {
+  return isMap(value) && typeof value['id'] === 'string' && isTextOrNone(value['user']);
+}
+
+export function isMap(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return !(Array.isArray(value) || value instanceof Uint8Array || value instanceof Date);
+}
