@@ -9,3 +9,4 @@ export * from './platform.ts';
 export * from './slab.ts';
 export * from './utf8.ts';
 export * from './varint.ts';
+export type * from './worker-channel.ts';

@@ -1,3 +1,5 @@
+import type { WorkerChannel } from '../core/index.ts';
+
 /** What proves who a side is, and whom it trusts. PEM as text or bytes; each may hold several in a row. */
 export interface TlsOptions {
   /** The certificate, PEM, followed by those that lead to its authority. Parameter `cert` names its file. */
@@ -46,6 +48,11 @@ export interface UdpackLinkOptions {
   readonly key?: string | Uint8Array;
   /** How fast it sends. Default `bbr`. */
   readonly congestion?: 'bbr' | 'cubic' | 'newreno';
+  /**
+   * On a listener: it shares the port with the other processes behind this channel, each of which listens on it with the same key. They are workers of
+   * one node:cluster primary, through which they have one socket. Default: the port is this process's alone.
+   */
+  readonly workers?: WorkerChannel;
 }
 
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */

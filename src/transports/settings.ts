@@ -65,6 +65,7 @@ const TLS_DIAL: Readonly<Record<string, Rule>> = { ...TLS, servername: TEXT, rej
 
 const UDPACK: Readonly<Record<string, Rule>> = {
   key: BYTES,
+  workers: OBJECT,
   congestion: [(value) => ['bbr', 'cubic', 'newreno'].includes(String(value)), 'bbr, cubic or newreno'],
 };
 const UDPACK_LISTEN: Readonly<Record<string, Rule>> = { maxConnections: COUNT, unref: BOOLEAN, udpack: OBJECT };
@@ -78,7 +79,8 @@ const UDPACK_DIAL: Readonly<Record<string, Rule>> = {
 /** @throws HawserError ERR_OPTION for a name that udpack doesn't know, or a value that can't be. */
 export function checkUdpack<T extends NetListenOptions | NetDialOptions>(side: 'listen' | 'dial', options: T): T {
   check('udpack', options, side === 'listen' ? UDPACK_LISTEN : UDPACK_DIAL);
-  check('udpack: udpack', options.udpack ?? {}, UDPACK);
+  const { workers: _, ...dialling } = UDPACK;
+  check('udpack: udpack', options.udpack ?? {}, side === 'listen' ? UDPACK : dialling);
   return options;
 }
 

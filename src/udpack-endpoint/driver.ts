@@ -2,6 +2,7 @@ import type { Instant } from '../core/index.ts';
 import type { Address, Endpoint, Session } from '../udpack/index.ts';
 import { Alarm, now } from './clock.ts';
 import { SendPool } from './send-pool.ts';
+import type { SharedPort } from './shared-port.ts';
 import type { UdpPort } from './udp-port.ts';
 
 /** So long, in ms, the events of one session are told in a turn of the event loop: a datagram may bring a thousand of them. */
@@ -43,6 +44,7 @@ export class Driver {
   readonly #port: UdpPort;
   readonly #handler: DriverHandler;
   readonly #pool: SendPool;
+  readonly #shared: SharedPort | undefined;
   readonly #alarm: Alarm = new Alarm(() => this.#turn());
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
@@ -54,16 +56,21 @@ export class Driver {
   /** Sessions that have more to tell than they had time for. */
   #more: Set<Session> = new Set();
 
-  /** @param datagramSize The longest datagram that is ever sent, in bytes. */
-  constructor(endpoint: Endpoint, port: UdpPort, datagramSize: number, handler: DriverHandler) {
+  /**
+   * @param datagramSize The longest datagram that is ever sent, in bytes.
+   * @param shared What hands datagrams on from other workers that have the port too. It is closed with it.
+   */
+  constructor(endpoint: Endpoint, port: UdpPort, datagramSize: number, handler: DriverHandler, shared?: SharedPort) {
+    this.#shared = shared;
     this.#endpoint = endpoint;
     this.#port = port;
     this.#handler = handler;
     this.#pool = new SendPool(datagramSize, (error, to, size) => this.#onSent(error, to, size));
     port.start({
-      onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
+      onDatagram: (bytes, from) => this.#onDatagram(bytes, from, false),
       onFailed: (error) => handler.onFailed(error),
     });
+    if (shared !== undefined) shared.onForwarded = (bytes, from) => this.#onDatagram(bytes, from, true);
   }
 
   /** A command was given to the endpoint or to one of its sessions: looks after it within this turn. */
@@ -95,17 +102,19 @@ export class Driver {
     this.#stopped = true;
     this.#alarm.clear();
     clearImmediate(this.#immediate);
+    this.#shared?.close();
     await this.#pool.idle();
     await this.#port.close();
   }
 
-  #onDatagram(bytes: Uint8Array, from: Address): void {
+  #onDatagram(bytes: Uint8Array, from: Address, forwarded: boolean): void {
     if (this.#stopped) return;
     const at = now();
     const lone = at - this.#heardAt > LONE && this.#immediate === undefined;
     this.#heardAt = at;
+    // What is another worker's is counted there.
+    if (!this.#endpoint.receive(bytes, from, at, forwarded)) return;
     this.#handler.onBytes(bytes.length, 0);
-    this.#endpoint.receive(bytes, from, at);
     if (lone) this.#turn();
     else this.kick();
   }

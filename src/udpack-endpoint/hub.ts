@@ -9,13 +9,14 @@ import {
 } from '../udpack/index.ts';
 import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
-import { Driver, Telling } from './driver.ts';
+import { Driver, type DriverHandler, Telling } from './driver.ts';
 import { abortedError, closeOf, endedError, isUnreachable } from './failures.ts';
 import { datagramSizeOf } from './mtu.ts';
 import { addressText, resolveHost } from './names.ts';
 import type { ResolvedUdpackOptions } from './options.ts';
 import { Qlog } from './qlog.ts';
 import { type SessionPort, UdpackSession } from './session.ts';
+import { SharedPort } from './shared-port.ts';
 import { SpeedMeter, type UdpackSpeed } from './speed.ts';
 import type { UdpackStream } from './stream.ts';
 import { UdpPort } from './udp-port.ts';
@@ -77,6 +78,8 @@ const NOTHING_YET: EndpointStats = {
   retries: 0,
   resetsSent: 0,
   stray: 0,
+  forwarded: 0,
+  forwardsDropped: 0,
 };
 
 /** What a peer has to answer to a CLOSE before the port is given back, in ms. */
@@ -96,6 +99,7 @@ export class Hub {
   #port: UdpPort | undefined;
   #endpoint: Endpoint | undefined;
   #driver: Driver | undefined;
+  #shared: SharedPort | undefined;
   #qlog: Qlog | undefined;
   #dialled: UdpackSession | undefined;
   #closing: Promise<void> | undefined;
@@ -150,11 +154,11 @@ export class Hub {
   }
 
   async #open(): Promise<void> {
-    const { host, port, signal } = this.#options;
+    const { host, port, signal, workers } = this.#options;
     // Listeners are added after the constructor has returned.
     await Promise.resolve();
     if (signal?.aborted) throw abortedError(signal);
-    const bound = await UdpPort.bind(host, port, signal);
+    const bound = await UdpPort.bind(host, port, signal, workers !== undefined);
     if (this.#closing !== undefined) {
       await bound.close();
       throw new HawserError('ERR_CLOSED', 'the endpoint was closed before its port was bound');
@@ -168,22 +172,36 @@ export class Hub {
   }
 
   #start(port: UdpPort): void {
-    const { key, limits, times, congestion, qlog } = this.#options;
+    const { key, limits, times, congestion, qlog, workers } = this.#options;
     const datagramSize = Math.min(this.#options.datagramSize, datagramSizeOf(port.address.address));
     this.#qlog = qlog === undefined ? undefined : new Qlog(qlog, `udpack-${port.address.port}-${process.pid}`, now());
     const resetSecret = key && resetSecretOf(key, port.address);
+    const shared = key && workers && new SharedPort(workers, key, port.address);
     const endpoint = new Endpoint(
-      { crypto: nodeCrypto, key, resetSecret, limits, times, congestion, datagramSize, trace: traceTo(this.#qlog) },
+      {
+        crypto: nodeCrypto,
+        key,
+        resetSecret,
+        limits,
+        times,
+        congestion,
+        datagramSize,
+        trace: traceTo(this.#qlog),
+        workers: shared?.options,
+      },
       now(),
     );
+    this.#shared = shared;
     this.#port = port;
     this.#endpoint = endpoint;
-    this.#driver = new Driver(endpoint, port, datagramSize, {
+    const handler: DriverHandler = {
       onEvents: (session) => void this.#onEvents(session),
       onSendFailed: (code, to, size) => this.#onSendFailed(code, to, size),
       onFailed: (error) => this.#onFailed(error),
       onBytes: (received, sent) => this.#count(received, sent),
-    });
+    };
+    this.#driver = new Driver(endpoint, port, datagramSize, handler, shared);
+    if (shared !== undefined) shared.takes = true;
     if (!this.#alive) this.#driver.unref();
     this.#speed.start();
   }
@@ -253,6 +271,7 @@ export class Hub {
     // A port that could not be bound is as good as closed.
     await this.#opening?.catch(() => {});
     if (this.#endpoint !== undefined) this.#endpoint.closed = true;
+    if (this.#shared !== undefined) this.#shared.takes = false;
     for (const entry of this.#entries.values()) end(entry);
     await this.#emptied();
     // Peers that are not there any more are not waited for; who holds their sessions hears that they are over.

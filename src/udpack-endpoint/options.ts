@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { fillNumbers, HawserError } from '../core/index.ts';
+import { fillNumbers, HawserError, type WorkerChannel } from '../core/index.ts';
 import {
   type Address,
   type ControllerName,
@@ -47,6 +47,8 @@ export interface UdpackOptions {
   readonly congestion?: ControllerName;
   /** A folder for qlog files (JSON-SEQ), or a stream that takes one. Default: none is written. */
   readonly qlog?: string | Writable;
+  /** The processes that share the port, with the same key, each with such an endpoint. Default: the port is this process's alone. */
+  readonly workers?: WorkerChannel;
   /** Closes the endpoint at once when it fires. */
   readonly signal?: AbortSignal;
   /** Hears what a listener or a callback threw. Default: it is written to stderr. */
@@ -65,6 +67,7 @@ export interface ResolvedUdpackOptions {
   readonly times: UdpackTimes;
   readonly congestion: ControllerName;
   readonly qlog: string | Writable | undefined;
+  readonly workers: WorkerChannel | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onError: (error: unknown, during: string) => void;
 }
@@ -82,6 +85,7 @@ const NAMES = {
   times: true,
   congestion: true,
   qlog: true,
+  workers: true,
   signal: true,
   onError: true,
 } as const satisfies Record<keyof UdpackOptions, true>;
@@ -111,6 +115,7 @@ export function resolveOptions(options: UdpackOptions): ResolvedUdpackOptions {
     times: fillNumbers(UDPACK_TIMES, options.times, 'times'),
     congestion,
     qlog: options.qlog,
+    workers: options.workers,
     signal: options.signal,
     onError: options.onError ?? ((error, during) => console.error(`udpack: ${during} failed:`, error)),
   };

@@ -17,7 +17,10 @@ export interface UdpPortHandler {
   onFailed(error: Error): void;
 }
 
-/** A UDP socket that is bound. It never resolves names, and takes a port alone: with `reuseAddr` another process could take it too. */
+/**
+ * A UDP socket that is bound. It never resolves names, and takes a port alone: with `reuseAddr` another process could take it too. Workers of one
+ * node:cluster primary may share one, of which each datagram comes to any of them.
+ */
 export class UdpPort {
   readonly family: Family;
   readonly address: Address;
@@ -32,16 +35,17 @@ export class UdpPort {
 
   /**
    * Binds. The host `::` takes IPv4 too.
+   * @param shared Whether workers of node:cluster are to have one socket.
    * @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED for an address that isn't this machine's,
    * ERR_ABORTED.
    */
-  static async bind(host: string, port: number, signal?: AbortSignal): Promise<UdpPort> {
+  static async bind(host: string, port: number, signal?: AbortSignal, shared = false): Promise<UdpPort> {
     const family = await familyOf(bare(host), signal);
     const ip = await resolveHost(host, family, signal);
     const socket = createSocket({ type: family, ipv6Only: family === 'udp6' && ip !== '::', lookup: answerAtOnce });
     try {
       const bound = once(socket, 'listening', signal === undefined ? {} : { signal });
-      socket.bind({ address: ip, port, exclusive: true });
+      socket.bind({ address: ip, port, exclusive: !shared });
       await bound;
     } catch (error) {
       socket.on('error', () => {});

@@ -12,6 +12,7 @@ import { KEY_LIMITS, type KeyLimits, looksSealed } from './protection.ts';
 import { Row } from './row.ts';
 import { Session } from './session.ts';
 import { parametersOf, type SessionHost, type SessionOptions, type Trace } from './session-types.ts';
+import { Routing, type WorkerOptions } from './workers.ts';
 
 /** Answers that wait to be sent and belong to no session; further ones are dropped. */
 const ANSWERS_MOST = 256;
@@ -36,6 +37,8 @@ export interface EndpointOptions {
   readonly congestion?: ControllerName | undefined;
   /** The longest datagram that the interface can send and our buffers take, in bytes of UDP payload. Default 1452. */
   readonly datagramSize?: number | undefined;
+  /** The workers that share the socket; undefined: there are none, and no id says anything. */
+  readonly workers?: WorkerOptions | undefined;
   /** Makes who hears of what happens in a session, one for each. */
   readonly trace?: (() => Trace) | undefined;
 }
@@ -52,6 +55,10 @@ export interface EndpointStats {
   readonly resetsSent: number;
   /** Datagrams that belonged to nothing. */
   readonly stray: number;
+  /** Datagrams that were another worker's and are on their way to it. */
+  readonly forwarded: number;
+  /** Of those that were another worker's: dropped, since too much waits for it. */
+  readonly forwardsDropped: number;
 }
 
 interface Answer {
@@ -80,6 +87,7 @@ export class Endpoint {
   readonly #times: UdpackTimes;
   readonly #handshake: ServerHandshake | undefined;
   readonly #resetSecret: Uint8Array;
+  readonly #routing: Routing | undefined;
   readonly #sessions = new Set<Session>();
   readonly #byId = new Map<number, { readonly id: Uint8Array; readonly session: Session }>();
   readonly #byReset = new Map<string, Session>();
@@ -96,14 +104,16 @@ export class Endpoint {
   /** Sessions whose deadline may be another by now. */
   readonly #moved = new Row<Session>(4);
   readonly #host: SessionHost;
-  #counts = { handshakes: 0, refused: 0, retries: 0, resetsSent: 0, stray: 0 };
+  #counts = { handshakes: 0, refused: 0, retries: 0, resetsSent: 0, stray: 0, forwarded: 0, forwardsDropped: 0 };
 
   constructor(options: EndpointOptions, now: Instant) {
     this.#options = options;
     this.#crypto = options.crypto;
     this.#limits = { ...UDPACK_LIMITS, ...options.limits };
     this.#times = { ...UDPACK_TIMES, ...options.times };
-    this.#handshake = options.key && new ServerHandshake(options.crypto, options.key, now);
+    const { crypto, key, workers } = options;
+    this.#handshake = key && new ServerHandshake(crypto, key, now, workers?.keys);
+    this.#routing = workers && new Routing(crypto, workers);
     this.#resetSecret = options.resetSecret ?? options.crypto.random(32);
     this.#rates = new AddressRates(this.#limits.handshakeRate, this.#limits.handshakeBurst);
     this.#provedRates = new AddressRates(this.#limits.handshakeRate, this.#limits.handshakeBurst);
@@ -136,19 +146,19 @@ export class Endpoint {
     return session;
   }
 
-  /** Takes in a datagram. Its bytes are read during the call, and what is sealed in them is copied. */
-  receive(datagram: Uint8Array, from: Address, now: Instant): void {
+  /**
+   * Takes in a datagram. Its bytes are read during the call, and what is sealed in them is copied.
+   * @param forwarded Whether another worker has handed it on: then it stays here.
+   * @returns Whether it stayed here; false: it is another worker's.
+   */
+  receive(datagram: Uint8Array, from: Address, now: Instant, forwarded = false): boolean {
     const first = datagram[0] ?? 0;
-    if (looksSealed(first)) this.#onSealed(datagram, from, now);
-    else if (first === KIND.init) this.#onInit(datagram, from, now);
-    else if (first === KIND.response || first === KIND.retry || first === KIND.version) {
-      const session = datagram.length < 5 + ID_BYTES ? undefined : this.#find(datagram, 5);
-      if (session === undefined) this.#counts.stray++;
-      else {
-        session.receiveHandshake(datagram, from, now);
-        this.#wake(session);
-      }
-    } else this.#counts.stray++;
+    if (looksSealed(first)) return this.#onSealed(datagram, from, now, forwarded);
+    if (first === KIND.init) return this.#onInit(datagram, from, now, forwarded);
+    if (first === KIND.response || first === KIND.retry || first === KIND.version) {
+      return this.#onAnswered(datagram, from, now, forwarded);
+    }
+    return this.#stray();
   }
 
   /** Runs what is due. */
@@ -212,22 +222,65 @@ export class Endpoint {
     };
   }
 
-  #onSealed(datagram: Uint8Array, from: Address, now: Instant): void {
-    if (datagram.length < 1 + ID_BYTES + RESET_TOKEN_BYTES) return;
+  #onSealed(datagram: Uint8Array, from: Address, now: Instant, forwarded: boolean): boolean {
+    if (datagram.length < 1 + ID_BYTES + RESET_TOKEN_BYTES) return true;
     const session = this.#find(datagram, 1);
     if (session !== undefined) {
       session.receive(datagram, from, now);
       if (this.#halfOpenSessions.size > 0 && session.state !== 'handshaking') this.#proved(session);
       this.#wake(session);
-      return;
+      return true;
     }
-    this.#counts.stray++;
+    if (this.#routing !== undefined) {
+      const passed = this.#pass(this.#routing, datagram, 1, from, forwarded);
+      if (passed !== 'own') return passed;
+    }
+    this.#stray();
     // No mac where nobody's token is waited for: a flood should cost little.
     const reset = this.#byReset.size === 0 ? undefined : this.#byReset.get(this.#resetName(resetTokenOf(datagram)));
     if (reset !== undefined) {
       reset.onStatelessReset(now);
       this.#wake(reset);
     } else this.#reset(datagram, from, now);
+    return true;
+  }
+
+  /** What answers an INIT of ours. */
+  #onAnswered(datagram: Uint8Array, from: Address, now: Instant, forwarded: boolean): boolean {
+    if (datagram.length < 5 + ID_BYTES) return this.#stray();
+    const session = this.#find(datagram, 5);
+    if (session !== undefined) {
+      session.receiveHandshake(datagram, from, now);
+      this.#wake(session);
+      return true;
+    }
+    const passed = this.#routing === undefined ? 'own' : this.#pass(this.#routing, datagram, 5, from, forwarded);
+    return passed === 'own' ? this.#stray() : passed;
+  }
+
+  /** Belongs to nothing. */
+  #stray(): true {
+    this.#counts.stray++;
+    return true;
+  }
+
+  /**
+   * Hands on what is another worker's, by the id at this place, and returns whether it stayed here nevertheless; `own`: nobody else would
+   * answer for this id. What was handed on to the wrong one is dropped: to say that its session is gone would be to give its token away.
+   */
+  #pass(routing: Routing, datagram: Uint8Array, at: number, from: Address, forwarded: boolean): boolean | 'own' {
+    const owner = routing.ids.workerOf(datagram, at);
+    if (owner < 0 || owner === routing.self) return 'own';
+    if (forwarded) return this.#stray();
+    return this.#forward(owner, datagram, from) ? false : 'own';
+  }
+
+  /** False: there is no such worker. */
+  #forward(worker: number, datagram: Uint8Array, from: Address): boolean {
+    const forwarded = this.#routing?.forward(worker, datagram, from) ?? 'gone';
+    if (forwarded === 'sent') this.#counts.forwarded++;
+    else if (forwarded === 'busy') this.#counts.forwardsDropped++;
+    return forwarded !== 'gone';
   }
 
   /** Tells who goes on talking to a session that is gone that it is. */
@@ -242,41 +295,44 @@ export class Endpoint {
     this.#answer(bytes, to);
   }
 
-  #onInit(datagram: Uint8Array, from: Address, now: Instant): void {
+  #onInit(datagram: Uint8Array, from: Address, now: Instant, forwarded: boolean): boolean {
     const handshake = this.#handshake;
-    const init = this.closed ? undefined : handshake?.read(datagram);
-    if (init === undefined || handshake === undefined) {
-      this.#counts.stray++;
-      return;
-    }
+    const init = this.closed && this.#routing === undefined ? undefined : handshake?.read(datagram);
+    if (init === undefined || handshake === undefined) return this.#stray();
     if (init === 'version') {
       this.#answer(handshake.versions(datagram), from);
-      return;
+      return true;
     }
     const name = `${hex(init.ephemeral)} ${from.address} ${from.port}`;
     const known = this.#halfOpen.get(name);
+    if (known === undefined && !forwarded && this.#routing !== undefined) {
+      const taker = this.#routing.takerOf(init.ephemeral);
+      if (taker !== this.#routing.self) {
+        return !(this.#admits(handshake, init, from, now) && this.#forward(taker, datagram, from));
+      }
+    }
+    if (this.closed) return this.#stray();
     if (known !== undefined) this.#answer(known.response, from);
+    else if (this.#sessions.size >= this.#limits.sessions) this.#counts.refused++;
     else if (this.#admits(handshake, init, from, now)) this.#accept(handshake, init, name, datagram.length, from, now);
+    return true;
   }
 
   /**
-   * Whether a handshake may cost two multiplications on a curve and a session. An address that is not proved has a rate too, but who
-   * forges it can use that up: beyond it a cookie is asked for, which only the address itself can show, and that has a rate of its own.
+   * Whether a handshake may cost two multiplications on a curve and a session, here or at another worker's. An address that is not proved has a
+   * rate too, but who forges it can use that up: beyond it a cookie is asked for, which only the address itself can show, and that has a
+   * rate of its own.
    */
   #admits(handshake: ServerHandshake, init: Init, from: Address, now: Instant): boolean {
-    const { halfOpen, halfOpenFree, sessions } = this.#limits;
-    if (this.#sessions.size < sessions) {
-      const proved = handshake.proves(init, from, now);
-      if (proved && this.#provedRates.allow(from, now) && this.#makeRoom(now)) return true;
-      const free = !proved && this.#halfOpen.size < Math.min(halfOpenFree, halfOpen);
-      if (free && this.#rates.allow(from, now)) return true;
-      if (!proved) {
-        this.#counts.retries++;
-        this.#answer(handshake.retry(init, from, now), from);
-        return false;
-      }
+    const { halfOpen, halfOpenFree } = this.#limits;
+    if (handshake.proves(init, from, now)) {
+      const allowed = this.#provedRates.allow(from, now);
+      if (!allowed) this.#counts.refused++;
+      return allowed;
     }
-    this.#counts.refused++;
+    if (this.#halfOpen.size < Math.min(halfOpenFree, halfOpen) && this.#rates.allow(from, now)) return true;
+    this.#counts.retries++;
+    this.#answer(handshake.retry(init, from, now), from);
     return false;
   }
 
@@ -296,6 +352,10 @@ export class Endpoint {
   }
 
   #accept(handshake: ServerHandshake, init: Init, name: string, initBytes: number, from: Address, now: Instant): void {
+    if (!this.#makeRoom(now)) {
+      this.#counts.refused++;
+      return;
+    }
     const id = this.#freshId();
     const options = this.#sessionOptions();
     const answered = handshake.answer(init, parametersOf(options, id, this.#resetToken(id)));
@@ -367,7 +427,8 @@ export class Endpoint {
 
   #freshId(): Uint8Array {
     for (;;) {
-      const id = this.#crypto.random(ID_BYTES);
+      const random = this.#crypto.random(ID_BYTES);
+      const id = this.#routing === undefined ? random : this.#routing.ids.make(random);
       if (!this.#byId.has(keyOf(id, 0))) return id;
     }
   }

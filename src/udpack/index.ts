@@ -9,3 +9,5 @@ export type { KeyLimits } from './protection.ts';
 export type { Session } from './session.ts';
 export type * from './session-types.ts';
 export { kindOf, type StreamEvent, type StreamKind, type Streams, type WriteRefusal } from './streams/index.ts';
+export { type BlockCipher, WORKERS_MOST, WorkerIds } from './worker-ids.ts';
+export type { Forwarded, WorkerKeys, WorkerOptions } from './workers.ts';

@@ -476,7 +476,7 @@ describe('dialling', () => {
           pair.client.receive(answer, SERVER, now);
         }
       }
-      receive(bytes, from, now);
+      return receive(bytes, from, now);
     };
     pair.run(() => pair.session.state === 'open');
     expect(forged).toBe(1);

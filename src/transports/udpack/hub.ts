@@ -1,3 +1,4 @@
+import type { WorkerChannel } from '../../core/index.ts';
 import { type Address, Endpoint, type EndpointOptions, type Session, type SessionEvent } from '../../udpack/index.ts';
 import {
   Driver,
@@ -7,6 +8,7 @@ import {
   nodeCrypto,
   now,
   resetSecretOf,
+  SharedPort,
   Telling,
   UdpPort,
 } from '../../udpack-endpoint/parts.ts';
@@ -25,7 +27,10 @@ export interface Host {
   newcomer(session: Session): SessionUser;
 }
 
-export type HubOptions = Omit<EndpointOptions, 'crypto' | 'datagramSize'>;
+export interface HubOptions extends Omit<EndpointOptions, 'crypto' | 'datagramSize' | 'workers'> {
+  /** The processes that share the port; undefined: there are none. */
+  readonly workers?: WorkerChannel | undefined;
+}
 
 /**
  * One UDP socket with its sessions. It lives while somebody listens on it or a session lives, and keeps the process alive for who holds it
@@ -43,6 +48,7 @@ export class Hub implements DriverHandler {
   readonly closed: Promise<void>;
   readonly #endpoint: Endpoint;
   readonly #driver: Driver;
+  readonly #shared: SharedPort | undefined;
   readonly #users: Map<Session, SessionUser> = new Map();
   /** Those of them that are no links yet, and were dialled here. */
   readonly #dials: Map<Session, SessionUser> = new Map();
@@ -52,7 +58,7 @@ export class Hub implements DriverHandler {
 
   /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED; what the signal was aborted with. */
   static async open(host: string, port: number, options: HubOptions, signal?: AbortSignal): Promise<Hub> {
-    return new Hub(await UdpPort.bind(host, port, signal), options);
+    return new Hub(await UdpPort.bind(host, port, signal, options.workers !== undefined), options);
   }
 
   private constructor(port: UdpPort, options: HubOptions) {
@@ -62,8 +68,13 @@ export class Hub implements DriverHandler {
       this.#tellClosed = resolve;
     });
     const resetSecret = options.key && resetSecretOf(options.key, port.address);
-    this.#endpoint = new Endpoint({ ...options, crypto: nodeCrypto, datagramSize, resetSecret }, now());
-    this.#driver = new Driver(this.#endpoint, port, datagramSize, this);
+    const { key, workers } = options;
+    this.#shared = key && workers && new SharedPort(workers, key, port.address);
+    this.#endpoint = new Endpoint(
+      { ...options, crypto: nodeCrypto, datagramSize, resetSecret, workers: this.#shared?.options },
+      now(),
+    );
+    this.#driver = new Driver(this.#endpoint, port, datagramSize, this, this.#shared);
     this.#driver.unref();
   }
 
@@ -75,6 +86,7 @@ export class Hub implements DriverHandler {
   set host(host: Host | undefined) {
     this.#host = host;
     this.#endpoint.closed = host === undefined;
+    if (this.#shared !== undefined) this.#shared.takes = host !== undefined;
     this.#endIfIdle();
   }
 
@@ -122,6 +134,7 @@ export class Hub implements DriverHandler {
     if (!this.stopping) {
       this.stopping = true;
       this.#host = undefined;
+      if (this.#shared !== undefined) this.#shared.takes = false;
       for (const session of this.#users.keys()) session.close(0, '', now());
       await this.#driver.stop();
       this.#tellClosed();

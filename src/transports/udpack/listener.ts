@@ -46,7 +46,7 @@ export async function listenUdpack(
   const port = portOf(endpoint);
   const key = readPrivateKey(await keyTextOf(endpoint, udpack.key, 'its private key'));
   const host = endpoint.host || LOOPBACK;
-  const hubOptions = { ...hubOptionsOf('listen', options, udpack, settings), key };
+  const hubOptions = { ...hubOptionsOf('listen', options, udpack, settings), key, workers: udpack.workers };
   // On loopback all peers have one address.
   const limits = isLoopbackAddress(host) ? { ...hubOptions.limits, ...NO_RATE } : hubOptions.limits;
   const hub = await openHub(host, port, { ...hubOptions, limits });
@@ -55,7 +55,8 @@ export async function listenUdpack(
 
 /** A socket on the port: one that was left by its listener and still has links, or a new one. */
 async function openHub(host: string, port: number, options: HubOptions): Promise<Hub> {
-  const like = JSON.stringify([options.limits, options.times, options.congestion, [...(options.key?.publicKey ?? [])]]);
+  const { limits, times, congestion, key, workers } = options;
+  const like = JSON.stringify([limits, times, congestion, [...(key?.publicKey ?? [])], workers === undefined]);
   const left = HUBS.get(addressText({ address: host === 'localhost' ? LOOPBACK : host, port }));
   if (left?.hub.stopping) await left.hub.closed;
   else if (left !== undefined && left.hub.host === undefined) {

@@ -23,11 +23,21 @@ import { decodeParameters, encodeParameters } from './parameters.ts';
 
 /** A cookie is good for so long, in ms, and its secret is changed as often. */
 const COOKIE_AGE = 120_000;
+/** Where processes share cookies, one's clock may be ahead of another's by so many ms. */
+const AHEAD_MOST = 100;
 
 /** A server's answer to an INIT. */
 export interface Answered {
   readonly response: Uint8Array;
   readonly established: Established;
+}
+
+/** What cookies are made of where several processes have to know them. */
+export interface CookieKeys {
+  /** 32 bytes. */
+  readonly cookie: Uint8Array;
+  /** What is to be added to an `Instant` so that it says the same to all of them, in ms. */
+  readonly epoch: number;
 }
 
 /** What a server does with INITs. It remembers nothing of any of them. */
@@ -38,14 +48,17 @@ export class ServerHandshake {
   #secret: Uint8Array;
   #secretBefore: Uint8Array;
   #secretSince: Instant;
+  readonly #shared: CookieKeys | undefined;
 
-  constructor(crypto: Crypto, key: KeyPair, now: Instant) {
+  /** @param shared Undefined: only this one is to know its cookies. */
+  constructor(crypto: Crypto, key: KeyPair, now: Instant, shared?: CookieKeys) {
     this.#crypto = crypto;
     this.#key = key;
     this.#macKey = macKey(crypto, key.publicKey);
-    this.#secret = crypto.random(32);
-    this.#secretBefore = this.#secret;
-    this.#secretSince = now;
+    this.#shared = shared;
+    this.#secretSince = this.#periodOf(this.#timeOf(now));
+    this.#secret = this.#secretOf(this.#secretSince);
+    this.#secretBefore = shared === undefined ? this.#secret : this.#secretOf(this.#secretSince - COOKIE_AGE);
   }
 
   /** The parts of an INIT that was made by somebody who knows our key; `version`: of a version that we don't speak. */
@@ -56,8 +69,9 @@ export class ServerHandshake {
 
   /** RETRY: the client is to show that it gets what is sent to its address. */
   retry({ clientId, ephemeral, mac }: Init, from: Address, now: Instant): Uint8Array {
-    this.#turn(now);
-    const cookie = this.#cookie(this.#secret, now, from, ephemeral);
+    const time = this.#timeOf(now);
+    this.#turn(time);
+    const cookie = this.#cookie(this.#secret, time, from, ephemeral);
     return encodeBound(this.#crypto, this.#macKey, prologue(KIND.retry, VERSION, clientId), cookie, mac);
   }
 
@@ -71,11 +85,13 @@ export class ServerHandshake {
 
   /** Whether the INIT brings a cookie that was made for this address and ephemeral key not long ago. */
   proves({ cookie, ephemeral }: Init, from: Address, now: Instant): boolean {
-    this.#turn(now);
+    const time = this.#timeOf(now);
+    this.#turn(time);
     // INITs without a cookie have zeros in its place.
     if (cookie.length !== COOKIE_BYTES || cookie.every((byte) => byte === 0)) return false;
     const made = new DataView(cookie.buffer, cookie.byteOffset).getFloat64(0);
-    if (!(made <= now && now - made <= COOKIE_AGE)) return false;
+    const ahead = this.#shared === undefined ? 0 : AHEAD_MOST;
+    if (!(made <= time + ahead && time - made <= COOKIE_AGE)) return false;
     return [this.#secret, this.#secretBefore].some((secret) =>
       this.#crypto.equal(this.#cookie(secret, made, from, ephemeral), cookie),
     );
@@ -103,9 +119,27 @@ export class ServerHandshake {
   }
 
   #turn(now: Instant): void {
-    if (now - this.#secretSince < COOKIE_AGE) return;
-    this.#secretBefore = now - this.#secretSince < 2 * COOKIE_AGE ? this.#secret : this.#crypto.random(32);
-    this.#secret = this.#crypto.random(32);
-    this.#secretSince = now;
+    const age = now - this.#secretSince;
+    if (age < COOKIE_AGE) return;
+    const since = this.#periodOf(now);
+    this.#secretBefore = age < 2 * COOKIE_AGE ? this.#secret : this.#secretOf(since - COOKIE_AGE);
+    this.#secret = this.#secretOf(since);
+    this.#secretSince = since;
+  }
+
+  #timeOf(now: Instant): Instant {
+    return now + (this.#shared?.epoch ?? 0);
+  }
+
+  /** Since when the secret of this time is in use. */
+  #periodOf(time: Instant): Instant {
+    return this.#shared === undefined ? time : Math.floor(time / COOKIE_AGE) * COOKIE_AGE;
+  }
+
+  #secretOf(since: Instant): Uint8Array {
+    if (this.#shared === undefined) return this.#crypto.random(32);
+    const period = new Uint8Array(8);
+    new DataView(period.buffer).setFloat64(0, since);
+    return this.#crypto.mac(this.#shared.cookie, period);
   }
 }

@@ -224,7 +224,7 @@ describe('an attacker beside the path', () => {
     const receive = scene.server.receive.bind(scene.server);
     scene.server.receive = (bytes, from, now) => {
       kept.push(bytes.slice());
-      receive(bytes, from, now);
+      return receive(bytes, from, now);
     };
     scene.proveUnharmed();
     scene.server.receive = receive;
