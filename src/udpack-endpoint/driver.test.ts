@@ -50,8 +50,12 @@ class FakeEndpoint {
   toTell = 0;
   readonly log: string[] = [];
 
-  receive(bytes: Uint8Array): void {
+  /** Whether what comes is its own, and no other worker's. */
+  takes = true;
+
+  receive(bytes: Uint8Array): boolean {
     this.log.push(`receive ${Buffer.from(bytes).toString()}`);
+    return this.takes;
   }
 
   transmit(out: Uint8Array): number {
@@ -123,6 +127,14 @@ test('a datagram that comes alone is told and answered at once, with what its li
   endpoint.toSend = ['nobody asked for it'];
   await turn();
   expect(port.sent).toEqual(['answer 7']);
+});
+
+test("a datagram that is another worker's is not counted, and nobody is told", async () => {
+  endpoint.takes = false;
+  comes('a');
+  await turn();
+  expect(endpoint.log).toEqual(['receive a']);
+  expect(bytes).toEqual({ received: 0, sent: 0 });
 });
 
 test('what a listener asks for when all is sent leaves in the next turn', async () => {
