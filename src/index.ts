@@ -26,6 +26,7 @@ export {
   type ServerTimes,
   type Times,
   type WaitOptions,
+  type WorkerChannel,
 } from './core/index.ts';
 export type { Engine, EngineHost, EngineMessage, NodeInfo, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';

@@ -43,7 +43,7 @@ class End implements WorkerChannel {
   }
 
   workers(): readonly number[] | undefined {
-    return this.known ? [...this.#hub.ends.keys()].sort((a, b) => a - b) : undefined;
+    return this.known ? [...this.#hub.ends.keys()].toSorted((a, b) => a - b) : undefined;
   }
 
   forward(worker: number, bytes: Uint8Array): boolean {

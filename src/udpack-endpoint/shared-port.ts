@@ -187,7 +187,7 @@ export class SharedPort {
     const { self } = this.#channel;
     const takers = [...this.#here].filter((worker) => worker !== self);
     if (this.#takes) takers.push(self);
-    this.#takers = takers.sort((a, b) => a - b);
+    this.#takers = takers.toSorted((a, b) => a - b);
   }
 
   #tell(worker: number, says: number): void {

@@ -54,9 +54,9 @@ test('changes half of the bits with one bit of the block or of the key', () => {
   expect(changed / trials).toBeLessThan(33);
 });
 
-function bits(word: number): number {
+function bits(of: number): number {
   let count = 0;
-  for (let rest = word >>> 0; rest !== 0; rest &= rest - 1) {
+  for (let rest = of >>> 0; rest !== 0; rest &= rest - 1) {
     rest >>>= 0;
     count++;
   }

@@ -102,7 +102,7 @@ class Port {
       this.#wire = this.#wire.filter(({ at }) => at > this.now);
       for (const { run } of due) run();
       this.client.tick(this.now);
-      this.workers.forEach((worker, at) => void worker?.tick(this.clockOf(at)));
+      for (const [at, worker] of this.workers.entries()) worker?.tick(this.clockOf(at));
       this.flush();
     }
   }
@@ -181,7 +181,7 @@ describe('workers behind one port', () => {
       // Two hand-ons of 1 ms at the most.
       expect(port.now - began).toBeLessThan(43);
     }
-    expect([...owners].sort()).toEqual([0, 1, 2, 3]);
+    expect([...owners].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
     expect(port.auths.length).toBe(24);
     const sessions = port.workers.reduce((sum, worker) => sum + (worker?.stats.sessions ?? 0), 0);
     expect(sessions).toBe(24);
