@@ -3,9 +3,10 @@ import { answerQuestion } from '../room/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import type { Places } from './places.ts';
+import type { Pusher } from './push.ts';
 
 /** What the engine tells and asks of this node. */
-export function makeEngineHost(options: ResolvedServerOptions, places: Places): EngineHost {
+export function makeEngineHost(options: ResolvedServerOptions, places: Places, pusher: Pusher): EngineHost {
   return {
     deliver: (message: EngineMessage) => places.rooms(message.target.namespace)?.deliver(message),
     entered: () => {},
@@ -14,6 +15,7 @@ export function makeEngineHost(options: ResolvedServerOptions, places: Places): 
     rival: () => {},
     presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>
       places.rooms(namespace)?.announce(room, member, change, count),
+    pushed: (json: Uint8Array, heardBy: 'one' | 'all') => pusher.pushJson(json, heardBy),
     report: options.onError,
   };
 }

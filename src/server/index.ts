@@ -7,6 +7,7 @@ export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions
   return new Server<A>(resolveServerOptions(options));
 }
 
+export { type ApiOptions, type ApiServer, createApi } from './api.ts';
 export type { EventMessage, EventMiddleware } from './gate.ts';
 export type { Handshake } from './handshake.ts';
 export type { AttachOptions, ListenTarget } from './listening.ts';
@@ -14,6 +15,7 @@ export type { Arrival, ConnectionMiddleware } from './middleware.ts';
 export type { ListOptions, RoomMembers, ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
 export type { Authenticate, Credentials, Identity, ServerOptions } from './options.ts';
 export type { NamespaceAt, NamespacePattern, NamespacePatternEvents } from './pattern.ts';
+export type { Push, PushAnswer, PushError, Pushed, PushOptions } from './push.ts';
 export type { NodeOptions } from './registration.ts';
 export type { Server, ServerStats } from './server.ts';
 export type { NamespaceOptions, SecondLogin } from './setup.ts';

@@ -113,6 +113,12 @@ export class Places {
     return this.#find(path)?.rooms;
   }
 
+  /** What leads to a path that `look` knows; makes nothing. */
+  face(path: string): ServerNamespace {
+    const name = normalPath(path) ?? path;
+    return this.#find(name)?.face ?? this.#faceOf(name, this.#match(name)?.params ?? NO_PARAMS);
+  }
+
   /** Somebody came in. */
   enter(place: Place): void {
     const passing = this.#passing.get(place.rooms.name);

@@ -33,6 +33,7 @@ import type { ServerNamespace } from './namespace.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import type { NamespaceAt } from './pattern.ts';
 import { Places } from './places.ts';
+import { type Pushed, Pusher, type PushOptions } from './push.ts';
 import { Registration, type Standing } from './registration.ts';
 import { Seating } from './seating.ts';
 import type { NamespaceOptions } from './setup.ts';
@@ -70,6 +71,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   readonly #seating: Seating;
   readonly #registration: Registration;
+  readonly #pusher: Pusher;
   readonly #wheel: TimerWheel;
   readonly #reception: Reception;
   #upgrades: Upgrades | undefined;
@@ -83,6 +85,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission = new Admission(options);
     this.#seating = this.#makeSeating();
     this.#registration = this.#makeRegistration();
+    this.#pusher = new Pusher(this.#places, options.onError);
     this.#reception = this.#makeReception();
     this.#root = this.of('/');
   }
@@ -139,6 +142,24 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** All nodes that are known, this one first; those that died too, until their lease has run out. */
   nodes(): Promise<readonly NodeInfo[]> {
     return this.#registration.nodes();
+  }
+
+  /**
+   * Publishes a message, or a list of at most 100, of a program that is no socket: data of any shape, checked as what peers send is. Resolves with
+   * what became of each; one that is refused is no reason to leave out others.
+   * @throws HawserError ERR_ARGUMENT (neither a message nor such a list), ERR_CLOSED.
+   */
+  async push(messages: unknown, options?: PushOptions): Promise<readonly Pushed[]> {
+    this.#refuseClosed();
+    return this.#pusher.push(messages, options);
+  }
+
+  /** Why no new clients should be led here; undefined when they may. The engine's server may be out of reach for `engineWait` ms. */
+  readiness(engineWait: number): 'not listening' | 'draining' | 'engine down' | undefined {
+    const { engine, world } = this.#options;
+    if (this.#registration.state === 'draining') return 'draining';
+    if (this.#listeners.length === 0 && this.#upgrades === undefined) return 'not listening';
+    return world.now() - (engine.downSince ?? world.now()) > engineWait ? 'engine down' : undefined;
   }
 
   /**
@@ -266,7 +287,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** @throws HawserError ERR_CLOSED, also when `close` came while the engine was starting. */
   async #start(): Promise<void> {
     this.#refuseClosed();
-    this.#started ??= this.#options.engine.start(makeEngineHost(this.#options, this.#places));
+    this.#started ??= this.#options.engine.start(makeEngineHost(this.#options, this.#places, this.#pusher));
     await this.#started;
     this.#refuseClosed();
   }

@@ -1,5 +1,5 @@
 export { clientCodec } from './hawser-codec.ts';
-export { jsonCodec } from './json-codec.ts';
+export { jsonCodec, parseJson } from './json-codec.ts';
 export * from './messages.ts';
 export { pageCodec } from './page-codec.ts';
 export {

@@ -1,4 +1,4 @@
-import { assert, type ErrorCode, errorOfClose, HEADROOM, Outbound } from '../core/index.ts';
+import { assert, type ErrorCode, errorOfClose, HawserError, HEADROOM, Outbound } from '../core/index.ts';
 import { fromJson, type Tally, toJson } from './json-values.ts';
 import {
   type Codec,
@@ -110,6 +110,22 @@ function parse(text: string): Fields {
   }
   if (tally.members !== members) throw MALFORMED;
   return message;
+}
+
+/**
+ * Any JSON text, taken as strictly as a message of the dialect, and with its ways to say what JSON can't.
+ * @throws HawserError ERR_MESSAGE_MALFORMED.
+ */
+export function parseJson(text: string): unknown {
+  try {
+    const members = countMembers(text);
+    const tally: Tally = { members: 0, surrogates: /\\u[dD]/.test(text) };
+    const value = fromJson(JSON.parse(text), tally);
+    if (tally.members === members) return value;
+  } catch {
+    // Told below.
+  }
+  throw new HawserError('ERR_MESSAGE_MALFORMED', 'not JSON that can be taken');
 }
 
 /**
