@@ -217,9 +217,12 @@ function statusOf(pushed: Pushed): number {
 /** Of a list 200 when all are published, otherwise 207 (RFC 4918 13), with a status for each. */
 function answerPushed(response: ServerResponse, body: unknown, pushed: readonly Pushed[]): void {
   const told = answerOf(body, pushed);
-  if (!('results' in told)) return answer(response, statusOf(told), told);
-  const results = told.results.map((one) => ({ status: statusOf(one), ...one }));
-  return answer(response, told.ok ? 200 : 207, { ok: told.ok, results });
+  if ('results' in told) {
+    const results = told.results.map((one) => ({ status: statusOf(one), ...one }));
+    answer(response, told.ok ? 200 : 207, { ok: told.ok, results });
+  } else {
+    answer(response, statusOf(told), told);
+  }
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
