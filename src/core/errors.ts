@@ -59,6 +59,7 @@ export type ErrorCode =
   | 'ERR_UNSUPPORTED'
   | 'ERR_URL'
   | 'ERR_VERSION'
+  | 'ERR_WORKER_ENDED'
   | 'ERR_WRITE_TIMEOUT';
 
 export interface HawserErrorOptions extends ErrorOptions {

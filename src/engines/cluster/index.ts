@@ -1,1 +1,3 @@
 export { type ThisWorker, thisWorker } from './this-worker.ts';
+export type { Ending } from './worker-process.ts';
+export { startWorkers, type WorkerEvent, type WorkerInfo, type Workers, type WorkersOptions } from './workers.ts';

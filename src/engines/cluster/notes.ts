@@ -5,6 +5,8 @@ export type NoteToWorker =
   | { readonly hawser: 'door'; readonly path: string; readonly secret: string }
   /** It is to go: to close what it has, and end. */
   | { readonly hawser: 'stop' }
+  /** No connection is on its way to it. */
+  | { readonly hawser: 'left' }
   /** A connection that the primary has accepted, with its socket. */
   | { readonly hawser: 'socket'; readonly at: number };
 
@@ -12,6 +14,8 @@ export type NoteToPrimary =
   | { readonly hawser: 'door?' }
   /** It hears `stop`: no signal is needed. */
   | { readonly hawser: 'stops' }
+  /** It listens no more. */
+  | { readonly hawser: 'leaves' }
   | { readonly hawser: 'ready'; readonly data: unknown }
   | { readonly hawser: 'taken' };
 

@@ -6,7 +6,7 @@ import type { HubDoor } from './hub.ts';
 import { HubLink } from './hub-link.ts';
 import { HUB } from './limits.ts';
 import { type NoteToPrimary, type NoteToWorker, NUMBER_VARIABLE, noteOf } from './notes.ts';
-import { after } from './world.ts';
+import { after, WORLD } from './world.ts';
 
 /** This process, as one of those that `startWorkers` has started. */
 export interface ThisWorker {
@@ -14,8 +14,13 @@ export interface ThisWorker {
   readonly number: number;
   /** It does its work from now on: `startWorkers({ ready: 'told' })` waits for this. `data` is anything that JSON can say. */
   ready(data?: unknown): void;
-  /** Called once, when this worker is to go: it closes what it has, and ends. Without it the worker gets SIGTERM. */
-  onStop(listener: () => void): void;
+  /**
+   * What this worker does when it is to go: it closes its servers. When that is done the process ends, with exit code 0, or 1 if it failed.
+   * Without a listener the worker gets SIGTERM; who ends by itself then may take a connection with it that was on its way.
+   */
+  onStop(listener: () => unknown): void;
+  /** Goes as if the primary had told so. Quiet when it is on its way already. */
+  stop(): void;
   /** Sends bytes to another worker, at most once: lost where that one isn't there, doesn't listen, or is too slow. Never throws. */
   forward(worker: number, bytes: Uint8Array): void;
   /** Bytes that other workers forwarded to this one, in the order of each. One listener; the bytes are its to keep. */
@@ -52,7 +57,8 @@ class WorkerSide implements ThisWorker {
   #door: Promise<HubDoor> | undefined;
   #foundDoor: ((note: NoteToWorker & { readonly hawser: 'door' }) => void) | undefined;
   #link: HubLink | undefined;
-  #stop: (() => void) | undefined;
+  #stop: (() => unknown) | undefined;
+  #left: () => void = () => {};
   #forwarded: ((bytes: Uint8Array, from: number) => void) | undefined;
   #socket: ((socket: Socket, at: number) => void) | undefined;
 
@@ -67,9 +73,15 @@ class WorkerSide implements ThisWorker {
     tell({ hawser: 'ready', data });
   }
 
-  onStop(listener: () => void): void {
+  onStop(listener: () => unknown): void {
     this.#stop = listener;
     tell({ hawser: 'stops' });
+  }
+
+  stop(): void {
+    const close = this.#stop;
+    this.#stop = undefined;
+    if (close !== undefined) void this.#go(close);
   }
 
   forward(worker: number, bytes: Uint8Array): void {
@@ -118,8 +130,10 @@ class WorkerSide implements ThisWorker {
         this.#foundDoor?.(note);
         return;
       case 'stop':
-        this.#stop?.();
-        this.#stop = undefined;
+        this.stop();
+        return;
+      case 'left':
+        this.#left();
         return;
       case 'socket':
         tell({ hawser: 'taken' });
@@ -127,6 +141,28 @@ class WorkerSide implements ThisWorker {
         return;
       case undefined:
     }
+  }
+
+  async #go(close: () => unknown): Promise<void> {
+    let code = 0;
+    try {
+      await close();
+    } catch (error) {
+      WORLD.report?.(error);
+      code = 1;
+    }
+    await this.#leave();
+    process.exit(code);
+  }
+
+  /** Connections that the primary sent here before it knew have been refused when this resolves, and go to another worker. */
+  #leave(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#left = resolve;
+      process.once('disconnect', resolve);
+      if (process.connected) tell({ hawser: 'leaves' });
+      else resolve();
+    });
   }
 
   #take(socket: Socket, at: number): void {
