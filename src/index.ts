@@ -28,8 +28,20 @@ export {
   type WaitOptions,
   type WorkerChannel,
 } from './core/index.ts';
-export type { Engine, EngineHost, EngineMessage, NodeInfo, Target } from './engine/index.ts';
+export type { Engine, EngineHost, EngineMessage, JoinedTimes, NodeInfo, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';
+export {
+  type ClusterEngineOptions,
+  clusterEngine,
+  type Ending,
+  startWorkers,
+  type ThisWorker,
+  thisWorker,
+  type WorkerEvent,
+  type WorkerInfo,
+  type Workers,
+  type WorkersOptions,
+} from './engines/cluster/index.ts';
 export type {
   Answers,
   Asked,
