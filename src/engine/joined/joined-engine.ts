@@ -1,4 +1,4 @@
-import { HawserError, type WaitOptions, type World } from '../../core/index.ts';
+import { HawserError, type Instant, type WaitOptions, type World } from '../../core/index.ts';
 import type { Member } from '../../wire/index.ts';
 import type { Bus, BusHost, LoggedBytes, Subject } from '../bus.ts';
 import type { Engine, EngineHost, EngineMessage, Target } from '../engine.ts';
@@ -38,11 +38,13 @@ export class JoinedEngine implements Engine {
   #host: EngineHost | undefined;
   #isClosed = false;
   #closing: Promise<void> | undefined;
-  #isDown = false;
+  readonly #world: World;
+  #downSince: Instant | undefined;
 
   constructor(bus: Bus, { world, name = bus.name, times = {} }: JoinedOptions) {
     this.name = name;
     this.#bus = bus;
+    this.#world = world;
     this.#talk = new Talk(bus, {
       world,
       times: { ...JOINED_TIMES, ...times },
@@ -59,6 +61,10 @@ export class JoinedEngine implements Engine {
   /** This node's. */
   get id(): string {
     return this.#talk.framer.id;
+  }
+
+  get downSince(): Instant | undefined {
+    return this.#downSince;
   }
 
   async start(host: EngineHost): Promise<void> {
@@ -199,6 +205,7 @@ export class JoinedEngine implements Engine {
       ended: (node) => {
         if (!this.#isClosed) this.#talk.ended(node);
       },
+      pushed: async (json, heardBy) => (await this.#host?.pushed?.(json, heardBy)) ?? new Uint8Array(),
       report: (error, during) => this.#talk.report(error, during),
     };
   }
@@ -224,14 +231,14 @@ export class JoinedEngine implements Engine {
 
   #reconnected(): void {
     if (this.#isClosed) return;
-    this.#isDown = false;
+    this.#downSince = undefined;
     this.#host?.interrupted();
     this.#talk.beat();
   }
 
   #disconnected(error: unknown): void {
-    if (this.#isClosed || this.#isDown) return;
-    this.#isDown = true;
+    if (this.#isClosed || this.#downSince !== undefined) return;
+    this.#downSince = this.#world.now();
     const down = new HawserError('ERR_ENGINE_DOWN', `${this.name} can't be reached`, { cause: error });
     this.#talk.report(down, 'engine');
   }
