@@ -5,6 +5,7 @@ import { isMoved, logError } from './failures.ts';
 import { entryOf, Logs } from './logs.ts';
 import { Names } from './names.ts';
 import { type RedisEngineOptions, type RedisSettings, resolveRedisOptions } from './options.ts';
+import { Pushes } from './pushes.ts';
 import { Servers } from './servers.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -23,6 +24,7 @@ export class RedisBus implements Bus {
   #servers: Servers | undefined;
   #subscriptions: Subscriptions | undefined;
   #logs: Logs | undefined;
+  #pushes: Pushes | undefined;
   /** Logs that are watched, by channel. */
   readonly #watched = new Map<string, { readonly namespace: string; readonly room: string }>();
   #waitingBytes = 0;
@@ -55,6 +57,7 @@ export class RedisBus implements Bus {
     this.#subscriptions = subscriptions;
     this.#logs = new Logs(servers, this.#world);
     await servers.start();
+    if (this.#settings.push && host.pushed !== undefined) this.#takePushes(redis, servers, host);
   }
 
   publish(subject: Subject, bytes: Uint8Array): void {
@@ -132,15 +135,26 @@ export class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
+    await this.#pushes?.close();
     this.#servers?.close();
     this.#watched.clear();
     this.#servers = undefined;
     this.#subscriptions = undefined;
     this.#logs = undefined;
+    this.#pushes = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** The channel is heard by all nodes, an entry of the stream is taken by one. */
+  #takePushes(redis: RedisModule, servers: Servers, host: BusHost): void {
+    const hear = (json: Buffer): void => void host.pushed?.(json, 'all');
+    this.#subscriptions?.add(this.#names.push, hear, false);
+    const stream = this.#names.pushStream;
+    this.#pushes = new Pushes({ redis, settings: this.#settings, world: this.#world, servers, host, stream });
+    void this.#pushes.run();
   }
 
   readonly #hear = (bytes: Buffer): void => this.#host?.received(bytes);

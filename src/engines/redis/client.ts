@@ -12,6 +12,7 @@ export interface RedisClient {
   sSubscribe(channels: readonly string[], listener: Hear, asBuffers: true): Promise<unknown>;
   sUnsubscribe(channels: readonly string[], listener: Hear, asBuffers: true): Promise<unknown>;
   subscribe(channels: readonly string[], listener: Hear, asBuffers: true): Promise<unknown>;
+  unsubscribe(channels: readonly string[], listener: Hear, asBuffers: true): Promise<unknown>;
 }
 
 export type Hear = (bytes: Buffer, channel: Buffer) => void;

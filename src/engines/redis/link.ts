@@ -39,13 +39,8 @@ export class Link {
     onLost: (link: Link, error: HawserError) => void,
   ): Promise<Link> {
     const clients = [makeClient(parts, address), makeClient(parts, address)] as const;
-    try {
-      const greeting = await within(parts, address, greet(clients, textOf(address)));
-      return new Link(parts, address, clients, greeting, onLost);
-    } catch (cause) {
-      for (const client of clients) end(client);
-      throw connectError(cause, textOf(address));
-    }
+    const greeting = await attempt(parts, address, clients, async () => greet(clients, textOf(address)));
+    return new Link(parts, address, clients, greeting, onLost);
   }
 
   private constructor(
@@ -106,6 +101,13 @@ export class Link {
   }
 }
 
+/** A connection of its own, which nobody looks after. @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED. */
+export async function openClient(parts: LinkParts, address: Address): Promise<RedisClient> {
+  const client = makeClient(parts, address);
+  await attempt(parts, address, [client], async () => connected(client));
+  return client;
+}
+
 export function textOf({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -152,24 +154,33 @@ async function connected(client: RedisClient): Promise<void> {
   });
 }
 
-async function within<T>({ world, settings }: LinkParts, address: Address, work: Promise<T>): Promise<T> {
+/** In the time that a connection may take; what fails leaves nothing open. */
+async function attempt<T>(
+  { world, settings }: LinkParts,
+  address: Address,
+  clients: readonly RedisClient[],
+  run: () => Promise<T>,
+): Promise<T> {
+  const where = textOf(address);
   let timer: Timer | undefined;
   const over = new Promise<never>((_, reject) => {
-    timer = world.timer(world.now() + settings.connectWait, () =>
-      reject(
-        new HawserError('ERR_CONNECT_FAILED', `no answer of Redis at ${textOf(address)} in ${settings.connectWait} ms`),
-      ),
-    );
+    const error = new HawserError('ERR_CONNECT_FAILED', `no answer of Redis at ${where} in ${settings.connectWait} ms`);
+    timer = world.timer(world.now() + settings.connectWait, () => reject(error));
   });
+  const work = run();
   try {
     return await Promise.race([work, over]);
+  } catch (cause) {
+    work.catch(() => {});
+    for (const client of clients) end(client);
+    throw connectError(cause, where);
   } finally {
     timer?.cancel();
-    work.catch(() => {});
   }
 }
 
-function end(client: RedisClient): void {
+/** Quiet when it has ended. */
+export function end(client: RedisClient): void {
   try {
     client.destroy();
   } catch {

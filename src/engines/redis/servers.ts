@@ -262,7 +262,8 @@ export class Servers {
   }
 }
 
-function addressOf(text: string): Address {
+/** What `textOf` made of it. */
+export function addressOf(text: string): Address {
   const at = text.lastIndexOf(':');
   return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
 }

@@ -8,6 +8,8 @@ export interface Subscription {
   readonly channel: string;
   readonly slot: number;
   readonly hear: Hear;
+  /** Published by SPUBLISH, on the server that has the slot; otherwise by PUBLISH, anywhere. */
+  readonly isSharded: boolean;
   /** Where it is, or is about to be. */
   link: Link | undefined;
   isWanted: boolean;
@@ -36,10 +38,10 @@ export class Subscriptions {
     this.#parts = parts;
   }
 
-  add(channel: string, hear: Hear): void {
+  add(channel: string, hear: Hear, isSharded = true): void {
     const there = this.#byChannel.get(channel);
     if (there?.isWanted === true) return;
-    const made = { channel, slot: slotOf(channel), hear, link: undefined, isWanted: true, ready: undefined };
+    const made = { channel, slot: slotOf(channel), hear, isSharded, link: undefined, isWanted: true, ready: undefined };
     const subscription = there ?? made;
     subscription.isWanted = true;
     this.#byChannel.set(channel, subscription);
@@ -99,9 +101,11 @@ export class Subscriptions {
     });
   }
 
-  #subscribe({ link, hear, subscriptions }: Group): void {
+  #subscribe({ link, hear, isSharded, subscriptions }: Group): void {
+    const { wire } = link;
     const channels = subscriptions.map(({ channel }) => channel);
-    const ready = this.#await(link, subscriptions, link.wire.sSubscribe(channels, hear, true));
+    const work = isSharded ? wire.sSubscribe(channels, hear, true) : wire.subscribe(channels, hear, true);
+    const ready = this.#await(link, subscriptions, work);
     for (const subscription of subscriptions) subscription.ready = ready;
   }
 
@@ -126,14 +130,17 @@ export class Subscriptions {
   }
 }
 
-function unsubscribe({ link, hear, subscriptions }: Group): void {
+function unsubscribe({ link, hear, isSharded, subscriptions }: Group): void {
+  const { wire } = link;
   const channels = subscriptions.map(({ channel }) => channel);
-  link.wire.sUnsubscribe(channels, hear, true).catch(() => {});
+  const work = isSharded ? wire.sUnsubscribe(channels, hear, true) : wire.unsubscribe(channels, hear, true);
+  work.catch(() => {});
 }
 
 interface Group {
   readonly link: Link;
   readonly hear: Hear;
+  readonly isSharded: boolean;
   readonly subscriptions: Subscription[];
 }
 
@@ -144,7 +151,7 @@ class Groups {
   readonly #hears: Hear[] = [];
 
   add(link: Link, subscription: Subscription): void {
-    const { hear, slot } = subscription;
+    const { hear, slot, isSharded } = subscription;
     if (!this.#hears.includes(hear)) this.#hears.push(hear);
     const key = `${link.address} ${this.#hears.indexOf(hear)} ${link.isClustered ? slot : ''}`;
     const there = this.#open.get(key);
@@ -152,7 +159,7 @@ class Groups {
       there.subscriptions.push(subscription);
       return;
     }
-    const group = { link, hear, subscriptions: [subscription] };
+    const group = { link, hear, isSharded, subscriptions: [subscription] };
     this.#open.set(key, group);
     this.#all.push(group);
   }
