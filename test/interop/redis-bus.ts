@@ -43,6 +43,14 @@ export class HeardBus implements BusHost, AsyncDisposable {
     this.reported.push(error);
   }
 
+  /** What it is answered with; by default that all is well. */
+  answer: (json: string) => string = () => '{"ok":true}';
+
+  async pushed(json: Uint8Array, heardBy: 'one' | 'all'): Promise<Uint8Array> {
+    this.pushes.push(`${heardBy} ${text(json)}`);
+    return bytes(this.answer(text(json)));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.bus.close();
   }
@@ -57,9 +65,9 @@ export function bytes(words: string): Uint8Array {
 }
 
 /** Waits until it is so. @throws Error after 15 s. */
-export async function until(isSo: () => boolean, what: string): Promise<void> {
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const end = performance.now() + 15_000;
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`it never came to it: ${what}`);
     await delay(5);
   }

@@ -135,7 +135,9 @@ export class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
+    if (this.#servers === undefined) return;
     await this.#pushes?.close();
+    await this.#servers?.drain();
     this.#servers?.close();
     this.#watched.clear();
     this.#servers = undefined;

@@ -1,2 +1,3 @@
 export { RedisBus } from './bus.ts';
+export { redisEngine } from './engine.ts';
 export type { RedisEngineOptions } from './options.ts';

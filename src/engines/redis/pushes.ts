@@ -26,6 +26,10 @@ export const CLAIM_WAIT = 30_000;
 /** ms of silence after which a node's name is forgotten. */
 const FORGET_WAIT = 3_600_000;
 const PAUSE = 1000;
+const CLOSE_WAIT = 2000;
+
+/** The stream was taken away: it is made again. */
+const EMPTIED: ReadonlySet<string> = new Set(['NOGROUP', 'UNBLOCKED']);
 
 type Entry = readonly [id: Buffer, fields: readonly Buffer[] | null];
 
@@ -61,11 +65,17 @@ export class Pushes {
     }
   }
 
-  /** Ends when what was taken is published, or can't be. */
+  /** Resolves when what was taken is published, or can't be, or after two seconds: another node takes it then. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake?.();
-    await this.#work;
+    const { world } = this.#parts;
+    let timer: Timer | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = world.timer(world.now() + CLOSE_WAIT, resolve);
+    });
+    await Promise.race([this.#work.catch(() => {}), over]);
+    timer?.cancel();
     this.#drop();
   }
 
@@ -144,7 +154,7 @@ export class Pushes {
     const { servers, host } = this.#parts;
     if (this.#isClosed || wordOf(error) === '') return;
     if (isMoved(error)) servers.refresh(error);
-    else if (wordOf(error) !== 'NOGROUP' && !this.#isRefused) {
+    else if (!EMPTIED.has(wordOf(error)) && !this.#isRefused) {
       this.#isRefused = true;
       host.report(logError(error), 'push');
     }

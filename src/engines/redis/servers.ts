@@ -20,6 +20,8 @@ interface Share {
   readonly ranges: readonly (readonly [from: number, to: number])[];
 }
 
+/** ms */
+const DRAIN_WAIT = 1000;
 const PAUSE_LEAST = 100;
 const PAUSE_MOST = 5000;
 /** Beats of the heart between two looks at who has which slot. */
@@ -92,6 +94,17 @@ export class Servers {
   async settled(): Promise<void> {
     if (!this.#isSettling || this.#isClosed) return;
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Resolves when what was sent before has come to the servers, or after a second. */
+  async drain(): Promise<void> {
+    const pongs = [...this.#links.values()].map(async ({ wire }) => wire.sendCommand(['PING']));
+    let timer: Timer | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = this.#world.timer(this.#world.now() + DRAIN_WAIT, resolve);
+    });
+    await Promise.race([Promise.allSettled(pongs), over]);
+    timer?.cancel();
   }
 
   close(): void {
