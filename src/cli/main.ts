@@ -8,13 +8,14 @@ import { EXIT, Output, UsageError } from './output.ts';
 import { receive } from './receive.ts';
 import { send } from './send.ts';
 import { serve } from './serve.ts';
+import { workersOf } from './serve-workers.ts';
 import { makeToken, readSecret } from './tokens.ts';
 import type { VisitOptions } from './visitor.ts';
 
 const USAGE = `hawser: real-time messaging over every transport
 
   hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
-               [--trust-proxy ADDRESS]... [--json]
+               [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
       talks in a room; lines are said
@@ -43,6 +44,7 @@ const OPTIONS = {
   room: { type: 'string', multiple: true },
   secret: { type: 'string' },
   jwks: { type: 'string' },
+  workers: { type: 'string' },
   user: { type: 'string' },
   to: { type: 'string' },
   token: { type: 'string' },
@@ -63,7 +65,7 @@ const OPTIONS = {
 
 /** Which options each command takes, beside --json and --help. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
-  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure', 'trust-proxy'],
+  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure', 'trust-proxy', 'workers'],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
   emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
@@ -109,6 +111,7 @@ async function run(args: readonly string[]): Promise<number> {
           trustProxy: values['trust-proxy'] ?? [],
           secret: values.secret,
           jwks: values.jwks,
+          workers: values.workers === undefined ? undefined : workersOf(values.workers),
         },
         output,
       );

@@ -1,7 +1,7 @@
 import { type FileReceiver, type ReceiveEvent, receiveFiles } from '../files/index.ts';
 import { EXIT, type Output, printable } from './output.ts';
 import { ProgressBar, sized } from './progress-bar.ts';
-import { stopSignal } from './serve.ts';
+import { stopSignal } from './signals.ts';
 import { type TokenOptions, tokenOf } from './visitor.ts';
 
 export interface ReceiveCommand extends TokenOptions {

@@ -2,10 +2,12 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { createServer, HawserError, type Server, type ServerOptions } from '../index.ts';
+import { clusterEngine, createServer, HawserError, type Server, type ServerOptions, thisWorker } from '../index.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { servePage } from './page.ts';
 import { createRelay } from './relay.ts';
+import { serveAsWorker, superviseWorkers } from './serve-workers.ts';
+import { stopSignal } from './signals.ts';
 import { byKeySet, bySecret, readSecret } from './tokens.ts';
 
 export interface ServeOptions {
@@ -17,6 +19,8 @@ export interface ServeOptions {
   readonly trustProxy: readonly string[];
   readonly secret: string | undefined;
   readonly jwks: string | undefined;
+  /** Undefined: this process serves. */
+  readonly workers: number | 'auto' | undefined;
 }
 
 /** ms that a closing server gives to what is under way. */
@@ -24,8 +28,13 @@ const DRAIN = 5000;
 
 /** Serves until SIGINT or SIGTERM. Resolves with the exit code. */
 export async function serve(options: ServeOptions, output: Output): Promise<number> {
-  const server = await makeServer(options);
   const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
+  const worker = thisWorker();
+  if (options.workers !== undefined && worker === undefined) {
+    return await superviseWorkers(options.workers, urls, DRAIN, output);
+  }
+  const server = await makeServer(options);
+  if (worker !== undefined) return await serveAsWorker(worker, server, urls, DRAIN);
   const endpoints = await server.listen(...urls);
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^wss?:/.test(url));
@@ -36,27 +45,14 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   return EXIT.ended;
 }
 
-/** The first SIGINT or SIGTERM; a second one ends the process at once. */
-export function stopSignal(): Promise<string> {
-  return new Promise((resolveSignal) => {
-    let stopping = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(EXIT.failure);
-      stopping = true;
-      resolveSignal(signal);
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
-}
-
-async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'close'>> {
+async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'receive' | 'close'>> {
   const { origins, insecure, trustProxy } = options;
   const authenticate = await authentication(options);
   const common: ServerOptions = {
     origins,
     insecure,
     trustProxy,
+    ...(thisWorker() === undefined ? {} : { engine: clusterEngine() }),
     ...(authenticate === undefined ? {} : { authenticate }),
     onRequest: servePage(fileURLToPath(new URL('../console', import.meta.url))),
   };
