@@ -1,0 +1,84 @@
+import type { BytesRead, GapReason, LoggedBytes, Position } from '../../engine/index.ts';
+
+/**
+ * What a stream keeps of one room. A mark is an entry without a message; `last` is where the room's log stood when it was made: the offset
+ * of the last message, or of a mark that began the log.
+ */
+export interface Kept {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly mark?: { readonly last: number } | undefined;
+}
+
+/** A room's part of a stream. The answers are of one server: what it removed once it never shows again. */
+export interface RoomSource {
+  newest(): Promise<Kept | undefined>;
+  /** The first one at `offset` or after it. */
+  next(offset: number): Promise<Kept | undefined>;
+  /** Adds a mark to a log of which nothing is kept, unless another node was first; then that one's. */
+  begin(): Promise<Kept>;
+}
+
+export interface ProofBounds {
+  readonly since: Position | undefined;
+  readonly most: number;
+  /** Messages that the rule keeps. */
+  readonly size: number;
+  /** Entries that the stream keeps of one room. */
+  readonly kept: number;
+}
+
+/**
+ * All that came after a place, or why that can't be said.
+ *
+ * A stream numbers the entries of all its rooms together, and an entry doesn't say which was before it in its room. So what was removed
+ * between two entries leaves no trace in them. The proof that nothing is missing rests on this: a room's entries are only ever removed
+ * oldest first, by number as by age.
+ *
+ * 1. If the entry at `since` is still kept, then all after it were kept when they were listed. It is looked for after the listing, for what
+ *    is kept later was kept before.
+ * 2. If the first one that is kept after `since` is a mark that says that the last message before it was the one at `since`, then nothing
+ *    was between them, for a mark is added only if the entry that its maker had seen last is the last indeed. And all after the mark were kept
+ *    if the mark still is, after the listing.
+ * 3. If the log stands at `since`, nothing came.
+ *
+ * As each message has only one place, what is listed has its predecessors: the message before it, across marks.
+ */
+export async function readRoom(source: RoomSource, epoch: string, bounds: ProofBounds): Promise<BytesRead> {
+  const { since, most, size, kept } = bounds;
+  const newest = (await source.newest()) ?? (await source.begin());
+  const position = { offset: newest.mark?.last ?? newest.offset, epoch };
+  const refuse = (reason: GapReason): BytesRead => ({ isWhole: false, reason, position });
+  if (since === undefined) return { isWhole: true, entries: [], position };
+  if (since.epoch !== epoch) return refuse('epoch');
+  if (since.offset > position.offset) return refuse('unknown');
+  if (since.offset === position.offset) return { isWhole: true, entries: [], position };
+  const listed = await list(source, since.offset + 1, newest.offset, Math.min(most, size, kept) + MARKS_MOST + 1);
+  const [first] = listed;
+  const messages = listed.filter(({ mark }) => mark === undefined);
+  if (first === undefined || listed.length >= kept || messages.length > size) return refuse('expired');
+  if (messages.length > most) return refuse('too-many');
+  const witness = first.mark?.last === since.offset ? first.offset : since.offset;
+  if ((await source.next(witness))?.offset !== witness) return refuse('expired');
+  let previous = since.offset;
+  const entries = messages.map(({ bytes, offset }): LoggedBytes => {
+    const entry = { bytes, offset, previous };
+    previous = offset;
+    return entry;
+  });
+  return { isWhole: true, entries, position: { offset: previous, epoch } };
+}
+
+/** Marks that can be in a stream at one time, for their number is bounded by its age. */
+export const MARKS_MOST = 4;
+
+async function list(source: RoomSource, from: number, to: number, most: number): Promise<readonly Kept[]> {
+  const listed: Kept[] = [];
+  for (let at = from; at <= to && listed.length < most; ) {
+    const next = await source.next(at);
+    if (next === undefined) break;
+    listed.push(next);
+    at = next.offset + 1;
+  }
+  return listed;
+}

@@ -1,0 +1,421 @@
+import type { DirectMsgRequest, MsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
+import {
+  type Appended,
+  type BytesRead,
+  epochOf,
+  type HistoryRule,
+  type LoggedBytes,
+  type ReadOptions,
+} from '../../engine/index.ts';
+import { type Ack, Acks, readAck } from './acks.ts';
+import { down } from './failures.ts';
+import { type Kept, type RoomSource, readRoom } from './history-proof.ts';
+import type { Hearing, NatsLink } from './link.ts';
+import { keptOf, markWait, openStream } from './log-stream.ts';
+import { epochIn, type LogNames, type Names, pathOf } from './names.ts';
+import type { ResolvedNatsOptions } from './options.ts';
+import { Watch } from './watch.ts';
+import { within } from './within.ts';
+
+export interface LogsHost {
+  logged(namespace: string, room: string, entry: LoggedBytes, epoch: string): void;
+  /** What was heard up to now may not be all. */
+  interrupted(): void;
+  report(error: unknown, during: string): void;
+}
+
+/** Header of an entry without a message: where its room's log stands; 0 for one that begins a log. */
+const MARK = 'Hawser-Mark';
+const EXPECTED = 'Nats-Expected-Last-Subject-Sequence';
+const WRONG_LAST = 10_071;
+const TOO_LARGE = 10_054;
+/** Subject of the mark that a stream begins with; no room has it. */
+const FIRST_PATH = '~.~';
+const NOTHING = new Uint8Array(0);
+/** Ids that may stand in a header as they are. */
+const PLAIN_ID = /^[\x21-\x7e]{1,128}$/;
+const REPAIR_WAIT = 1000;
+const MOST = 1000;
+
+interface Rule {
+  readonly rule: HistoryRule;
+  readonly names: LogNames;
+  /** Of the stream, while it is known to be there. */
+  epoch: string | undefined;
+  opening: Promise<string> | undefined;
+  /** Appends that wait for the stream; those that come later must not overtake them. */
+  queued: number;
+  /** The epoch that the stream had last, and the newest entry that is known of it. */
+  lastEpoch: string;
+  newest: number;
+}
+
+interface Watched {
+  readonly rule: Rule;
+  readonly watch: Watch;
+  readonly path: string;
+  readonly hearing: Hearing;
+  /** When something was heard last. */
+  heardAt: number;
+  timer: Timer;
+  isRepairing: boolean;
+}
+
+/**
+ * The logs of rooms, in streams of JetStream. A node adds to a log by publishing to the stream, and hears entries, its own too, by the
+ * stream's republishing alone: each entry once, with its number and that of the entry before it.
+ *
+ * A log that somebody watches never becomes empty, for when nothing has happened in it for a while one of those who watch adds a mark, on
+ * condition that the last entry is the one that it knows of. So the entry before another one is always known, and whoever missed an entry
+ * without noticing learns of it at the mark at the latest.
+ */
+export class RoomLogs {
+  readonly #link: NatsLink;
+  readonly #names: Names;
+  readonly #options: ResolvedNatsOptions;
+  readonly #world: World;
+  readonly #host: LogsHost;
+  readonly #rules = new Map<string, Rule>();
+  /** By rule and path. */
+  readonly #watched = new Map<string, Watched>();
+  readonly #acks: Acks;
+  readonly #inbox: string;
+  #isClosed = false;
+
+  constructor(link: NatsLink, names: Names, options: ResolvedNatsOptions, world: World, host: LogsHost) {
+    this.#link = link;
+    this.#names = names;
+    this.#options = options;
+    this.#world = world;
+    this.#host = host;
+    this.#acks = new Acks(world);
+    this.#inbox = link.inbox();
+    link.hear(`${this.#inbox}.*`, (message) => this.#answered(message));
+  }
+
+  /** The server is gone, or there again: whether the streams are still the same is not known. */
+  turn(error?: unknown): void {
+    if (error !== undefined) this.#acks.lose(error);
+    for (const rule of this.#rules.values()) rule.epoch = undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#watched.values()) timer.cancel();
+    this.#watched.clear();
+  }
+
+  watch(namespace: string, room: string, rule: HistoryRule): void {
+    const known = this.#rule(rule);
+    const path = pathOf(namespace, room);
+    const key = keyOf(rule, path);
+    if (this.#watched.has(key)) return;
+    const watched: Watched = {
+      rule: known,
+      path,
+      watch: new Watch(namespace, room),
+      hearing: this.#link.hear(known.names.heard(path), (message) => this.#hear(watched, message)),
+      heardAt: this.#world.now(),
+      // The newest entry may be an old one, which nobody has kept from becoming the last.
+      timer: this.#timer(() => void this.#mark(watched), markWait(rule) * (0.1 + 0.15 * this.#world.random.unit())),
+      isRepairing: false,
+    };
+    this.#watched.set(key, watched);
+    if (known.epoch === undefined)
+      this.#open(known).catch((error: unknown) => this.#host.report(error, 'room history'));
+  }
+
+  unwatch(namespace: string, room: string, rule: HistoryRule): void {
+    const key = keyOf(rule, pathOf(namespace, room));
+    const watched = this.#watched.get(key);
+    if (watched === undefined) return;
+    this.#watched.delete(key);
+    watched.hearing.stop();
+    watched.timer.cancel();
+  }
+
+  /** @throws as `Bus.append`, and ERR_OPTION, ERR_UNSUPPORTED, ERR_VERSION, ERR_NOT_ALLOWED when there can be no stream. */
+  async append(
+    namespace: string,
+    room: string,
+    rule: HistoryRule,
+    bytes: Uint8Array,
+    { signal, timeout = this.#options.answerWait, id }: WaitOptions & { readonly id?: string | undefined },
+  ): Promise<Appended> {
+    const known = this.#rule(rule);
+    const path = pathOf(namespace, room);
+    const headers = id === undefined ? undefined : this.#headers('Nats-Msg-Id', messageId(path, id));
+    const wait = { signal, timeout };
+    const send = (epoch: string): Promise<Ack> => this.#add(known, epoch, path, bytes, headers, wait);
+    const epoch = await this.#epoch(known, wait);
+    const ack = await send(epoch);
+    if (ack.kind !== 'nobody') return this.#appended(known, epoch, ack);
+    // No stream has this subject: it was made anew, or has no leader at the moment.
+    const other = await this.#reopen(known, epoch);
+    return this.#appended(known, other, other === epoch ? ack : await send(other));
+  }
+
+  async read(
+    namespace: string,
+    room: string,
+    rule: HistoryRule,
+    { signal, timeout = this.#options.answerWait, since, most = MOST }: ReadOptions,
+  ): Promise<BytesRead> {
+    const known = this.#rule(rule);
+    const path = pathOf(namespace, room);
+    return within(this.#link, this.#world, { signal, timeout }, async () => {
+      const epoch = known.epoch ?? (await this.#open(known));
+      const bounds = { since, most, size: rule.size, kept: keptOf(rule) };
+      return await readRoom(this.#source(known, epoch, path), epoch, bounds).catch(async (error: unknown) => {
+        throw await this.#readFailure(known, error);
+      });
+    });
+  }
+
+  async #readFailure(known: Rule, error: unknown): Promise<unknown> {
+    if (error instanceof HawserError) return error;
+    known.epoch = undefined;
+    return down(`a log can't be read: ${error instanceof Error ? error.message : String(error)}`, 'no', error);
+  }
+
+  #rule(rule: HistoryRule): Rule {
+    const known = this.#rules.get(rule.name);
+    if (known !== undefined) return known;
+    const names = this.#names.logs(rule);
+    const fresh = { rule, names, epoch: undefined, opening: undefined, queued: 0, lastEpoch: '', newest: 0 };
+    this.#rules.set(rule.name, fresh);
+    return fresh;
+  }
+
+  /** The stream's epoch, in the order of the calls. */
+  async #epoch(
+    known: Rule,
+    wait: { readonly signal?: AbortSignal | undefined; readonly timeout: number },
+  ): Promise<string> {
+    if (known.epoch !== undefined && known.queued === 0) return known.epoch;
+    known.queued++;
+    try {
+      return await within(this.#link, this.#world, wait, () => this.#open(known));
+    } finally {
+      known.queued--;
+    }
+  }
+
+  /** Finds or makes the stream, once for all who ask at the same time. */
+  #open(known: Rule): Promise<string> {
+    if (!this.#link.isUp) return Promise.reject(down('NATS is not connected', 'no'));
+    known.opening ??= this.#find(known).finally(() => {
+      known.opening = undefined;
+    });
+    return known.opening;
+  }
+
+  async #find(known: Rule): Promise<string> {
+    const stream = {
+      manager: this.#link.manager,
+      history: this.#options.history,
+      server: () => this.#link.server,
+      drawEpoch: () => epochOf(this.#world.random.bytes(8)),
+      addFirst: (epoch: string) => this.#addFirst(known, epoch),
+      wait: (ms: number) => new Promise<void>((resolve) => void this.#world.timer(this.#world.now() + ms, resolve)),
+      report: (error: unknown) => this.#host.report(error, 'room history'),
+    };
+    const seen = (epoch: string): number => (epoch === known.lastEpoch ? known.newest : 0);
+    const epoch = await openStream(known.names, known.rule, stream, seen);
+    const isOther = known.lastEpoch !== '' && known.lastEpoch !== epoch;
+    if (known.lastEpoch !== epoch) known.newest = 0;
+    known.lastEpoch = epoch;
+    known.epoch = epoch;
+    if (isOther) this.#host.interrupted();
+    return epoch;
+  }
+
+  /** After a stream with this epoch was not there. */
+  #reopen(known: Rule, epoch: string): Promise<string> {
+    if (known.epoch === epoch) known.epoch = undefined;
+    return known.epoch === undefined ? this.#open(known) : Promise.resolve(known.epoch);
+  }
+
+  async #addFirst(known: Rule, epoch: string): Promise<void> {
+    const headers = this.#headers(MARK, '0');
+    const ack = await this.#add(known, epoch, FIRST_PATH, NOTHING, headers, { timeout: this.#options.answerWait });
+    this.#appended(known, epoch, ack);
+  }
+
+  #add(
+    known: Rule,
+    epoch: string,
+    path: string,
+    bytes: Uint8Array,
+    headers: MsgHdrs | undefined,
+    wait: { readonly signal?: AbortSignal | undefined; readonly timeout: number },
+  ): Promise<Ack> {
+    return this.#acks.wait(bytes.length, wait, (token) => {
+      const extras = { reply: `${this.#inbox}.${token}`, ...(headers === undefined ? {} : { headers }) };
+      const isSent = this.#link.publish(`${known.names.added(epoch)}.${path}`, bytes, extras);
+      if (!isSent) throw down(this.#link.isUp ? 'too much waits for NATS' : 'NATS is not connected', 'no');
+    });
+  }
+
+  #appended(known: Rule, epoch: string, ack: Ack): Appended {
+    const { stream } = known.names;
+    if (ack.kind === 'nobody') throw down(`stream ${stream} has no leader`, 'no');
+    if (ack.kind === 'refused') {
+      if (ack.code === TOO_LARGE) throw new HawserError('ERR_MESSAGE_TOO_LARGE', `NATS: ${ack.message}`);
+      throw down(`stream ${stream} refused an entry: ${ack.message}`, 'no');
+    }
+    if (ack.stream !== stream) {
+      throw new HawserError('ERR_OPTION', `stream ${ack.stream} of NATS has the subjects of ${stream}`);
+    }
+    if (!ack.isDuplicate && epoch === known.lastEpoch) known.newest = Math.max(known.newest, ack.offset);
+    return { offset: ack.offset, epoch, isDuplicate: ack.isDuplicate };
+  }
+
+  #answered(message: Msg): void {
+    const token = message.subject.slice(this.#inbox.length + 1);
+    this.#acks.answer(
+      token,
+      readAck(message.headers?.code ?? 0, () => message.json()),
+    );
+  }
+
+  /** An entry was added to a log that is watched. */
+  #hear(watched: Watched, message: Msg): void {
+    const { headers } = message;
+    const epoch = epochIn(message.subject);
+    const offset = Number(headers?.get('Nats-Sequence') || Number.NaN);
+    const before = Number(headers?.get('Nats-Last-Sequence') || Number.NaN);
+    const isOurs = headers?.get('Nats-Stream') === watched.rule.names.stream;
+    if (headers === undefined || !isOurs || !Number.isSafeInteger(offset) || !Number.isSafeInteger(before)) {
+      const error = new HawserError('ERR_MESSAGE_MALFORMED', `what came at ${message.subject} is none of the stream's`);
+      this.#host.report(error, 'foreign message');
+      return;
+    }
+    watched.heardAt = this.#world.now();
+    if (epoch === watched.rule.lastEpoch) watched.rule.newest = Math.max(watched.rule.newest, offset);
+    const mark = markOf(headers, offset);
+    const { watch } = watched;
+    if (mark !== undefined) {
+      if (!watch.hearMark(epoch, offset, mark.last)) void this.#repair(watched);
+      return;
+    }
+    const entry = { bytes: message.data, offset, previous: watch.hearMessage(epoch, offset, before) };
+    this.#host.logged(watch.namespace, watch.room, entry, epoch);
+  }
+
+  /** Nothing was heard for a while. */
+  async #mark(watched: Watched): Promise<void> {
+    const { rule, watch, path } = watched;
+    const wait = markWait(rule.rule);
+    const quiet = this.#world.now() - watched.heardAt;
+    // One of many is first, and the others hear it.
+    const again = wait * (0.75 + 0.2 * this.#world.random.unit());
+    watched.timer = this.#timer(() => void this.#mark(watched), quiet < again / 2 ? again - quiet : again);
+    if (quiet < again / 2 && watch.newest !== 0) return;
+    try {
+      const epoch = rule.epoch ?? (await this.#open(rule));
+      if (watch.newest === 0 || watch.epoch !== epoch) {
+        await this.#source(rule, epoch, path).newest();
+        if (watch.newest === 0) return;
+      }
+      const headers = this.#headers(MARK, `${watch.last}`);
+      headers.set(EXPECTED, `${watch.newest}`);
+      const ack = await this.#add(rule, epoch, path, NOTHING, headers, { timeout: this.#options.answerWait });
+      if (ack.kind === 'nobody') await this.#reopen(rule, epoch);
+      const last = ack.kind === 'refused' && ack.code === WRONG_LAST ? Number(/\d+$/.exec(ack.message)?.[0]) : 0;
+      // It may be on its way to us.
+      if (last > watch.newest) this.#timer(() => last > watch.newest && void this.#repair(watched), REPAIR_WAIT);
+    } catch (error) {
+      this.#host.report(error, 'room history');
+    }
+  }
+
+  /** Something was missed: it is read, and told as if it had come. */
+  async #repair(watched: Watched): Promise<void> {
+    const { rule, watch } = watched;
+    if (watched.isRepairing || this.#isClosed || !this.#link.isUp) return;
+    watched.isRepairing = true;
+    try {
+      const since = { offset: watch.last, epoch: watch.epoch };
+      const read = watch.last === 0 ? undefined : await this.read(watch.namespace, watch.room, rule.rule, { since });
+      if (!read?.isWhole) this.#host.interrupted();
+      for (const entry of read?.isWhole ? read.entries : []) {
+        watch.hearMessage(since.epoch, entry.offset, entry.previous);
+        this.#host.logged(watch.namespace, watch.room, entry, since.epoch);
+      }
+    } catch (error) {
+      this.#host.report(error, 'room history');
+      this.#host.interrupted();
+    } finally {
+      watched.isRepairing = false;
+    }
+  }
+
+  /** A room's part of a stream. With replicas only the leader is asked: the answers are to be of one server. */
+  #source(known: Rule, epoch: string, path: string): RoomSource {
+    const subject = `${known.names.added(epoch)}.${path}`;
+    const { stream } = known.names;
+    const { manager } = this.#link;
+    const watch = this.#watched.get(keyOf(known.rule, path))?.watch;
+    const get = async (query: DirectMsgRequest): Promise<Kept | undefined> => {
+      const { replicas } = this.#options.history;
+      const found = await (replicas === 1
+        ? manager.direct.getMessage(stream, query)
+        : manager.streams.getMessage(stream, query as MsgRequest));
+      return found === null ? undefined : keptIn(found);
+    };
+    const source: RoomSource = {
+      newest: async () => {
+        const newest = await get({ last_by_subj: subject });
+        if (newest !== undefined && watch?.last === 0) {
+          watch.learn(epoch, newest.offset, newest.mark?.last ?? newest.offset);
+        }
+        return newest;
+      },
+      next: (offset) => get({ seq: Math.max(1, offset), next_by_subj: subject }),
+      begin: async () => {
+        const headers = this.#headers(MARK, '0');
+        headers.set(EXPECTED, '0');
+        const ack = await this.#add(known, epoch, path, NOTHING, headers, { timeout: this.#options.answerWait });
+        if (ack.kind === 'added') return { offset: ack.offset, bytes: NOTHING, mark: { last: ack.offset } };
+        const newest = await source.newest();
+        if (newest === undefined) throw down(`stream ${stream} takes no mark`, 'no');
+        return newest;
+      },
+    };
+    return source;
+  }
+
+  #headers(name: string, value: string): MsgHdrs {
+    const headers = this.#link.headers();
+    headers.set(name, value);
+    return headers;
+  }
+
+  #timer(run: () => void, wait: number): Timer {
+    return this.#world.timer(this.#world.now() + wait, () => {
+      if (!this.#isClosed) run();
+    });
+  }
+}
+
+function keptIn({ seq, data, header }: StoredMsg): Kept {
+  return { offset: seq, bytes: data, mark: markOf(header, seq) };
+}
+
+/** What a mark says; undefined for a message. A wrong one says nothing that could be believed, so that it begins the log anew. */
+function markOf(headers: MsgHdrs | undefined, offset: number): { readonly last: number } | undefined {
+  if (headers === undefined || !headers.has(MARK)) return undefined;
+  const last = Number(headers.get(MARK));
+  return { last: Number.isSafeInteger(last) && last > 0 && last <= offset ? last : offset };
+}
+
+const keyOf = (rule: HistoryRule, path: string): string => `${path} ${rule.name}`;
+
+/** Ids are of one room each, while a stream knows them for all its rooms. */
+function messageId(path: string, id: string): string {
+  const isPlain = PLAIN_ID.test(id) && !id.startsWith('~');
+  return `${path} ${isPlain ? id : pathOf(id, '')}`;
+}

@@ -1,0 +1,69 @@
+/** What was heard of a room's log: enough to name the message before each, across marks, and to see a hole at a mark. */
+export class Watch {
+  readonly namespace: string;
+  readonly room: string;
+  /** The newest entry that is known, of whatever kind; 0 while none is. */
+  newest = 0;
+  /** The newest message, or the mark that began the log. */
+  last = 0;
+  #epoch = '';
+  /** The newest mark, and what it said. */
+  #mark = 0;
+  #markLast = 0;
+
+  constructor(namespace: string, room: string) {
+    this.namespace = namespace;
+    this.room = room;
+  }
+
+  /** The message before the one at `offset`; `before` is the entry before it. */
+  hearMessage(epoch: string, offset: number, before: number): number {
+    this.#turnTo(epoch);
+    const previous = before !== 0 && before === this.#mark ? this.#markLast : before;
+    if (offset > this.newest) {
+      this.newest = offset;
+      this.last = offset;
+    }
+    return previous;
+  }
+
+  /** False when it tells of a message that was not heard, or of a stream that was made anew. */
+  hearMark(epoch: string, offset: number, last: number): boolean {
+    if (this.#turnTo(epoch)) return false;
+    if (offset <= this.newest) return true;
+    const isWhole = this.last === 0 || this.last === last;
+    this.newest = offset;
+    this.#mark = offset;
+    this.#markLast = last;
+    if (this.last === 0) this.last = last;
+    return isWhole;
+  }
+
+  /** Somebody has looked: this was the newest entry, and `last` the newest message. */
+  learn(epoch: string, newest: number, last: number): void {
+    this.#turnTo(epoch);
+    if (newest <= this.newest) return;
+    if (newest !== last) {
+      this.#mark = newest;
+      this.#markLast = last;
+    }
+    this.newest = newest;
+    this.last = last;
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Whether it stood in another epoch. */
+  #turnTo(epoch: string): boolean {
+    const known = this.#epoch;
+    if (epoch === known) return false;
+    this.#epoch = epoch;
+    this.newest = 0;
+    this.last = 0;
+    this.#mark = 0;
+    this.#markLast = 0;
+    return known !== '';
+  }
+}

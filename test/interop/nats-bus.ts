@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { World } from '../../src/core/index.ts';
+import type { BusHost, LoggedBytes } from '../../src/engine/index.ts';
+import { NatsBus, type NatsEngineOptions } from '../../src/engines/nats/index.ts';
+import { realWorld } from '../../src/runtime/index.ts';
+
+/** A bus that was started, and all that its host was told. */
+export class HeardBus implements BusHost, AsyncDisposable {
+  readonly bus: NatsBus;
+  readonly heard: string[] = [];
+  readonly entries: (LoggedBytes & { readonly place: string; readonly epoch: string; readonly text: string })[] = [];
+  readonly told: string[] = [];
+  readonly reported: unknown[] = [];
+  readonly pushes: string[] = [];
+
+  constructor(options: NatsEngineOptions, world: World = realWorld()) {
+    this.bus = new NatsBus({ reconnectWait: 50, ...options }, world);
+  }
+
+  static async start(options: NatsEngineOptions, world?: World): Promise<HeardBus> {
+    const heard = new HeardBus(options, world);
+    await heard.bus.start(heard);
+    return heard;
+  }
+
+  get texts(): string[] {
+    return this.entries.map((entry) => entry.text);
+  }
+
+  /** How often the word was told. */
+  times(word: string): number {
+    return this.told.filter((told) => told === word).length;
+  }
+
+  received(got: Uint8Array): void {
+    this.heard.push(text(got));
+  }
+
+  logged(namespace: string, room: string, entry: LoggedBytes, epoch: string): void {
+    this.entries.push({ ...entry, place: `${namespace} ${room}`, epoch, text: text(entry.bytes) });
+  }
+
+  reconnected(): void {
+    this.told.push('reconnected');
+  }
+
+  disconnected(error: unknown): void {
+    this.told.push('disconnected');
+    this.reported.push(error);
+  }
+
+  report(error: unknown): void {
+    this.reported.push(error);
+  }
+
+  async pushed(json: Uint8Array): Promise<Uint8Array> {
+    this.pushes.push(text(json));
+    return bytes(`answer to ${text(json)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bus.close();
+  }
+}
+
+export function text(got: Uint8Array): string {
+  return Buffer.from(got).toString();
+}
+
+export function bytes(words: string): Uint8Array {
+  return new TextEncoder().encode(words);
+}
+
+/** Waits until it is so. @throws Error after 15 s. */
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + 15_000;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`it never came to it: ${what}`);
+    await delay(5);
+  }
+}
