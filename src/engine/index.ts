@@ -5,3 +5,4 @@ export * from './joined/index.ts';
 export { epochOf, MemoryEngine } from './memory.ts';
 export * from './nodes.ts';
 export * from './room-log.ts';
+export * from './room-logs.ts';

@@ -5,4 +5,4 @@ import { MemoryEngine } from './index.ts';
 
 const api = { describe, test, expect };
 
-engineSuite('memory', { api, world: realWorld(), makeEngine: () => new MemoryEngine(realWorld()) });
+engineSuite('memory', { api, world: realWorld(), logs: true, makeEngine: () => new MemoryEngine(realWorld()) });

@@ -1,11 +1,14 @@
-import type { World } from '../core/index.ts';
-import type { Member } from '../wire/index.ts';
+import { aborted, HawserError, type WaitOptions, type World } from '../core/index.ts';
+import { encodeValue, type Member } from '../wire/index.ts';
 import type { Engine, EngineHost, EngineMessage } from './engine.ts';
 import type { Appended, Entry, HistoryRule, Reading, ReadOptions } from './history.ts';
 import type { NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
-import { type LogEntry, RoomLog } from './room-log.ts';
+import type { LogEntry } from './room-log.ts';
+import { RoomLogs } from './room-logs.ts';
 
 const MOST = 1000;
+/** What an entry takes beside its data, about. */
+const ENTRY_BYTES = 256;
 
 interface Place {
   readonly rooms: Map<string, Map<string, Member>>;
@@ -15,17 +18,22 @@ interface Place {
 /** The engine of a single node: presence in maps, and nobody else to carry messages to. */
 export class MemoryEngine implements Engine {
   readonly name = 'memory';
-  readonly #world: Pick<World, 'now' | 'random'>;
   readonly #places = new Map<string, Place>();
   /** By namespace and room. */
-  readonly #logs = new Map<string, RoomLog<EngineMessage>>();
+  readonly #logs: RoomLogs<EngineMessage>;
   /** The logs that are heard. */
   readonly #watched = new Set<string>();
   #host: EngineHost | undefined;
+  #isClosed = false;
   #notice: NodeNotice = { state: 'up', endpoints: [], sockets: 0, metadata: {} };
 
   constructor(world: Pick<World, 'now' | 'random'>) {
-    this.#world = world;
+    this.#logs = new RoomLogs<EngineMessage>({
+      now: () => world.now(),
+      newEpoch: () => epochOf(world.random.bytes(8)),
+      weigh: ({ data }) => ENTRY_BYTES + encodeValue(data).length,
+      isHeard: (key) => this.#watched.has(key),
+    });
   }
 
   async start(host: EngineHost): Promise<void> {
@@ -33,19 +41,19 @@ export class MemoryEngine implements Engine {
   }
 
   publish(_message: EngineMessage): void {}
-  async append(message: EngineMessage, rule: HistoryRule): Promise<Appended> {
+  async append(message: EngineMessage, rule: HistoryRule, { signal }: WaitOptions = {}): Promise<Appended> {
+    this.#check(signal);
     const key = keyOf(message.target.namespace, message.target.rooms[0] ?? '');
-    const { entry, ...appended } = this.#log(key).append(message, rule, this.#world.now(), message.id);
+    const { entry, ...appended } = this.#logs.append(key, message, rule, message.id);
     if (entry !== undefined && this.#watched.has(key)) this.#host?.entered(entryOf(entry, appended.epoch));
     return appended;
   }
 
   async read(namespace: string, room: string, rule: HistoryRule, options: ReadOptions = {}): Promise<Reading> {
-    const log = this.#log(keyOf(namespace, room));
-    log.trim(rule.size, rule.age, this.#world.now());
-    const read = log.read(options.since, options.most ?? MOST);
+    this.#check(options.signal);
+    const read = this.#logs.read(keyOf(namespace, room), rule, options.since, options.most ?? MOST);
     if (!read.isWhole) return read;
-    return { ...read, entries: read.entries.map((entry) => entryOf(entry, log.epoch)) };
+    return { ...read, entries: read.entries.map((entry) => entryOf(entry, read.position.epoch)) };
   }
 
   watchRoom(namespace: string, room: string, rule?: HistoryRule): void {
@@ -131,6 +139,7 @@ export class MemoryEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#places.clear();
     this.#logs.clear();
     this.#watched.clear();
@@ -140,10 +149,9 @@ export class MemoryEngine implements Engine {
     await this.close();
   }
 
-  #log(key: string): RoomLog<EngineMessage> {
-    const log = this.#logs.get(key) ?? new RoomLog<EngineMessage>(epochOf(this.#world.random.bytes(8)));
-    this.#logs.set(key, log);
-    return log;
+  #check(signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw aborted(signal, 'no');
+    if (this.#isClosed) throw new HawserError('ERR_ENGINE_DOWN', 'the engine is closed', { delivered: 'no' });
   }
 
   #place(namespace: string): Place {

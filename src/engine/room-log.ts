@@ -25,8 +25,17 @@ export class RoomLog<T> {
   #offset = 0;
   readonly #ids = new Map<string, { readonly offset: number; readonly until: Instant }>();
 
-  constructor(epoch: string) {
+  readonly #dropped: ((value: T) => void) | undefined;
+
+  /** `dropped` hears of each that is no longer kept. */
+  constructor(epoch: string, dropped?: (value: T) => void) {
     this.epoch = epoch;
+    this.#dropped = dropped;
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#entries.length - this.#first;
   }
 
   get position(): Position {
@@ -60,13 +69,19 @@ export class RoomLog<T> {
   /** Forgets what is over its time or number. Whether anything is left to say about it. */
   trim(size: number, age: number, now: Instant): boolean {
     const { length } = this.#entries;
-    this.#first = Math.max(this.#first, length - size);
-    while (this.#first < length && now - (this.#entries[this.#first]?.at ?? now) > age) this.#first += 1;
+    while (this.#first < length && this.#isOver(this.#entries[this.#first] as LogEntry<T>, size, age, now)) {
+      this.#dropped?.((this.#entries[this.#first] as LogEntry<T>).value);
+      this.#first += 1;
+    }
     if (this.#first > length / 2) {
       this.#entries = this.#entries.slice(this.#first);
       this.#first = 0;
     }
     return this.#entries.length > 0;
+  }
+
+  #isOver({ offset, at }: LogEntry<T>, size: number, age: number, now: Instant): boolean {
+    return this.#offset - offset >= size || now - at > age;
   }
 
   #known(id: string, now: Instant): number | undefined {
