@@ -15,6 +15,7 @@ export interface DialInit {
   readonly verdict: Verdict;
   readonly party: Party;
   readonly client: Talker;
+  /** The server, or any worker of it. */
   readonly server: Party;
   readonly calm: boolean;
   /** Somebody forges and repeats datagrams. */
@@ -37,6 +38,8 @@ export class Dial {
   readonly #unwelcome: boolean;
   readonly #forgeable: boolean;
   #server: Talker | undefined;
+  /** Whose that is. */
+  #owner: Party | undefined;
   /** How often the server has died meanwhile. */
   #deaths = 0;
   #ending: { readonly code: number; readonly reason: string; readonly by: Talker } | undefined;
@@ -59,6 +62,10 @@ export class Dial {
   /** The session ended on the client's side though nobody wanted it. */
   get died(): boolean {
     return !this.#unwelcome && this.verdict !== 'silent' && MISFORTUNES.includes(this.fault);
+  }
+
+  get #serving(): Party {
+    return this.#owner ?? this.#init.server;
   }
 
   get resting(): boolean {
@@ -90,20 +97,22 @@ export class Dial {
     );
   }
 
-  onServer(talker: Talker, fail: (what: string) => void): void {
-    const { number, foreign, server } = this.#init;
+  onServer(talker: Talker, owner: Party, fail: (what: string) => void): void {
+    const { number, foreign } = this.#init;
     if (this.#server !== undefined) fail(`dial ${number} came to the server twice`);
     if (foreign) fail(`dial ${number} came to the server, whose version it does not speak`);
     const [ours, theirs] = [this.client.session.handshakeHash, talker.session.handshakeHash];
     if (ours === undefined || theirs === undefined || Buffer.compare(ours, theirs) !== 0)
       fail("the sides don't agree on their handshake");
     this.#server = talker;
-    if (server.finishing) talker.finish();
+    this.#owner = owner;
+    if (owner.finishing) talker.finish();
   }
 
-  /** The server has died, or is not there again yet. */
-  onRestart(): void {
-    if (this.client.closed === undefined) this.#deaths++;
+  /** The server, or this worker of it, has died, or is not there again yet. */
+  onRestart(server: Party): void {
+    const its = this.#owner === undefined || this.#owner === server;
+    if (its && this.client.closed === undefined) this.#deaths++;
   }
 
   /** Each side that may says something, perhaps. */
@@ -112,12 +121,13 @@ export class Dial {
     if (chance.often(0.7) && handshakeHash !== undefined && state !== 'closing')
       this.#init.party.command((now) => this.client.act(now));
     const server = this.#server;
-    if (chance.often(0.7) && server?.open === true) this.#init.server.command((now) => server.act(now));
+    if (chance.often(0.7) && server?.open === true) this.#serving.command((now) => server.act(now));
   }
 
   /** What ended sessions before anybody asked for it must have been the network's fault, or the verdict's. */
   checkRested(): void {
-    const { party, server, certain } = this.#init;
+    const { party, certain } = this.#init;
+    const server = this.#serving;
     this.#checkSide(this.client, party, server);
     if (this.#server !== undefined) this.#checkSide(this.#server, server, party);
     if (certain && this.#server?.open !== true) this.client.conversation.fail('did not come about');
@@ -134,11 +144,11 @@ export class Dial {
 
   close(chance: Chance): void {
     const orphan = this.#orphan;
-    if (orphan !== undefined) this.#init.server.command((now) => orphan.session.close(0, '', now));
+    if (orphan !== undefined) this.#serving.command((now) => orphan.session.close(0, '', now));
     const server = this.#server;
     if (server === undefined || server.closed !== undefined || this.client.closed !== undefined) return;
     if (!server.open || !this.client.open) return;
-    const [by, party] = chance.often(0.5) ? [this.client, this.#init.party] : [server, this.#init.server];
+    const [by, party] = chance.often(0.5) ? [this.client, this.#init.party] : [server, this.#serving];
     const code = chance.below(100_000);
     const reason = chance.pick(['', 'enough', 'x'.repeat(250), 'ü'.repeat(100)]);
     this.#ending = { code, reason, by };

@@ -10,14 +10,15 @@ import type { Scheduler } from './scheduler.ts';
 export interface Mortals {
   readonly scenario: Scenario;
   readonly scheduler: Scheduler;
-  readonly server: Party;
+  /** One, or several workers behind one address. */
+  readonly servers: readonly Party[];
   readonly clients: readonly Party[];
   readonly pipes: readonly Pipe[];
   readonly attacker: Attacker | undefined;
   /** An address that nobody had yet. */
   address(): Address;
-  /** The server has died, and comes back after so many ms. */
-  onRestart(downFor: number): void;
+  /** The server, or one worker of it, has died, and comes back after so many ms. */
+  onRestart(server: Party, downFor: number): void;
   readonly trace: ((line: string) => void) | undefined;
 }
 
@@ -67,11 +68,11 @@ export class Fate {
   }
 
   #stroke(): void {
-    const { scenario, scheduler, server, clients, pipes, trace } = this.#world;
+    const { scenario, scheduler, servers, clients, pipes, trace } = this.#world;
     const { weather, trouble } = scenario;
     const chance = this.#chance;
     const rough = weather === 'rough';
-    const party = chance.pick([server, ...clients]);
+    const party = chance.pick([...servers, ...clients]);
     const pipe = chance.pick(pipes);
     const dice = chance.unit();
     const dark = chance.pick(rough ? [200, 2000, 15_000, 70_000, 200_000] : [50, 500, 2000, 2000]);
@@ -90,8 +91,10 @@ export class Fate {
     if (ms >= LONG) this.pauses++;
   }
 
-  #leap({ process }: Party, ms: number): void {
-    process.leap(ms);
+  /** The clock of a machine, which all its processes have. */
+  #leap(party: Party, ms: number): void {
+    const { servers } = this.#world;
+    for (const { process } of servers.includes(party) ? servers : [party]) process.leap(ms);
     if (ms >= LONG) this.leaps++;
   }
 
@@ -120,8 +123,12 @@ export class Fate {
   #restart(): void {
     this.restarts++;
     const downFor = this.#chance.pick([0, 100, 1000, 5000]);
-    this.#world.trace?.(`the server dies, for ${downFor} ms`);
-    this.#world.server.restart(downFor);
-    this.#world.onRestart(downFor);
+    const { servers, trace } = this.#world;
+    const all = servers.length === 1 || this.#chance.often(0.2);
+    for (const server of all ? servers : [this.#chance.pick(servers)]) {
+      trace?.(`${server.process.name} dies, for ${downFor} ms`);
+      server.restart(downFor);
+      this.#world.onRestart(server, downFor);
+    }
   }
 }

@@ -22,12 +22,13 @@ export class IdWatch implements Observer {
   }
 
   /** Nobody has sessions any more: what comes to their ids must belong to nothing. */
-  checkForgotten(endpoint: Endpoint, process: Process): void {
-    for (const start of this.#ids.get(process)?.values() ?? []) {
+  checkForgotten(endpoint: Endpoint, process: Process, socket: Host = process): void {
+    for (const start of this.#ids.get(socket)?.values() ?? []) {
       const datagram = new Uint8Array(SEALED_OVERHEAD);
       datagram.set(start);
       const { stray } = endpoint.stats;
-      endpoint.receive(datagram, process.address, process.now);
+      // As if it had been handed on: otherwise it could be.
+      endpoint.receive(datagram, process.address, process.now, true);
       if (endpoint.stats.stray === stray) this.#fail(`${process.name} knows an id of a session that is over`);
     }
   }

@@ -5,6 +5,7 @@ import type { Witness } from './crypto.ts';
 import { keyOf, type Network } from './network.ts';
 import { type Machine, Process } from './process.ts';
 import type { PartySettings } from './scenario.ts';
+import type { SharedSocket } from './shared-socket.ts';
 import type { Talker } from './talker.ts';
 import { Watch } from './watch.ts';
 
@@ -23,8 +24,12 @@ export interface PartyInit {
   readonly trace: ((line: string) => void) | undefined;
   /** Stands between the endpoint and its process. */
   readonly wrap?: (endpoint: Endpoint) => Machine;
+  /** A server's that is one worker of several: its number, and the socket that they share. */
+  readonly worker?: { readonly number: number; readonly socket: SharedSocket } | undefined;
+  /** What stateless resets are made of; workers have the same. */
+  readonly resetSecret?: Uint8Array | undefined;
   /** A server's: a client has shown its token. */
-  readonly onToken?: (session: Session, token: Uint8Array) => void;
+  readonly onToken?: (server: Party, session: Session, token: Uint8Array) => void;
 }
 
 /** An endpoint in its process, and the applications of its sessions. */
@@ -50,7 +55,7 @@ export class Party {
     this.#init = init;
     this.settings = init.settings;
     const { network, chance, fail, late, inbox } = init;
-    this.#resetSecret = init.crypto.random(32);
+    this.#resetSecret = init.resetSecret ?? init.crypto.random(32);
     this.endpoint = this.#newEndpoint(network.scheduler.now);
     this.watch = this.#newWatch();
     this.process = new Process(network, init.name, init.address, init.wrap?.(this.endpoint) ?? this.endpoint, {
@@ -59,6 +64,7 @@ export class Party {
       chance,
       fail,
       events: () => this.#events(),
+      socket: init.worker?.socket,
       watch: {
         ticking: () => this.watch.ticking(),
         ticked: () => this.watch.ticked(),
@@ -67,6 +73,7 @@ export class Party {
         rested: (now) => this.watch.rested(now),
       },
     });
+    init.worker?.socket.add(this.process);
   }
 
   /** It dies with all its sessions; another process with the same keys is there after so many ms. */
@@ -76,11 +83,14 @@ export class Party {
     this.endpoint = this.#newEndpoint(this.now);
     this.watch = this.#newWatch();
     this.process.restart(this.endpoint, ms);
+    const { worker } = this.#init;
+    worker?.socket.died(worker.number);
   }
 
   #newEndpoint(now: Instant): Endpoint {
-    const { settings, key, crypto } = this.#init;
-    return new Endpoint({ ...settings, key, crypto, resetSecret: this.#resetSecret }, now);
+    const { settings, key, crypto, worker } = this.#init;
+    const workers = worker?.socket.optionsOf(worker.number);
+    return new Endpoint({ ...settings, key, crypto, workers, resetSecret: this.#resetSecret }, now);
   }
 
   #newWatch(): Watch {
@@ -112,7 +122,7 @@ export class Party {
     for (let event = session.poll(); event !== undefined; event = session.poll()) {
       any = true;
       this.#init.trace?.(`${this.#init.name} ${this.talkers.get(session)?.conversation.name ?? ''} ${traced(event)}`);
-      if (event.type === 'auth') this.#init.onToken?.(session, event.token);
+      if (event.type === 'auth') this.#init.onToken?.(this, session, event.token);
       if (event.type === 'moved') this.#onMoved(session, event.address);
       const talker = this.talkers.get(session);
       if (talker !== undefined) talker.on(event);

@@ -8,8 +8,8 @@ import { Dial } from './dial.ts';
 import { Fate } from './fate.ts';
 import { Foreign } from './foreign.ts';
 import { IdWatch } from './id-watch.ts';
-import { keyOf, Network, Pipe } from './network.ts';
-import { Party } from './party.ts';
+import { type Host, keyOf, Network, Pipe } from './network.ts';
+import { Party, type PartyInit } from './party.ts';
 import {
   kind,
   mannerOf,
@@ -22,6 +22,7 @@ import {
   windowOf,
 } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
+import { SharedSocket } from './shared-socket.ts';
 import { Conversation, Talker } from './talker.ts';
 
 /** What a run saw; the same seed gives the same numbers. */
@@ -59,6 +60,10 @@ export interface UdpackRun {
   /** Sessions given up because too much was forged. */
   readonly worn: number;
   readonly retries: number;
+  /** Whether the server had several workers, datagrams that they handed on, and those that they could not. */
+  readonly shared: number;
+  readonly forwarded: number;
+  readonly unforwarded: number;
 }
 
 /** Where the server is. */
@@ -82,7 +87,9 @@ class Play {
   readonly #witness: Witness;
   readonly #crypto: Crypto;
   readonly #key: KeyPair;
-  readonly #server: Party;
+  /** One, or workers that share a socket. */
+  readonly #servers: readonly Party[];
+  readonly #socket: SharedSocket | undefined;
   readonly #clients: Party[] = [];
   readonly #foreigners = new Set<Party>();
   readonly #pipes: Pipe[] = [];
@@ -98,15 +105,22 @@ class Play {
     this.#seed = seed;
     this.#trace = trace && ((line) => trace(`${this.scheduler.now.toFixed(3)} ${line}`));
     this.#chance = new Chance(seed);
-    this.scenario = scenarioOf(this.#chance.fork());
+    const workersChance = new Chance(seed ^ 0x776f_726b);
+    this.scenario = scenarioOf(this.#chance.fork(), workersChance);
     this.#trace?.(JSON.stringify(this.scenario));
     this.#witness = new Witness((what) => this.fail(what));
     this.#crypto = watched(this.scenario.realCrypto ? nodeCrypto : cheapCrypto, this.#chance.fork(), this.#witness);
     this.#key = this.#crypto.keyPair();
-    this.#server = this.#party('server', SERVER, true);
+    const { workers, weather } = this.scenario;
+    if (workers > 1) {
+      const busy = weather === 'calm' ? 0 : workersChance.pick([0, 0.01, 0.1]);
+      this.#socket = new SharedSocket(SERVER, this.scheduler, workersChance.fork(), busy);
+      this.network.add(this.#socket);
+    }
+    this.#servers = this.#startServers(workers);
     const strict = this.scenario.server.limits.halfOpenFree === 0;
     this.network.observers.push(this.#ids);
-    this.network.observers.push(new AmplificationWatch(this.#server.process, strict, (what) => this.fail(what)));
+    this.network.observers.push(new AmplificationWatch(this.#serverHost, strict, (what) => this.fail(what)));
     const { clients, foreign } = this.scenario;
     for (let client = 0; client < clients; client++) this.#addClient(client, false);
     if (foreign) this.#addClient(clients, true);
@@ -118,12 +132,12 @@ class Play {
       {
         scenario: this.scenario,
         scheduler: this.scheduler,
-        server: this.#server,
+        servers: this.#servers,
         clients: this.#clients,
         pipes: this.#pipes,
         attacker: this.#attacker,
         address: () => this.#address(),
-        onRestart: (downFor) => this.#onRestart(downFor),
+        onRestart: (server, downFor) => this.#onRestart(server, downFor),
         trace: this.#trace,
       },
       this.#chance.fork(),
@@ -151,7 +165,21 @@ class Play {
     return this.#totals();
   }
 
-  #party(name: string, address: Address, server: boolean, foreign = false): Party {
+  /** Where clients send to. */
+  get #serverHost(): Host {
+    return this.#socket ?? this.#servers[0]?.process ?? this.fail('no server');
+  }
+
+  #startServers(workers: number): Party[] {
+    const socket = this.#socket;
+    if (socket === undefined) return [this.#party('server', SERVER, true)];
+    const resetSecret = this.#chance.bytes(32);
+    return Array.from({ length: workers }, (_, number) =>
+      this.#party(`worker ${number}`, SERVER, true, false, { worker: { number, socket }, resetSecret }),
+    );
+  }
+
+  #party(name: string, address: Address, server: boolean, foreign = false, shared: Partial<PartyInit> = {}): Party {
     const { scenario } = this;
     return new Party({
       network: this.network,
@@ -170,8 +198,9 @@ class Play {
       }),
       ...(server && {
         key: this.#key,
-        onToken: (session: Session, token: Uint8Array) => this.#onToken(session, token),
+        onToken: (party: Party, session: Session, token: Uint8Array) => this.#onToken(party, session, token),
       }),
+      ...shared,
     });
   }
 
@@ -190,7 +219,7 @@ class Play {
     this.#trace?.(
       `client ${number}: ${JSON.stringify(client.settings)} ${JSON.stringify(there.manner)} ${JSON.stringify(back.manner)}`,
     );
-    this.network.connect(client.process, this.#server.process, { there, back });
+    this.network.connect(client.process, this.#serverHost, { there, back });
     this.#pipes.push(there, back);
     this.#clients.push(client);
     for (let dials = this.#chance.pick([1, 1, 1, 2]); dials > 0; dials--) {
@@ -223,28 +252,28 @@ class Play {
       verdict: certain ? 'good' : verdictOf(this.#chance.fork()),
       party: client,
       client: talker,
-      server: this.#server,
+      server: this.#servers[0] ?? this.fail('no server'),
       calm: this.scenario.weather === 'calm',
       attacked: this.scenario.attacker,
       foreign: this.#foreigners.has(client),
       certain,
     });
-    if (this.#server.process.dead) dial.onRestart();
+    for (const server of this.#servers) if (server.process.dead) dial.onRestart(server);
     this.#dials.push(dial);
     return dial;
   }
 
-  #onToken(session: Session, token: Uint8Array): void {
+  #onToken(server: Party, session: Session, token: Uint8Array): void {
     const dial = this.#dials[new DataView(token.buffer, token.byteOffset).getUint32(0)];
     if (dial === undefined || Buffer.compare(token, dial.token) !== 0) this.fail('a token that nobody showed');
     if (!takesToken(this.scenario.server, token.length)) this.fail(`a token of ${token.length} bytes was told`);
     const talker = new Talker(session, dial.client.conversation, this.#chance.fork());
-    dial.onServer(talker, (what) => this.fail(what));
-    this.#server.talkers.set(session, talker);
+    dial.onServer(talker, server, (what) => this.fail(what));
+    server.talkers.set(session, talker);
     if (dial.verdict === 'good') session.accept();
-    else if (dial.verdict === 'bad') session.refuse('no', this.#server.now);
+    else if (dial.verdict === 'bad') session.refuse('no', server.now);
     else if (dial.verdict === 'late') {
-      this.scheduler.after(this.#chance.unit() * 3000, () => this.#server.command(() => session.accept()));
+      this.scheduler.after(this.#chance.unit() * 3000, () => server.command(() => session.accept()));
     }
   }
 
@@ -259,8 +288,8 @@ class Play {
   }
 
   /** Who hears that the server is there again dials anew, perhaps. */
-  #onRestart(downFor: number): void {
-    for (const dial of this.#dials) dial.onRestart();
+  #onRestart(server: Party, downFor: number): void {
+    for (const dial of this.#dials) dial.onRestart(server);
     for (const client of this.#clients) {
       if (this.#chance.often(0.4)) continue;
       this.scheduler.after(downFor + this.#chance.unit() * 2000, () => {
@@ -278,7 +307,7 @@ class Play {
     }
     this.#trace?.('the network is kind from now on');
     // Nobody speaks for those who are stopped.
-    for (const party of [this.#server, ...this.#clients]) this.#finishSoon(party);
+    for (const party of [...this.#servers, ...this.#clients]) this.#finishSoon(party);
   }
 
   #finishSoon(party: Party): void {
@@ -294,7 +323,7 @@ class Play {
 
   #comeToRest(): void {
     const until = this.scheduler.now + REST_WITHIN;
-    const stopped = (): boolean => [this.#server, ...this.#clients].some(({ process }) => process.stopped);
+    const stopped = (): boolean => [...this.#servers, ...this.#clients].some(({ process }) => process.stopped);
     while (stopped() || !this.#dials.every((dial) => dial.resting)) {
       if (!this.scheduler.step()) this.fail(`nothing happens any more: ${this.#unrest()}`);
       if (this.scheduler.now > until) this.fail(`no rest by now: ${this.#unrest()}`);
@@ -336,20 +365,20 @@ class Play {
   }
 
   #checkForgotten(): void {
-    for (const { endpoint, process } of [this.#server, ...this.#clients]) {
+    for (const { endpoint, process } of [...this.#servers, ...this.#clients]) {
       const { sessions, halfOpen } = endpoint.stats;
       if (sessions > 0 || halfOpen > 0)
         this.fail(`${process.name} has ${sessions} sessions at the end, ${halfOpen} half-open`);
       if (endpoint.deadline !== undefined)
         this.fail(`${process.name} waits for ${endpoint.deadline} though all is over`);
-      this.#ids.checkForgotten(endpoint, process);
+      this.#ids.checkForgotten(endpoint, process, process.address === SERVER ? this.#socket : undefined);
     }
   }
 
   /** Where nothing is spoilt or overtaken, nothing is taken for a forgery. */
   #checkForged(): void {
     if (this.#attacker !== undefined || this.scenario.weather !== 'calm') return;
-    for (const { talkers, process } of [this.#server, ...this.#clients]) {
+    for (const { talkers, process } of [...this.#servers, ...this.#clients]) {
       for (const { session } of talkers.values()) {
         const { datagramsForged } = session.stats;
         if (datagramsForged > 0) this.fail(`${process.name} could not open ${datagramsForged} good datagrams`);
@@ -370,7 +399,7 @@ class Play {
 
   #totals(): UdpackRun {
     const fate = this.#fate;
-    const server = this.#server;
+    const servers = this.#servers;
     const sum = (what: (dial: Dial) => number): number => this.#dials.reduce((total, dial) => total + what(dial), 0);
     return {
       seed: this.#seed,
@@ -384,7 +413,7 @@ class Play {
       moves: fate.moves,
       rebound: fate.rebound,
       unspared: fate.unspared,
-      followed: server.followed,
+      followed: servers.reduce((total, { followed }) => total + followed, 0),
       lost: this.#pipes.reduce((total, pipe) => total + pipe.lost, 0),
       injected: this.#attacker?.injected ?? 0,
       keyUpdates: sum((dial) => dial.client.session.stats.keyUpdates),
@@ -397,7 +426,10 @@ class Play {
       foreign: sum(({ fault }) => Number(fault === 'version')),
       refused: sum(({ fault }) => Number(fault === 'token-refused')),
       worn: sum(({ fault }) => Number(fault === 'forgery-limit')),
-      retries: server.retries + server.endpoint.stats.retries,
+      retries: servers.reduce((total, { retries, endpoint }) => total + retries + endpoint.stats.retries, 0),
+      shared: Number(servers.length > 1),
+      forwarded: this.#socket?.forwarded ?? 0,
+      unforwarded: this.#socket?.dropped ?? 0,
     };
   }
 }

@@ -5,7 +5,7 @@ import { type Host, keyOf, type Network } from './network.ts';
 
 /** A machine that speaks by datagrams, as `Endpoint` is one. */
 export interface Machine {
-  receive(datagram: Uint8Array, from: Address, now: Instant): void;
+  receive(datagram: Uint8Array, from: Address, now: Instant, forwarded?: boolean): unknown;
   tick(now: Instant): void;
   readonly deadline: Instant | undefined;
   transmit(out: Uint8Array, now: Instant): number;
@@ -33,6 +33,8 @@ export interface ProcessOptions {
   /** Takes the machine's events; true when there were any. */
   readonly events: () => boolean;
   readonly watch?: ProcessWatch;
+  /** What it sends with, if that is not its own alone. */
+  readonly socket?: Host | undefined;
   readonly fail: (what: string) => void;
 }
 
@@ -42,7 +44,7 @@ const TURNS_MOST = 2000;
 const IDLE_MOST = 100;
 const LEAVING_MOST = 20_000;
 
-/** A process with one socket: it drives a machine as the runtime's driver does, and can be stopped, moved and sent ahead in time. */
+/** A process with one socket, its own or shared: it drives a machine as the runtime's driver does, and can be stopped, moved and sent ahead in time. */
 export class Process implements Host {
   readonly name: string;
   address: Address;
@@ -50,7 +52,7 @@ export class Process implements Host {
   #machine: Machine;
   readonly #options: ProcessOptions;
   readonly #out = new Uint8Array(DATAGRAM_MOST);
-  #inbox: { readonly bytes: Uint8Array; readonly from: Address }[] = [];
+  #inbox: { readonly bytes: Uint8Array; readonly from: Address; readonly forwarded: boolean }[] = [];
   #inboxBytes = 0;
   #ahead = 0;
   #stoppedUntil: Instant = 0;
@@ -67,7 +69,7 @@ export class Process implements Host {
     this.address = address;
     this.#machine = machine;
     this.#options = options;
-    network.add(this);
+    if (options.socket === undefined) network.add(this);
   }
 
   /** The time as this process knows it. */
@@ -84,10 +86,11 @@ export class Process implements Host {
     return this.#network.scheduler.now < this.#deadUntil;
   }
 
-  receive(bytes: Uint8Array, from: Address): void {
+  /** @param forwarded Whether another process that has the socket has handed it on. */
+  receive(bytes: Uint8Array, from: Address, forwarded = false): void {
     if (this.dead || this.#inboxBytes + bytes.length > this.#options.inbox) return;
     this.#inboxBytes += bytes.length;
-    this.#inbox.push({ bytes, from });
+    this.#inbox.push({ bytes, from, forwarded });
     this.wake();
   }
 
@@ -145,7 +148,7 @@ export class Process implements Host {
     const inbox = this.#inbox;
     this.#inbox = [];
     this.#inboxBytes = 0;
-    for (const { bytes, from } of inbox) this.#machine.receive(bytes, from, now);
+    for (const { bytes, from, forwarded } of inbox) this.#machine.receive(bytes, from, now, forwarded);
     const due = (this.#machine.deadline ?? Infinity) <= now;
     if (due) this.#tick(now);
     let busy = this.#transmit(now);
@@ -178,7 +181,7 @@ export class Process implements Host {
       if (length === 0) return count > 0;
       const to = machine.destination;
       watch?.left(length, now);
-      this.#network.send(this, to, this.#out.subarray(0, length));
+      this.#network.send(this.#options.socket ?? this, to, this.#out.subarray(0, length));
     }
   }
 

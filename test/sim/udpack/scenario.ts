@@ -24,6 +24,8 @@ export interface Scenario {
   /** Between two strokes of fate, on average, in ms; Infinity: there are none. */
   readonly strokes: number;
   readonly attacker: boolean;
+  /** Processes of the server, behind one address. */
+  readonly workers: number;
   /** How often the server's process dies and is started again. */
   readonly restarts: number;
   /** Whether there is a client of another version, too. */
@@ -49,7 +51,8 @@ export function takesToken({ limits }: PartySettings, length: number): boolean {
   return length <= (limits.tokenBytes ?? UDPACK_LIMITS.tokenBytes);
 }
 
-export function scenarioOf(chance: Chance): Scenario {
+/** @param workers Decides about these alone. */
+export function scenarioOf(chance: Chance, workers: Chance): Scenario {
   const weather = chance.pick<Weather>(['calm', 'fair', 'fair', 'rough']);
   const calm = weather === 'calm';
   const attacker = chance.often(0.2);
@@ -61,6 +64,7 @@ export function scenarioOf(chance: Chance): Scenario {
     pace: chance.pick([10, 50, 300]),
     strokes: calm ? Infinity : chance.pick([400, 2000, 8000]),
     attacker,
+    workers: workers.often(0.2) ? workers.pick([2, 2, 2, 3, 5]) : 1,
     restarts: chance.pick([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
     foreign: chance.often(0.06),
     late: chance.pick([0, 1, 2, 16]),

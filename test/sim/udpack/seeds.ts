@@ -38,6 +38,9 @@ export function proveFile(file: number): void {
       expect(sum('refused')).toBeGreaterThan(20);
       expect(sum('worn')).toBeGreaterThan(0);
       expect(sum('retries')).toBeGreaterThan(100);
+      expect(sum('shared')).toBeGreaterThan(30);
+      expect(sum('forwarded')).toBeGreaterThan(1000);
+      expect(sum('unforwarded')).toBeGreaterThan(10);
     });
   }
 }
