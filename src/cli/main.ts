@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chat } from './chat.ts';
+import { EngineFailure } from './engine.ts';
 import { keygen } from './keygen.ts';
 import { call, emit, tail } from './once.ts';
 import { EXIT, Output, UsageError } from './output.ts';
+import { isPushUrl, pushTo } from './push.ts';
 import { receive } from './receive.ts';
 import { send } from './send.ts';
 import { serve } from './serve.ts';
@@ -15,14 +17,15 @@ import type { VisitOptions } from './visitor.ts';
 const USAGE = `hawser: real-time messaging over every transport
 
   hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
-               [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--json]
+               [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
+               [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
       talks in a room; lines are said
   hawser tail URL [--room ROOM]... [...]
       prints what arrives, one JSON object a line
   hawser emit URL EVENT [JSON] [--room ROOM | --to USER] [...]
-      publishes one event
+      publishes one event; by http(s)://…/api/publish with --api-key-file FILE, by nats:// or redis:// with --cluster NAME
   hawser call URL REQUEST [JSON] [--timeout MS] [...]
       asks once and prints the answer
   hawser receive --dir FOLDER [--listen URL]... [--token TOKEN | --token-file FILE] [--insecure] [--overwrite] [--once] [--json]
@@ -35,7 +38,7 @@ const USAGE = `hawser: real-time messaging over every transport
       makes a pair of keys for UDPack
 
 A token may also come from the environment: HAWSER_TOKEN. PORT changes the port of serve's page.
-Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out.
+Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out, 5 no engine, 6 refused by the engine.
 `;
 
 const OPTIONS = {
@@ -58,6 +61,10 @@ const OPTIONS = {
   overwrite: { type: 'boolean' },
   once: { type: 'boolean' },
   'trust-proxy': { type: 'string', multiple: true },
+  'api-key-file': { type: 'string' },
+  'node-name': { type: 'string' },
+  engine: { type: 'string' },
+  cluster: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -65,10 +72,22 @@ const OPTIONS = {
 
 /** Which options each command takes, beside --json and --help. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
-  serve: ['listen', 'origin', 'secret', 'jwks', 'insecure', 'trust-proxy', 'workers'],
+  serve: [
+    'listen',
+    'origin',
+    'secret',
+    'jwks',
+    'insecure',
+    'trust-proxy',
+    'api-key-file',
+    'node-name',
+    'engine',
+    'cluster',
+    'workers',
+  ],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
-  emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout'],
+  emit: ['room', 'to', 'user', 'token', 'token-file', 'timeout', 'api-key-file', 'cluster'],
   call: ['user', 'token', 'token-file', 'timeout'],
   receive: ['dir', 'listen', 'token', 'token-file', 'insecure', 'overwrite', 'once'],
   send: ['token', 'token-file', 'timeout'],
@@ -112,6 +131,10 @@ async function run(args: readonly string[]): Promise<number> {
           secret: values.secret,
           jwks: values.jwks,
           workers: values.workers === undefined ? undefined : workersOf(values.workers),
+          apiKeyFile: values['api-key-file'],
+          nodeName: values['node-name'],
+          engine: values.engine,
+          cluster: values.cluster,
         },
         output,
       );
@@ -120,6 +143,7 @@ async function run(args: readonly string[]): Promise<number> {
     case 'tail':
       return tail(visitOptions(one(operands, 1, 1), values), values.room ?? ['lobby'], output);
     case 'emit':
+      if (isPushUrl(one(operands, 2, 3)[0] ?? '')) return push(operands, values, output);
       return emit(
         visitOptions(one(operands, 2, 3), values),
         { room: values.room?.[0], to: values.to },
@@ -140,6 +164,21 @@ async function run(args: readonly string[]): Promise<number> {
     default:
       return token(one(operands, 0, 0), values);
   }
+}
+
+function push([url = '', event = '', json]: readonly string[], values: Values, output: Output): Promise<number> {
+  for (const name of ['user', 'token', 'token-file'] as const) {
+    if (values[name] !== undefined) throw new UsageError(`hawser emit takes no --${name} with this URL`);
+  }
+  const options = {
+    url,
+    room: values.room?.[0],
+    user: values.to,
+    apiKeyFile: values['api-key-file'],
+    cluster: values.cluster ?? 'hawser',
+    timeout: timeoutOf(values),
+  };
+  return pushTo(options, event, json, output);
 }
 
 function receiveInto(_none: readonly string[], values: Values, output: Output): Promise<number> {
@@ -174,9 +213,13 @@ export function seconds(text: string): number {
 }
 
 function visitOptions([url = '']: readonly string[], values: Values): VisitOptions {
+  return { url, user: values.user, token: values.token, tokenFile: values['token-file'], timeout: timeoutOf(values) };
+}
+
+function timeoutOf(values: Values): number {
   const timeout = Number(values.timeout ?? 10_000);
   if (!(timeout > 0)) throw new UsageError(`--timeout takes ms, not ${values.timeout}`);
-  return { url, user: values.user, token: values.token, tokenFile: values['token-file'], timeout };
+  return timeout;
 }
 
 function one(operands: readonly string[], least: number, most: number): readonly string[] {
@@ -206,6 +249,10 @@ function fail(error: unknown): number {
     return EXIT.usage;
   }
   const { code } = error as { code?: string };
+  if (error instanceof EngineFailure) {
+    process.stderr.write(`hawser: the engine can't be used: ${code}: ${message}\n`);
+    return error.isRefusal ? EXIT.engineRefused : EXIT.engineDown;
+  }
   process.stderr.write(`hawser: ${code === undefined ? '' : `${code}: `}${message}\n`);
   if (code === 'ERR_URL' || code === 'ERR_OPTION') return EXIT.usage;
   if (code !== undefined && REFUSED.has(code)) return EXIT.refused;

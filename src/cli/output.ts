@@ -1,5 +1,13 @@
 /** How a command ends. */
-export const EXIT = { ended: 0, failure: 1, usage: 2, refused: 3, timedOut: 4 } as const;
+export const EXIT = {
+  ended: 0,
+  failure: 1,
+  usage: 2,
+  refused: 3,
+  timedOut: 4,
+  engineDown: 5,
+  engineRefused: 6,
+} as const;
 
 /** A mistake in how the command was called: told in one line, exit code 2. */
 export class UsageError extends Error {

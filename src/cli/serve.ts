@@ -1,8 +1,19 @@
 import { chmodSync, mkdirSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { clusterEngine, createServer, HawserError, type Server, type ServerOptions, thisWorker } from '../index.ts';
+import {
+  clusterEngine,
+  createServer,
+  type Engine,
+  HawserError,
+  type Server,
+  type ServerOptions,
+  thisWorker,
+} from '../index.ts';
+import { HttpFace, readKeys } from './api.ts';
+import { engineOf } from './engine.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { servePage } from './page.ts';
 import { createRelay } from './relay.ts';
@@ -21,6 +32,13 @@ export interface ServeOptions {
   readonly jwks: string | undefined;
   /** Undefined: this process serves. */
   readonly workers: number | 'auto' | undefined;
+  /** A file with the keys of `POST /api/publish`. */
+  readonly apiKeyFile: string | undefined;
+  /** The URL of what joins nodes. */
+  readonly engine: string | undefined;
+  /** Tells the clusters on one engine's server apart. */
+  readonly cluster: string | undefined;
+  readonly nodeName: string | undefined;
 }
 
 /** ms that a closing server gives to what is under way. */
@@ -46,18 +64,31 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
 }
 
 async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'receive' | 'close'>> {
-  const { origins, insecure, trustProxy } = options;
+  const { origins, insecure, trustProxy, nodeName } = options;
   const authenticate = await authentication(options);
+  const engine = await engineFor(options);
   const common: ServerOptions = {
     origins,
     insecure,
     trustProxy,
-    ...(thisWorker() === undefined ? {} : { engine: clusterEngine() }),
+    ...(engine === undefined ? {} : { engine }),
     ...(authenticate === undefined ? {} : { authenticate }),
-    onRequest: servePage(fileURLToPath(new URL('../console', import.meta.url))),
+    ...(nodeName === undefined ? {} : { node: { name: nodeName } }),
   };
-  if (options.app !== undefined) return serveApp(options.app, common);
-  return createRelay(common);
+  const keys = await readKeys(options.apiKeyFile);
+  const page = servePage(fileURLToPath(new URL('../console', import.meta.url)));
+  if (options.app !== undefined) return serveApp(options.app, common, keys, page);
+  const face = new HttpFace(keys, page);
+  const relay = createRelay({ ...common, onRequest: face.onRequest });
+  face.serve(relay);
+  return relay;
+}
+
+/** What is named, in workers too; otherwise they are joined by their primary. */
+async function engineFor({ engine, cluster }: ServeOptions): Promise<Engine | undefined> {
+  if (engine !== undefined) return engineOf(engine, cluster);
+  if (cluster !== undefined) throw new UsageError('--cluster goes with --engine');
+  return thisWorker() === undefined ? undefined : clusterEngine();
 }
 
 async function authentication({ secret, jwks }: ServeOptions): Promise<ServerOptions['authenticate']> {
@@ -74,7 +105,12 @@ interface AppModule {
   readonly options?: ServerOptions;
 }
 
-async function serveApp(path: string, common: ServerOptions): Promise<Server> {
+async function serveApp(
+  path: string,
+  common: ServerOptions,
+  keys: readonly string[],
+  page: RequestListener,
+): Promise<Server> {
   let app: AppModule;
   try {
     app = (await import(pathToFileURL(resolve(path)).href)) as AppModule;
@@ -83,7 +119,9 @@ async function serveApp(path: string, common: ServerOptions): Promise<Server> {
     throw new HawserError('ERR_OPTION', `the app ${path} can't be loaded${hint}: ${String(cause)}`, { cause });
   }
   if (typeof app.default !== 'function') throw new UsageError(`${path} must export default a function of the server`);
-  const server = createServer({ ...common, ...app.options });
+  const face = new HttpFace(keys, app.options?.onRequest ?? page);
+  const server = createServer({ ...common, ...app.options, onRequest: face.onRequest });
+  face.serve(server);
   await app.default(server);
   return server;
 }
