@@ -31,7 +31,7 @@ export class NatsBus implements Bus {
   #isClosed = false;
 
   /** @throws HawserError ERR_OPTION, ERR_URL. */
-  constructor(options: NatsEngineOptions, world: World, load: () => Promise<NatsModules> = loadNats) {
+  constructor(options: NatsEngineOptions, world: World, load: () => Promise<NatsModules> = () => loadNats()) {
     this.#options = resolveNatsOptions(options);
     this.#names = new Names(this.#options.name);
     this.#world = world;

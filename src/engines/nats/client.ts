@@ -9,12 +9,16 @@ export interface NatsModules {
 }
 
 /** @throws HawserError ERR_UNSUPPORTED that says what to install. */
-export async function loadNats(): Promise<NatsModules> {
+export async function loadNats(load: () => Promise<NatsModules> = importNats): Promise<NatsModules> {
   try {
-    const [node, streams] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]);
-    return { transport: node, jetstream: streams };
+    return await load();
   } catch (cause) {
     const how = 'npm install @nats-io/transport-node @nats-io/jetstream';
     throw new HawserError('ERR_UNSUPPORTED', `the engine nats needs the client of NATS: ${how}`, { cause });
   }
+}
+
+async function importNats(): Promise<NatsModules> {
+  const [node, streams] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]);
+  return { transport: node, jetstream: streams };
 }

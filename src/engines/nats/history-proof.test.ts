@@ -1,0 +1,197 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BytesRead } from '../../engine/index.ts';
+import { type Kept, MARKS_MOST, type RoomSource, readRoom } from './history-proof.ts';
+import { Watch } from './watch.ts';
+
+const EPOCH = 'e';
+const NOTHING = new Uint8Array(0);
+
+/** A room's part of a stream, and all that was ever in it. */
+class RoomStream implements RoomSource {
+  readonly #kept: number;
+  /** Called before each answer: what may happen in between. */
+  readonly #between: (stream: RoomStream) => void;
+  readonly messages: number[] = [];
+  entries: Kept[] = [];
+  #last = 0;
+
+  constructor(kept: number, between: (stream: RoomStream) => void = () => {}) {
+    this.#kept = kept;
+    this.#between = between;
+  }
+
+  /** Entries of other rooms. */
+  elsewhere(count: number): void {
+    this.#last += count;
+  }
+
+  add(last?: number): number {
+    const offset = ++this.#last;
+    const mark = last === undefined ? undefined : { last: last === 0 ? offset : last };
+    if (mark === undefined) this.messages.push(offset);
+    this.entries.push({ offset, bytes: NOTHING, mark });
+    this.entries = this.entries.slice(-this.#kept);
+    return offset;
+  }
+
+  /** As a node does that knows the newest entry. */
+  addMark(): void {
+    const newest = this.entries.at(-1);
+    if (newest !== undefined && this.entries.filter(({ mark }) => mark !== undefined).length < MARKS_MOST) {
+      this.add(newest.mark?.last ?? newest.offset);
+    }
+  }
+
+  expire(count: number): void {
+    this.entries = this.entries.slice(count);
+  }
+
+  async newest(): Promise<Kept | undefined> {
+    this.#between(this);
+    return this.entries.at(-1);
+  }
+
+  async next(from: number): Promise<Kept | undefined> {
+    this.#between(this);
+    return this.entries.find(({ offset }) => offset >= from);
+  }
+
+  async begin(): Promise<Kept> {
+    if (this.entries.length === 0) this.add(0);
+    return this.entries.at(-1) as Kept;
+  }
+
+  read(since: number | undefined, size: number, most = 1000, epoch = EPOCH): Promise<BytesRead> {
+    const place = since === undefined ? undefined : { offset: since, epoch };
+    return readRoom(this, EPOCH, { since: place, most, size, kept: this.#kept });
+  }
+}
+
+const offsetsOf = (read: BytesRead): unknown => (read.isWhole ? read.entries.map(({ offset }) => offset) : read.reason);
+
+describe('the reading of a room', () => {
+  test('begins a log of which nothing is kept, and stands there', async () => {
+    const stream = new RoomStream(9);
+    const read = await stream.read(undefined, 5);
+    expect(read).toEqual({ isWhole: true, entries: [], position: { offset: 1, epoch: EPOCH } });
+    stream.elsewhere(3);
+    stream.add();
+    expect(await stream.read(1, 5)).toMatchObject({
+      isWhole: true,
+      entries: [{ offset: 5, previous: 1 }],
+      position: { offset: 5 },
+    });
+  });
+
+  test('names the message before each, across marks', async () => {
+    const stream = new RoomStream(20);
+    stream.add(0);
+    const [first, second] = [stream.add(), stream.add()];
+    stream.addMark();
+    stream.addMark();
+    const third = stream.add();
+    const read = await stream.read(1, 10);
+    expect(read.isWhole && read.entries.map(({ offset, previous }) => [offset, previous])).toEqual([
+      [first, 1],
+      [second, first],
+      [third, second],
+    ]);
+    // The place itself is gone; the mark after it says that nothing was in between.
+    stream.expire(3);
+    expect(offsetsOf(await stream.read(second, 10))).toEqual([third]);
+    expect(offsetsOf(await stream.read(first, 10))).toBe('expired');
+  });
+
+  test('stands at the last message when only marks came', async () => {
+    const stream = new RoomStream(9);
+    const message = stream.add();
+    stream.addMark();
+    stream.expire(1);
+    expect(await stream.read(message, 5)).toEqual({
+      isWhole: true,
+      entries: [],
+      position: { offset: message, epoch: EPOCH },
+    });
+  });
+
+  test('refuses with the reason', async () => {
+    const stream = new RoomStream(5 + MARKS_MOST);
+    const offsets = Array.from({ length: 7 }, () => stream.add());
+    expect(
+      await Promise.all([stream.read(1, 5), stream.read(2, 5), stream.read(2, 5, 4)]).then((all) => all.map(offsetsOf)),
+    ).toEqual(['expired', offsets.slice(2), 'too-many']);
+    expect([await stream.read(99, 5), await stream.read(2, 5, 9, 'other')].map(offsetsOf)).toEqual([
+      'unknown',
+      'epoch',
+    ]);
+  });
+
+  test('is whole or refused, and never anything else, whatever is removed and added meanwhile', async () => {
+    const step = fc.constantFrom('message', 'message', 'message', 'mark', 'elsewhere', 'expire', 'nothing');
+    const isHonest = fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      fc.array(step, { maxLength: 30 }),
+      fc.nat(40),
+      fc.integer({ min: 1, max: 8 }),
+      async (before, during, at, size) => {
+        const act = (stream: RoomStream, what: string | undefined): void => {
+          if (what === 'message') stream.add();
+          if (what === 'mark') stream.addMark();
+          if (what === 'elsewhere') stream.elsewhere(1);
+          if (what === 'expire') stream.expire(1);
+        };
+        const left = [...during];
+        let isReading = false;
+        const stream = new RoomStream(size + MARKS_MOST, (one) => isReading && act(one, left.shift()));
+        for (const what of before) act(stream, what);
+        const since = stream.messages[at % Math.max(1, stream.messages.length)];
+        if (since === undefined) return true;
+        const standing = stream.messages.at(-1) ?? 0;
+        const isKept = stream.entries.some(({ offset }) => offset === since);
+        const missed = stream.messages.filter((offset) => offset > since);
+        isReading = true;
+        const read = await stream.read(since, size);
+        if (!read.isWhole) return during.length > 0 || !isKept || missed.length > size || read.reason !== 'expired';
+        const said = read.entries.map(({ offset }) => offset);
+        const truth = stream.messages.filter((offset) => offset > since && offset <= read.position.offset);
+        const isChained = read.entries.every(({ previous }, i) => previous === (said[i - 1] ?? since));
+        return isChained && read.position.offset >= standing && said.join() === truth.join();
+      },
+    );
+    await expect(fc.assert(isHonest, { numRuns: 2000 })).resolves.toBeUndefined();
+  });
+});
+
+describe('what was heard of a log', () => {
+  test('the message before is named across marks, and a mark shows what was not heard', () => {
+    const watch = new Watch('/', 'r');
+    expect(watch.hearMark('e', 5, 5)).toBe(true);
+    expect(watch.hearMessage('e', 7, 5)).toBe(5);
+    expect(watch.hearMark('e', 9, 7)).toBe(true);
+    expect(watch.hearMessage('e', 11, 9)).toBe(7);
+    expect([watch.newest, watch.last]).toEqual([11, 11]);
+    expect(watch.hearMark('e', 15, 13)).toBe(false);
+    expect(watch.last).toBe(11);
+    expect(watch.hearMessage('e', 17, 16)).toBe(16);
+  });
+
+  test('what is heard twice or late changes nothing', () => {
+    const watch = new Watch('/', 'r');
+    watch.hearMessage('e', 7, 0);
+    watch.hearMark('e', 9, 7);
+    expect(watch.hearMessage('e', 7, 0)).toBe(0);
+    expect(watch.hearMark('e', 8, 3)).toBe(true);
+    expect([watch.newest, watch.last]).toEqual([9, 7]);
+  });
+
+  test('who has looked knows where it stands, and a log that began anew is another one', () => {
+    const watch = new Watch('/', 'r');
+    watch.learn('e', 9, 7);
+    expect(watch.hearMessage('e', 12, 9)).toBe(7);
+    watch.learn('e', 10, 10);
+    expect([watch.newest, watch.last]).toEqual([12, 12]);
+    expect(watch.hearMark('f', 2, 2)).toBe(false);
+    expect([watch.epoch, watch.last]).toEqual(['f', 0]);
+  });
+});
