@@ -24,6 +24,7 @@ export interface RedisModule {
     readonly password?: string | undefined;
     readonly disableOfflineQueue: true;
     readonly maintNotifications: 'disabled';
+    readonly commandOptions: { readonly timeout: 0 };
     readonly socket: ConnectionOptions & { readonly reconnectStrategy: false; readonly connectTimeout: number };
   }): RedisClient;
 }

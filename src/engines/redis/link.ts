@@ -120,6 +120,8 @@ function makeClient({ redis, settings }: LinkParts, { host, port }: Address): Re
     ...(password === undefined ? {} : { password }),
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    // Its own costs an AbortSignal for each command; ours is the heartbeat.
+    commandOptions: { timeout: 0 },
     socket: {
       ...(tls === undefined ? {} : { servername: host, ...tls, tls: true }),
       host,
