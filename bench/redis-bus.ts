@@ -76,7 +76,8 @@ async function main(): Promise<void> {
   const append = (): unknown => one.bus.append('/', 'log', RULE, bytes, {});
   await inTurns(10_000, append);
   rows.push([`append, ${TURN} a turn`, await cost(MESSAGES / 4, () => inTurns(MESSAGES / 4, append))]);
-  const withId = (): unknown => one.bus.append('/', 'log', RULE, bytes, { id: `id${(ids += 1)}` });
+  const withId = (): unknown =>
+    one.bus.append('/', 'log', RULE, bytes, { id: `id${performance.now()} ${Math.random()}` });
   rows.push([`append with an id, ${TURN} a turn`, await cost(MESSAGES / 4, () => inTurns(MESSAGES / 4, withId))]);
   one.bus.subscribe(ROOM);
   one.bus.watchLog('/', 'log', RULE);
@@ -99,8 +100,6 @@ async function main(): Promise<void> {
   await one.bus.close();
   for (const [name, price] of rows) console.log(`${name.padEnd(36)} ${price.toFixed(2)} us`);
 }
-
-let ids = 0;
 
 if (process.argv[2] === 'child') {
   const [, , , url = '', kind, messages] = process.argv;
