@@ -15,6 +15,10 @@ export async function engineOf(url: string, cluster: string | undefined): Promis
   const name = cluster === undefined ? {} : { name: cluster };
   const scheme = /^[a-z]+:/.exec(url)?.[0];
   switch (scheme) {
+    case 'nats:': {
+      const { natsEngine } = await import('../engines/nats/index.ts');
+      return startingClearly(natsEngine({ ...name, servers: url }));
+    }
     case 'redis:':
     case 'rediss:': {
       const { redisEngine } = await import('../engines/redis/index.ts');

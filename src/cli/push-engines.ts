@@ -13,11 +13,10 @@ export async function pushByNats(url: URL, cluster: string, json: string, timeou
     const answer = await connection.request(`hawser.${cluster}.push`, json, { timeout });
     return answer.string();
   } catch (cause) {
-    const [name, within] = [nameOf(cause), nameOf((cause as { cause?: unknown }).cause)];
-    if (name === 'NoRespondersError' || within === 'NoRespondersError') {
+    if ((cause as { isNoResponders?: () => boolean }).isNoResponders?.() === true) {
       throw new HawserError('ERR_CONNECT_FAILED', `no node of the cluster '${cluster}' is there`, { cause });
     }
-    if (name === 'TimeoutError') throw new HawserError('ERR_TIMEOUT', `no answer in ${timeout} ms`, { cause });
+    if (nameOf(cause) === 'TimeoutError') throw new HawserError('ERR_TIMEOUT', `no answer in ${timeout} ms`, { cause });
     throw new HawserError('ERR_CONNECT_FAILED', `NATS at ${url.host}: ${String(cause)}`, { cause });
   } finally {
     await connection.close();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ClientSocket, connect } from '../../src/client/index.ts';
+import { startNats } from '../support/nats-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { ROOT } from '../support/tree.ts';
 import { Served } from './served.ts';
@@ -94,6 +95,38 @@ describe('hawser serve --engine', () => {
     expect(emitted).toMatchObject({ code: 0, errors: '' });
     expect(await Promise.all(members.map(({ heard }) => heard))).toEqual([{ n: 2 }, { n: 2 }]);
     await Promise.all(members.map(({ socket }) => socket.close()));
+  });
+
+  test('joins nodes by NATS, and answers what other programs push there', async () => {
+    await using nats = await startNats({ jetstream: true });
+    const more = ['--engine', nats.url, '--cluster', 'e2e', '--node-name'];
+    const emit = (...args: readonly string[]): Promise<Ended> =>
+      hawser(['emit', nats.url, 'note', '{"n":3}', '--cluster', 'e2e', '--timeout', '3000', ...args]);
+    const early = await emit();
+    expect([early.code, early.errors]).toEqual([1, expect.stringContaining('no node of the cluster')]);
+    await using near = await Served.start(['tcp://127.0.0.1:0'], [...more, 'near']);
+    await using far = await Served.start(['tcp://127.0.0.1:0'], [...more, 'far']);
+    const members = [await member(near.endpoint('tcp').href), await member(far.endpoint('tcp').href)];
+    const emitted = await emit('--room', 'desk');
+    expect(emitted).toMatchObject({ code: 0, out: 'published to desk\n', errors: '' });
+    expect(await Promise.all(members.map(({ heard }) => heard))).toEqual([{ n: 3 }, { n: 3 }]);
+    await Promise.all(members.map(({ socket }) => socket.close()));
+  });
+
+  test('tells in one line that NATS is not there, or refuses the password', async () => {
+    await using nats = await startNats({ user: 'ada', pass: 'right' });
+    const url = nats.url.replace('//', '//ada:wrong-secret@');
+    const ran = await Promise.all([
+      hawser(['serve', '--listen', 'tcp://127.0.0.1:0', '--engine', 'nats://127.0.0.1:1,127.0.0.1:1']),
+      hawser(['serve', '--listen', 'tcp://127.0.0.1:0', '--engine', url]),
+      hawser(['emit', 'nats://127.0.0.1:1', 'note']),
+      hawser(['emit', url, 'note']),
+    ]);
+    expect(ran.map(({ code }) => code)).toEqual([5, 6, 1, 3]);
+    for (const { errors } of ran) {
+      expect(errors).toMatch(/^hawser: .*ERR_\w+: .*\n$/);
+      expect(errors).not.toContain('secret');
+    }
   });
 
   test('tells in one line that Redis is not there, or refuses the password, with a code of its own', async () => {
