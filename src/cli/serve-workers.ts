@@ -35,8 +35,6 @@ export async function superviseWorkers(
   drain: number,
   output: Output,
 ): Promise<number> {
-  if (urls.some(isUdpack))
-    throw new UsageError('udpack: endpoints are not shared by workers: serve them without --workers');
   const heard = new Heard(output);
   const onEvent = (event: WorkerEvent): void => heard.take(event);
   const crew = await startWorkers({ workers, ready: 'told', stopWait: drain + PATIENCE, onEvent }).catch(
@@ -69,7 +67,10 @@ export async function serveAsWorker(
   worker.onStop(() => server.close({ drain }));
   // One after the other: which of several ports 0 is which is told by their order.
   const endpoints: string[] = [];
-  for (const url of urls.filter((one) => !isIpc(one))) endpoints.push(...(await server.listen(url)));
+  for (const url of urls.filter((one) => !isIpc(one))) {
+    const target = isUdpack(url) ? { url, udpack: { workers: worker.channel } } : url;
+    endpoints.push(...(await server.listen(target)));
+  }
   worker.ready({ endpoints } satisfies Ready);
   // A terminal, or who stops a group of processes, tells all of them.
   process.on('SIGHUP', () => {});

@@ -52,7 +52,7 @@ export interface UdpackLinkOptions {
    * On a listener: it shares the port with the other processes behind this channel, each of which listens on it with the same key. They are workers of
    * one node:cluster primary, through which they have one socket. Default: the port is this process's alone.
    */
-  readonly workers?: WorkerChannel;
+  readonly workers?: WorkerChannel | undefined;
 }
 
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */

@@ -48,7 +48,7 @@ export interface UdpackOptions {
   /** A folder for qlog files (JSON-SEQ), or a stream that takes one. Default: none is written. */
   readonly qlog?: string | Writable;
   /** The processes that share the port, with the same key, each with such an endpoint. Default: the port is this process's alone. */
-  readonly workers?: WorkerChannel;
+  readonly workers?: WorkerChannel | undefined;
   /** Closes the endpoint at once when it fires. */
   readonly signal?: AbortSignal;
   /** Hears what a listener or a callback threw. Default: it is written to stderr. */

@@ -20,10 +20,10 @@ const server = createServer((socket) => {
   socket.on('error', () => {});
   socket.end(`${process.pid}\n`);
 });
-worker?.onForwarded((bytes, from) => process.send?.({ heard: Buffer.from(bytes).toString(), from }));
+worker?.channel.onForwarded((from, bytes) => process.send?.({ heard: Buffer.from(bytes).toString(), from }));
 worker?.onSocket((socket, at) => socket.end(`${process.pid} ${at}\n`));
 process.on('message', (message: { readonly forward?: number; readonly text?: string }) => {
-  if (message.forward !== undefined) worker?.forward(message.forward, Buffer.from(message.text ?? ''));
+  if (message.forward !== undefined) worker?.channel.forward(message.forward, Buffer.from(message.text ?? ''));
 });
 if (task.stops !== false) {
   worker?.onStop(() => new Promise((resolve) => server.close(resolve)));

@@ -18,6 +18,8 @@ export interface HubOfPeer {
   append(peer: HubPeer, request: number, key: string, rule: HistoryRule, id: string | undefined, entry: Buffer): void;
   read(peer: HubPeer, request: number, key: string, rule: HistoryRule, ask: ReadAsk): void;
   forward(to: number, frame: Buffer): void;
+  /** It is to hear of who lives. */
+  hears(peer: HubPeer): void;
   gone(peer: HubPeer, error: Error | undefined): void;
 }
 
@@ -103,6 +105,7 @@ export class HubPeer {
         return this.#forward(body);
       case KIND.hear:
         this.hears = true;
+        this.#hub.hears(this);
         return true;
       default:
         return false;

@@ -76,6 +76,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   admit(worker: number): HubDoor {
     const secret = randomBytes(SECRET_BYTES);
     this.#known.set(worker, { worker, secret, peers: new Set(), nodes: new Set(), hasEnded: false });
+    this.#tellWorkers();
     return { path: this.#path, worker, secret };
   }
 
@@ -85,6 +86,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
     if (known === undefined) return;
     this.#known.delete(worker);
     known.hasEnded = true;
+    this.#tellWorkers();
     if (known.peers.size === 0) this.#tellEnd(known);
   }
 
@@ -143,6 +145,11 @@ export class Hub implements HubOfPeer, AsyncDisposable {
     }
   }
 
+  hears(peer: HubPeer): void {
+    const workers = [...this.#known.keys()].toSorted((a, b) => a - b);
+    peer.out.push(frameOf(KIND.workers, Uint8Array.from(workers)));
+  }
+
   gone(peer: HubPeer, error: Error | undefined): void {
     const known = this.#peers.get(peer);
     this.#peers.delete(peer);
@@ -153,6 +160,10 @@ export class Hub implements HubOfPeer, AsyncDisposable {
     if (error === undefined) return;
     const who = known === undefined ? 'a stranger' : `worker ${known.worker}`;
     this.#report(new HawserError('ERR_DISCONNECTED', `the hub has cut ${who} off: ${error.message}`, { cause: error }));
+  }
+
+  #tellWorkers(): void {
+    for (const peer of this.#peers.keys()) if (peer.hears) this.hears(peer);
   }
 
   #tellEnd({ nodes }: Known): void {

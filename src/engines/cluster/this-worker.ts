@@ -1,11 +1,10 @@
 import cluster from 'node:cluster';
 import type { Socket } from 'node:net';
-import { HawserError } from '../../core/index.ts';
-import { beginFrame, Cursor, HEAD_BYTES, KIND, putHead } from './frames.ts';
+import { HawserError, type WorkerChannel } from '../../core/index.ts';
 import type { HubDoor } from './hub.ts';
-import { HubLink } from './hub-link.ts';
 import { HUB } from './limits.ts';
 import { type NoteToPrimary, type NoteToWorker, NUMBER_VARIABLE, noteOf } from './notes.ts';
+import { WorkerLink } from './worker-link.ts';
 import { after, WORLD } from './world.ts';
 
 /** This process, as one of those that `startWorkers` has started. */
@@ -21,10 +20,11 @@ export interface ThisWorker {
   onStop(listener: () => unknown): void;
   /** Goes as if the primary had told so. Quiet when it is on its way already. */
   stop(): void;
-  /** Sends bytes to another worker, at most once: lost where that one isn't there, doesn't listen, or is too slow. Never throws. */
-  forward(worker: number, bytes: Uint8Array): void;
-  /** Bytes that other workers forwarded to this one, in the order of each. One listener; the bytes are its to keep. */
-  onForwarded(listener: (bytes: Uint8Array, from: number) => void): void;
+  /**
+   * The way to the other workers: bytes arrive at most once, and are lost where the other one isn't there, doesn't listen, or is too slow. What a
+   * `udpack:` listener of several workers is given as `workers`.
+   */
+  readonly channel: WorkerChannel;
   /** Connections that the primary has accepted (`Workers.handOver`), with the number that it gave the place. One listener. */
   onSocket(listener: (socket: Socket, at: number) => void): void;
 }
@@ -56,10 +56,9 @@ class WorkerSide implements ThisWorker {
   readonly number: number;
   #door: Promise<HubDoor> | undefined;
   #foundDoor: ((note: NoteToWorker & { readonly hawser: 'door' }) => void) | undefined;
-  #link: HubLink | undefined;
+  #channel: WorkerLink | undefined;
   #stop: (() => unknown) | undefined;
   #left: () => void = () => {};
-  #forwarded: ((bytes: Uint8Array, from: number) => void) | undefined;
   #socket: ((socket: Socket, at: number) => void) | undefined;
 
   constructor(number: number) {
@@ -84,20 +83,9 @@ class WorkerSide implements ThisWorker {
     if (close !== undefined) void this.#go(close);
   }
 
-  forward(worker: number, bytes: Uint8Array): void {
-    const { out } = this.#forwarding();
-    if (out === undefined || out.bytes > HUB.forwardBytes || bytes.length > HUB.payloadBytes) return;
-    const at = beginFrame(out, KIND.forward, 2 + HEAD_BYTES + bytes.length);
-    const { memory } = out;
-    memory[at] = worker;
-    const body = putHead(memory, at + 1, KIND.forwarded, 1 + bytes.length);
-    memory[body] = this.number;
-    memory.set(bytes, body + 1);
-  }
-
-  onForwarded(listener: (bytes: Uint8Array, from: number) => void): void {
-    this.#forwarded = listener;
-    this.#forwarding();
+  get channel(): WorkerChannel {
+    this.#channel ??= new WorkerLink(this.number, () => this.door());
+    return this.#channel;
   }
 
   onSocket(listener: (socket: Socket, at: number) => void): void {
@@ -168,26 +156,6 @@ class WorkerSide implements ThisWorker {
   #take(socket: Socket, at: number): void {
     if (this.#socket === undefined) socket.destroy();
     else this.#socket(socket, at);
-  }
-
-  /** A connection of its own: datagrams don't wait behind messages of rooms. */
-  #forwarding(): HubLink {
-    if (this.#link !== undefined) return this.#link;
-    const hear = (): void => void (link.out && beginFrame(link.out, KIND.hear, 0));
-    const link = new HubLink(() => this.door(), {
-      frame: (kind, bytes, at, end) => kind === KIND.forwarded && this.#deliver(new Cursor(bytes, at, end)),
-      again: hear,
-      lost: () => {},
-    });
-    this.#link = link;
-    link.open().then(hear, () => link.openLater());
-    return link;
-  }
-
-  #deliver(body: Cursor): boolean {
-    const from = body.u8();
-    if (!body.isBad) this.#forwarded?.(body.rest(), from);
-    return !body.isBad;
   }
 }
 
