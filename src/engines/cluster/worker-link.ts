@@ -1,4 +1,4 @@
-import type { HawserError, WorkerChannel } from '../../core/index.ts';
+import type { WorkerChannel } from '../../core/index.ts';
 import { beginFrame, Cursor, HEAD_BYTES, KIND, putHead } from './frames.ts';
 import type { HubDoor } from './hub.ts';
 import { HubLink, type HubLinkUser } from './hub-link.ts';
@@ -52,7 +52,7 @@ export class WorkerLink implements WorkerChannel, HubLinkUser {
     if (out !== undefined) beginFrame(out, KIND.hear, 0);
   }
 
-  lost(_: HawserError): void {
+  lost(): void {
     this.#know(undefined);
   }
 
