@@ -28,7 +28,7 @@ export {
   type WaitOptions,
   type WorkerChannel,
 } from './core/index.ts';
-export type { Engine, EngineHost, EngineMessage, JoinedTimes, NodeInfo, Target } from './engine/index.ts';
+export type { Engine, EngineHost, EngineMessage, JoinedTimes, NodeInfo, Position, Target } from './engine/index.ts';
 export { MemoryEngine } from './engine/index.ts';
 export {
   type ClusterEngineOptions,
@@ -49,12 +49,20 @@ export type {
   FindOptions,
   Found,
   FoundSocket,
+  HistoryOptions,
+  Joined,
+  JoinOptions,
+  LossReason,
   Params,
   ParamsOf,
+  Placed,
+  Published,
+  PublishOptions,
   Reached,
   RoomsAndWait,
   Unreached,
 } from './room/index.ts';
+export { matchesAny } from './room/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';
 export type {

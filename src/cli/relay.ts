@@ -1,12 +1,12 @@
 import {
   createServer,
   HawserError,
+  matchesAny,
   type RoomMembers,
   type Server,
   type ServerOptions,
   type ServerSocket,
 } from '../index.ts';
-import { matchesAny } from './patterns.ts';
 
 /** What a token lets its bearer do, kept as `socket.claims`. */
 export interface Claims {

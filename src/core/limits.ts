@@ -32,6 +32,10 @@ export interface ServerLimits extends Limits {
   readonly presenceMembers: number;
   /** Sockets that one `requestAll` may ask. */
   readonly requestAll: number;
+  /** Messages that a socket that comes back to a room with history is given, and a node that reads a log on; of more it is told a gap. */
+  readonly recovery: number;
+  /** Messages that are on their way into logs of rooms with history, at one time. */
+  readonly appends: number;
   /** Messages a second that one peer may send in the long run, and how many at once; beyond it the peer is slowed, then sent away. */
   readonly messageRate: number;
   readonly messageBurst: number;
@@ -90,6 +94,8 @@ export const SERVER_LIMITS: Omit<ServerLimits, keyof Limits> = {
   namespaces: 10_000,
   presenceMembers: 1000,
   requestAll: 1000,
+  recovery: 1000,
+  appends: 10_000,
   messageRate: 10_000,
   messageBurst: 20_000,
 };

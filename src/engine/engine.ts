@@ -75,13 +75,16 @@ export interface Engine extends AsyncDisposable {
   publish(message: EngineMessage): void;
   /**
    * Adds to the log of the room that the target names, and to no other, and has all nodes that watch it told by `entered`, this one
-   * included: one step that succeeds or fails as a whole. By an `id` that the log had lately nothing is added, and the first one's place is
+   * included: one step that succeeds or fails as a whole. What this node adds to one room is added in the order of the calls, with the data that it had
+   * when it was called. By an `id` that the log had lately nothing is added, and the first one's place is
    * the answer.
    * @throws HawserError ERR_ENGINE_DOWN (`delivered` says whether it can be there), ERR_MESSAGE_TOO_LARGE, ERR_UNENCODABLE, ERR_ABORTED.
    */
   append(message: EngineMessage, rule: HistoryRule, options?: WaitOptions): Promise<Appended>;
   /**
    * What a room's log has after `since`; without it, where the log stands. At most `most` messages (default 1000): more than that is a gap.
+   * It knows of all that was added before the call, as far as `entered` or `append` have told of it; what is added once a call of `watchRoom` was
+   * followed by a reading is either in that reading or is told by `entered`.
    * @throws HawserError ERR_ENGINE_DOWN, ERR_ABORTED.
    */
   read(namespace: string, room: string, rule: HistoryRule, options?: ReadOptions): Promise<Reading>;

@@ -1,5 +1,5 @@
 import { aborted, HawserError, type WaitOptions, type World } from '../core/index.ts';
-import { encodeValue, type Member } from '../wire/index.ts';
+import { decodeValue, encodeValue, type Member } from '../wire/index.ts';
 import type { Engine, EngineHost, EngineMessage } from './engine.ts';
 import type { Appended, Entry, HistoryRule, Reading, ReadOptions } from './history.ts';
 import type { NodeInfo, NodeNotice, Polled, Whereabouts } from './nodes.ts';
@@ -44,7 +44,8 @@ export class MemoryEngine implements Engine {
   async append(message: EngineMessage, rule: HistoryRule, { signal }: WaitOptions = {}): Promise<Appended> {
     this.#check(signal);
     const key = keyOf(message.target.namespace, message.target.rooms[0] ?? '');
-    const { entry, ...appended } = this.#logs.append(key, message, rule, message.id);
+    const kept = { ...message, data: copyOf(message.data) };
+    const { entry, ...appended } = this.#logs.append(key, kept, rule, message.id);
     if (entry !== undefined && this.#watched.has(key)) this.#host?.entered(entryOf(entry, appended.epoch));
     return appended;
   }
@@ -177,6 +178,11 @@ function entryOf({ value, offset, previous }: LogEntry<EngineMessage>, epoch: st
 /** In letters that need no escape anywhere. */
 export function epochOf(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** What is in a log doesn't change with what the application does to it later. */
+function copyOf(data: unknown): unknown {
+  return typeof data === 'object' && data !== null ? decodeValue(encodeValue(data))?.value : data;
 }
 
 function take<T>(values: Iterable<T>, most: number): T[] {

@@ -13,15 +13,23 @@ import {
   type WaitOptions,
 } from '../core/index.ts';
 import type { Engine, Target } from '../engine/index.ts';
-import type { From, Member } from '../wire/index.ts';
+import type { From, Member, Meta } from '../wire/index.ts';
 import { closeAll, fewEnough, find, joinAll, leaveAll } from './answer.ts';
 import { type Answers, askAll } from './ask.ts';
+import type { Published } from './chronicle.ts';
 import { type FindOptions, type Found, OtherNodes, type Reached } from './cluster.ts';
 import { everybody, type Hall, type Seat } from './namespace.ts';
 import { checkNames, MOST_FOUND, type Question } from './question.ts';
 
 /** Names of rooms, and at the end how long to wait for other nodes. */
 export type RoomsAndWait = readonly string[] | readonly [...rooms: string[], options: WaitOptions];
+
+export interface PublishOptions extends WaitOptions, Pick<SendOptions, 'overflow' | 'key'> {
+  /** Names the message: 1 to 128 characters, unlike those of all others in the namespace. Who publishes again by it publishes nothing. */
+  readonly id?: string;
+}
+
+const ID_LENGTH = 128;
 
 /** Sockets, members or rooms in one answer, unless it is said. */
 const MOST = 1000;
@@ -69,9 +77,29 @@ export class Broadcast<Out extends Direction> {
   ): void {
     checkName(event, this.#hall.settings.nameLength);
     if (this.#isNobody) return;
-    const meta = this.#from === undefined ? {} : { from: this.#from };
     const { volatile = false, overflow, key } = options ?? {};
-    this.#hall.broadcast({ target: this.#target, event, data, meta, volatile, overflow, key });
+    this.#hall.broadcast({ target: this.#target, event, data, meta: this.#meta, volatile, overflow, key });
+  }
+
+  /**
+   * As `send`, and resolves when the message is in the logs of all rooms with history that it is for: it will be delivered then, also to who is
+   * away. For all others that is at once, and promises nothing. With an `id` a message that may have gone through can be published
+   * again for 2 minutes, on whatever node: nobody gets it twice.
+   * @throws HawserError ERR_ENGINE_DOWN, ERR_TIMEOUT, ERR_ABORTED (`delivered` says whether it may be in a log all the same), ERR_BACKLOG_FULL,
+   *   ERR_MESSAGE_TOO_LARGE, ERR_UNENCODABLE, ERR_EVENT_RESERVED, ERR_ARGUMENT.
+   */
+  async publish<E extends Name<EventsOf<Out>>>(
+    event: E,
+    ...[data, options = {}]: DataArguments<EventsOf<Out>[E], PublishOptions>
+  ): Promise<Published> {
+    const { id, overflow, key, ...wait } = options;
+    checkName(event, this.#hall.settings.nameLength);
+    if (id !== undefined && !isId(id)) {
+      throw new HawserError('ERR_ARGUMENT', `the id of a message is a text of 1 to ${ID_LENGTH} characters`);
+    }
+    if (this.#isNobody) return { positions: [], isDuplicate: false };
+    const message = { target: this.#target, event, data, meta: this.#meta, volatile: false, overflow, key, id };
+    return this.#hall.publish(message, wait);
   }
 
   /**
@@ -156,6 +184,10 @@ export class Broadcast<Out extends Direction> {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
+  get #meta(): Meta {
+    return this.#from === undefined ? {} : { from: this.#from };
+  }
+
   get #isNobody(): boolean {
     const { rooms, users } = this.#target;
     return this.#named && rooms.length + users.length === 0;
@@ -188,6 +220,10 @@ export class Broadcast<Out extends Direction> {
   #with(change: Partial<Target>, named: boolean): Broadcast<Out> {
     return new Broadcast(this.#hall, this.#engine, { ...this.#target, ...change }, this.#from, named);
   }
+}
+
+function isId(id: unknown): boolean {
+  return typeof id === 'string' && id !== '' && id.length <= ID_LENGTH;
 }
 
 function parted(args: RoomsAndWait): [rooms: readonly string[], options: WaitOptions] {

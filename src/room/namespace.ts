@@ -1,8 +1,14 @@
 import { type CloseReason, HawserError, type WaitOptions } from '../core/index.ts';
-import type { Engine, EngineMessage, Target } from '../engine/index.ts';
-import type { Member, Meta } from '../wire/index.ts';
+import type { Appended, Engine, EngineMessage, Entry, Position, Target } from '../engine/index.ts';
+import { encodeValue, type Member } from '../wire/index.ts';
+import { Chronicle, type Published } from './chronicle.ts';
 import { Delivery } from './delivery.ts';
+import { checkSince, type Joined, type JoinOptions } from './joined.ts';
+import type { Logs } from './logs.ts';
+import { hasMeta, metaIn, NO_NAMES } from './meta.ts';
 import { Occupant } from './occupant.ts';
+import { matches } from './patterns.ts';
+import type { HistoryRules } from './rules.ts';
 
 /** A socket, as the room layer sees it. */
 export interface Seat {
@@ -14,6 +20,10 @@ export interface Seat {
   request(name: string, data: unknown, options: WaitOptions): Promise<unknown>;
   /** Ends the socket. */
   close(reason: CloseReason): void;
+  /** Whether a message had better wait: the backlog is over its mark, or `orDown` there is no link. After true `Namespace.drained` follows. */
+  mustWait(orDown: boolean): boolean;
+  /** Where its client says that it stood in a room; said once. */
+  recall?(room: string): Position | undefined;
   /** Where its namespace keeps what it knows of it, for as long as it is in. */
   occupant?: Occupant | undefined;
 }
@@ -31,8 +41,6 @@ export interface NamespaceSettings {
   readonly requestTimeout: number;
 }
 
-const NO_NAMES: readonly string[] = [];
-
 /** A namespace as broadcasts and applications know it, whether it has sockets on this node or not. */
 export interface Hall {
   readonly name: string;
@@ -48,12 +56,29 @@ export interface Hall {
   ofUser(user: string): Iterable<Seat>;
   /** The sockets of this node that the target names now, once each. */
   select(target: Target): readonly Seat[];
-  /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT (no name, or too long), ERR_CLOSED. */
-  join(seat: Seat, room: string): void;
+  /**
+   * The promise is about rooms with history, and never rejects. Who is a member already is told where it stands.
+   * @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT (no name, too long, or no position), ERR_CLOSED.
+   */
+  join(seat: Seat, room: string, options?: JoinOptions): Promise<Joined>;
   /** Quiet when the socket is not in the room. */
   leave(seat: Seat, room: string): void;
-  /** Delivers here and publishes to the other nodes. @throws HawserError ERR_UNENCODABLE; then nobody got it. */
+  /**
+   * Delivers here and publishes to the other nodes; in rooms with history it goes to the log first.
+   * @throws HawserError ERR_UNENCODABLE; then nobody got it.
+   */
   broadcast(message: EngineMessage): void;
+  /**
+   * As `broadcast`, and resolves when the message is in the logs of all rooms with history that it is for.
+   * @throws HawserError ERR_UNENCODABLE; as `Logs.append`.
+   */
+  publish(message: EngineMessage, options: WaitOptions): Promise<Published>;
+}
+
+/** What became of a message that is for rooms with history: whether anybody else got it, and its way into their logs. */
+interface Logged {
+  readonly isNew: boolean;
+  readonly placed: readonly Promise<Appended>[];
 }
 
 /** The sockets of one path of a node, their rooms and their users. */
@@ -64,11 +89,18 @@ export class Namespace implements Hall {
   readonly #seats = new Map<string, Seat>();
   readonly #rooms = new Map<string, Set<Seat>>();
   readonly #users = new Map<string, Set<Seat>>();
+  readonly #chronicle: Chronicle;
 
-  constructor(name: string, engine: Engine, settings: NamespaceSettings) {
+  constructor(name: string, engine: Engine, settings: NamespaceSettings, logs: Logs, rules: HistoryRules) {
     this.name = name;
     this.#engine = engine;
     this.settings = settings;
+    this.#chronicle = new Chronicle(logs, rules, { name, leftOut: (rooms) => this.#membersOf(rooms) });
+  }
+
+  /** Which rooms have history, from now on; those that have members now stay as they are until the last has left. */
+  set rules(rules: HistoryRules) {
+    this.#chronicle.rules = rules;
   }
 
   get seats(): Iterable<Seat> {
@@ -110,13 +142,14 @@ export class Namespace implements Hall {
     }
   }
 
-  join(seat: Seat, room: string): void {
+  join(seat: Seat, room: string, options: JoinOptions = {}): Promise<Joined> {
     const { occupant } = seat;
     if (occupant === undefined) throw new HawserError('ERR_CLOSED', 'the socket has ended');
     if (typeof room !== 'string' || room === '' || room.length > this.settings.nameLength) {
       throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.settings.nameLength} characters`);
     }
-    if (occupant.isIn(room)) return;
+    checkSince(options.since);
+    if (occupant.isIn(room)) return this.#chronicle.ask(seat, room);
     if (occupant.size >= this.settings.roomsPerSocket) {
       throw new HawserError('ERR_TOO_MANY_ROOMS', `a socket may be in ${this.settings.roomsPerSocket} rooms`);
     }
@@ -125,10 +158,14 @@ export class Namespace implements Hall {
     if (members === undefined) {
       members = new Set();
       this.#rooms.set(room, members);
-      this.#engine.watchRoom(this.name, room);
+      this.#engine.watchRoom(this.name, room, this.#chronicle.open(room, members));
     }
     members.add(seat);
-    this.#engine.enter(this.name, room, occupant.member);
+    const shown = seat.recall?.(room);
+    const joined = this.#chronicle.join(seat, room, (options.since === undefined ? shown : options.since) ?? undefined);
+    // To be told where it stands may have been the end of it.
+    if (occupant.isIn(room)) this.#engine.enter(this.name, room, occupant.member);
+    return joined;
   }
 
   leave(seat: Seat, room: string): void {
@@ -136,8 +173,10 @@ export class Namespace implements Hall {
     if (!occupant?.leave(room)) return;
     const members = this.#rooms.get(room);
     members?.delete(seat);
+    this.#chronicle.leave(seat, room);
     if (members?.size === 0) {
       this.#rooms.delete(room);
+      this.#chronicle.close(room);
       this.#engine.unwatchRoom(this.name, room);
     }
     this.#engine.leave(this.name, room, occupant.member);
@@ -148,14 +187,85 @@ export class Namespace implements Hall {
   }
 
   broadcast(message: EngineMessage): void {
-    this.deliver(message);
+    const rooms = this.#loggedRooms(message);
+    if (rooms.length === 0) {
+      this.#spread(message);
+      return;
+    }
+    const said = (error: unknown): void =>
+      this.#chronicle.logs.report(error, `'${message.event}' to a room with history`);
+    for (const placed of this.#log(message, rooms, {}).placed) placed.catch(said);
+  }
+
+  async publish(message: EngineMessage, options: WaitOptions): Promise<Published> {
+    const rooms = this.#loggedRooms(message);
+    if (rooms.length === 0) return { positions: [], isDuplicate: !this.#spread(message) };
+    const { isNew, placed } = this.#log(message, rooms, options);
+    const places = await Promise.all(placed);
+    return {
+      positions: places.map(({ offset, epoch }, at) => ({ room: rooms[at] ?? '', offset, epoch })),
+      isDuplicate: !isNew && places.every(({ isDuplicate }) => isDuplicate),
+    };
+  }
+
+  /** What another node has published. */
+  deliver(message: EngineMessage): void {
+    if (this.#isNew(message)) this.#deliver(message);
+  }
+
+  /** A room's log has a new entry. */
+  entered(entry: Entry): void {
+    this.#chronicle.entered(entry);
+  }
+
+  /** What entered logs up to now may not all have been told. */
+  interrupted(): void {
+    this.#chronicle.interrupted();
+  }
+
+  /** The link of a socket takes messages again. */
+  drained(seat: Seat): void {
+    this.#chronicle.drained(seat);
+  }
+
+  /** Whether a room that the pattern covers has members on this node. */
+  hasMembersIn(pattern: string): boolean {
+    for (const room of this.#rooms.keys()) if (matches(pattern, room)) return true;
+    return false;
+  }
+
+  #loggedRooms(message: EngineMessage): readonly string[] {
+    return this.#chronicle.roomsOf(message, (room) => this.#rooms.has(room));
+  }
+
+  /** Rooms with history get a message each; all else that the message is for, and who is in none of those, has it as ever. */
+  #log(message: EngineMessage, logged: readonly string[], options: WaitOptions): Logged {
+    // What is no message is to be known now, and by nobody.
+    encodeValue(message.data);
+    const { rooms, users, exceptRooms } = message.target;
+    const others = rooms.filter((room) => !logged.includes(room));
+    const target = { ...message.target, rooms: others, exceptRooms: [...exceptRooms, ...logged] };
+    const isNew = others.length + users.length > 0 && this.#spread({ ...message, target });
+    return { isNew, placed: logged.map((room) => this.#chronicle.append(message, room, options)) };
+  }
+
+  /** To the sockets of this node and the other nodes; false for what was published before by the same id. */
+  #spread(message: EngineMessage): boolean {
+    if (!this.#isNew(message)) return false;
+    this.#deliver(message);
     this.#engine.publish(message);
+    return true;
+  }
+
+  #isNew({ id }: EngineMessage): boolean {
+    const { logs } = this.#chronicle;
+    return id === undefined || logs.repeats.isNew(this.name, id, logs.world.now());
   }
 
   /** Delivers to the sockets of this node that the target names, once each, with the room that reached them. */
-  deliver(message: EngineMessage): void {
+  #deliver(message: EngineMessage): void {
     const { target, meta } = message;
-    const left = this.#leftOut(target);
+    const left = this.#membersOf(target.exceptRooms);
     if (target.rooms.length === 1 && target.users.length === 0 && left === undefined) {
       this.#deliverToRoom(target.rooms[0] ?? '', message);
       return;
@@ -172,7 +282,7 @@ export class Namespace implements Hall {
 
   select(target: Target): readonly Seat[] {
     const { rooms, users, exceptSockets } = target;
-    const left = this.#leftOut(target);
+    const left = this.#membersOf(target.exceptRooms);
     const selected = new Set<Seat>();
     const groups: (Iterable<Seat> | undefined)[] =
       rooms.length + users.length === 0
@@ -229,10 +339,10 @@ export class Namespace implements Hall {
   }
 
   /** The members of the rooms that are left out, or undefined when none is. */
-  #leftOut(target: Target): Set<Seat> | undefined {
-    if (target.exceptRooms.length === 0) return undefined;
+  #membersOf(rooms: readonly string[]): Set<Seat> | undefined {
+    if (rooms.length === 0) return undefined;
     const out = new Set<Seat>();
-    for (const room of target.exceptRooms) for (const seat of this.#rooms.get(room) ?? []) out.add(seat);
+    for (const room of rooms) for (const seat of this.#rooms.get(room) ?? []) out.add(seat);
     return out;
   }
 
@@ -294,8 +404,8 @@ export class PassingHall implements Hall {
     return this.#find(this.name).select(target);
   }
 
-  join(seat: Seat, room: string): void {
-    this.#find(this.name).join(seat, room);
+  join(seat: Seat, room: string, options?: JoinOptions): Promise<Joined> {
+    return this.#find(this.name).join(seat, room, options);
   }
 
   leave(seat: Seat, room: string): void {
@@ -305,20 +415,13 @@ export class PassingHall implements Hall {
   broadcast(message: EngineMessage): void {
     this.#find(this.name).broadcast(message);
   }
+
+  publish(message: EngineMessage, options: WaitOptions): Promise<Published> {
+    return this.#find(this.name).publish(message, options);
+  }
 }
 
 /** Everybody in a namespace. */
 export function everybody(namespace: string): Target {
   return { namespace, rooms: NO_NAMES, users: NO_NAMES, exceptRooms: NO_NAMES, exceptSockets: NO_NAMES };
-}
-
-/** The meta of a message in a room. Every field of `Meta` by its name: V8 takes a microsecond for each that is added to a spread. */
-function metaIn(room: string, { from, member }: Meta): Meta {
-  const meta: Meta = from === undefined ? { room } : { from, room };
-  return member === undefined ? meta : { ...meta, member };
-}
-
-function hasMeta(meta: Meta): boolean {
-  for (const _ in meta) return true;
-  return false;
 }

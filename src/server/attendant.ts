@@ -13,7 +13,7 @@ import {
   type WaitOptions,
   type World,
 } from '../core/index.ts';
-import type { Engine } from '../engine/index.ts';
+import type { Engine, Position } from '../engine/index.ts';
 import type { Delivery, Namespace, Occupant, Seat } from '../room/index.ts';
 import { Timed, type TimerWheel } from '../runtime/index.ts';
 import {
@@ -34,6 +34,7 @@ import {
   type Incoming,
   MESSAGE,
   type RequestId,
+  type ShownPosition,
 } from '../wire/index.ts';
 import type { Connection } from './connection.ts';
 import { type EventMiddleware, Gate, type GateOwner, isGuarded } from './gate.ts';
@@ -83,6 +84,8 @@ export class Attendant
   #connection: Connection;
   #identity: Identity;
   #isPaused = false;
+  /** Where the client stood in rooms with history. */
+  #positions: Map<string, Position> | undefined;
   #channels: Channels | undefined;
   #gate: Gate | undefined;
 
@@ -226,6 +229,17 @@ export class Attendant
     else this.#deliverBy(message, policy, delivery.key);
   }
 
+  /** What its client showed of rooms with history when it connected. */
+  showPositions(positions: readonly ShownPosition[]): void {
+    this.#positions = new Map(positions.map(([room, offset, epoch]) => [room, { offset, epoch }]));
+  }
+
+  recall(room: string): Position | undefined {
+    const shown = this.#positions?.get(room);
+    this.#positions?.delete(room);
+    return shown;
+  }
+
   /** Nobody can wait for one of many: with `block` a member whose backlog is full is left out. */
   #deliverBy(message: Outbound, policy: Overflow | 'volatile', key: string): void {
     try {
@@ -346,6 +360,7 @@ export class Attendant
 
   onDrain(): void {
     this.socket.onDrain();
+    this.namespace.drained(this);
   }
 
   onDown(reason: CloseReason): void {

@@ -1,4 +1,4 @@
-import type { EngineHost, EngineMessage } from '../engine/index.ts';
+import type { EngineHost, EngineMessage, Entry } from '../engine/index.ts';
 import { answerQuestion } from '../room/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { ResolvedServerOptions } from './options.ts';
@@ -9,8 +9,10 @@ import type { Pusher } from './push.ts';
 export function makeEngineHost(options: ResolvedServerOptions, places: Places, pusher: Pusher): EngineHost {
   return {
     deliver: (message: EngineMessage) => places.rooms(message.target.namespace)?.deliver(message),
-    entered: () => {},
-    interrupted: () => {},
+    entered: (entry: Entry) => places.rooms(entry.message.target.namespace)?.entered(entry),
+    interrupted: () => {
+      for (const rooms of places.allRooms) rooms.interrupted();
+    },
     answer: (question: unknown) => answerQuestion(question, (namespace) => places.rooms(namespace)),
     rival: () => {},
     presence: (namespace: string, room: string, member: Member, change: 'joined' | 'left', count: number) =>

@@ -110,7 +110,7 @@ describe('the sockets of a namespace', () => {
     const house = await serve({}, 'tcp');
     const [ada, again, bob] = [await enter(house, 'ada'), await enter(house, 'ada'), await enter(house, 'bob')];
     const all = house.server.of('/');
-    all.socket(bob.id ?? '')?.join('desk');
+    void all.socket(bob.id ?? '')?.join('desk');
     expect(all.size).toBe(3);
     expect(all.socketsOf('ada').map(({ id }) => id)).toEqual([ada.id, again.id]);
     expect(all.socketsIn('desk').map(({ id }) => id)).toEqual([bob.id]);

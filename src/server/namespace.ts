@@ -13,7 +13,7 @@ import {
   type WaitOptions,
 } from '../core/index.ts';
 import type { Engine } from '../engine/index.ts';
-import { type Answers, Broadcast, type Hall, type Params, type Seat } from '../room/index.ts';
+import { type Answers, Broadcast, type Hall, type HistoryOptions, type Params, type Seat } from '../room/index.ts';
 import type { Member } from '../wire/index.ts';
 import type { Attendant } from './attendant.ts';
 import type { EventMiddleware } from './gate.ts';
@@ -112,6 +112,18 @@ export class ServerNamespace<A extends ApiShape = AnyApi, P extends Params = Par
   useEvent(middleware: EventMiddleware): this {
     const setup = this.#own();
     setup.events = [...setup.events, middleware];
+    return this;
+  }
+
+  /**
+   * Has the rooms that the pattern covers keep their last messages (`*` stands for anything), so that who comes back to one is given what he has
+   * missed (docs/guides/history.md). Of several patterns that cover a room the first counts. To be said before anybody is in such a
+   * room, and on all nodes alike.
+   * @throws HawserError ERR_OPTION (size, age); ERR_ARGUMENT (no pattern, or one that was given before; a room that it covers has members on
+   *   this node; a namespace that a pattern makes).
+   */
+  history(pattern: string, options: HistoryOptions = {}): this {
+    this.#own().keep(pattern, options);
     return this;
   }
 

@@ -1,5 +1,5 @@
 import type { AnyApi, ApiShape } from '../core/index.ts';
-import type { IsPattern, Params, ParamsOf } from '../room/index.ts';
+import type { HistoryOptions, IsPattern, Params, ParamsOf } from '../room/index.ts';
 import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 import type { ServerNamespace, ServerNamespaceEvents } from './namespace.ts';
@@ -47,6 +47,15 @@ export class NamespacePattern<A extends ApiShape = AnyApi, P extends Params = Pa
   /** Has each peer looked at after authentication and before it has a socket or its namespace is made, in the order of the calls. */
   use(middleware: ConnectionMiddleware): this {
     this.#setup.admissions = [...this.#setup.admissions, middleware];
+    return this;
+  }
+
+  /**
+   * Has the rooms that the pattern covers, in all of these namespaces, keep their last messages: see `ServerNamespace.history`.
+   * @throws HawserError ERR_OPTION, ERR_ARGUMENT.
+   */
+  history(pattern: string, options: HistoryOptions = {}): this {
+    this.#setup.keep(pattern, options);
     return this;
   }
 

@@ -1,8 +1,10 @@
 import { HawserError } from '../core/index.ts';
 import {
   comparePatterns,
+  HistoryRules,
   isPattern,
   isSamePattern,
+  Logs,
   matchPattern,
   Namespace,
   type NamespaceSettings,
@@ -55,6 +57,7 @@ export class Places {
   readonly #options: ResolvedServerOptions;
   readonly #wheel: TimerWheel;
   readonly #settings: NamespaceSettings;
+  readonly #logs: Logs;
   readonly #fixed = new Map<string, Place>();
   #patterns: readonly Pattern[] = [];
   readonly #passing = new Map<string, Passing>();
@@ -66,6 +69,8 @@ export class Places {
     this.#wheel = wheel;
     const { limits, times, presence } = options;
     this.#settings = { ...limits, requestTimeout: times.requestTimeout, presence };
+    const logSettings = { ...limits, appendWait: times.requestTimeout };
+    this.#logs = new Logs(options.engine, options.world, logSettings, options.onError);
   }
 
   /** The namespace, or the pattern, of this path; made when it is new. @throws HawserError ERR_ARGUMENT. */
@@ -119,6 +124,11 @@ export class Places {
     return this.#find(name)?.face ?? this.#faceOf(name, this.#match(name)?.params ?? NO_PARAMS);
   }
 
+  /** The rooms of all namespaces that exist here. */
+  get allRooms(): readonly Namespace[] {
+    return [...this.#fixed.values(), ...this.#passing.values()].map(({ rooms }) => rooms);
+  }
+
   /** Somebody came in. */
   enter(place: Place): void {
     const passing = this.#passing.get(place.rooms.name);
@@ -161,8 +171,9 @@ export class Places {
     if (options?.fixed !== true && this.#match(name) !== undefined) return undefined;
     const passing = this.#passing.get(name);
     if (passing !== undefined) this.#forget(passing);
-    const rooms = passing?.rooms ?? this.#newRooms(name);
-    const setup = new Setup();
+    const setup: Setup = new Setup(name, this.#settings.nameLength, () => [rooms]);
+    const rooms = passing?.rooms ?? this.#newRooms(name, setup.rules);
+    rooms.rules = setup.rules;
     const face = new ServerNamespace(rooms, this.#options.engine, NO_PARAMS, setup);
     const place = { rooms, face, setup, params: NO_PARAMS };
     this.#fixed.set(name, place);
@@ -178,7 +189,9 @@ export class Places {
     }
     const same = this.#patterns.find((one) => isSamePattern(one, parsed));
     if (same !== undefined) throw new HawserError('ERR_ARGUMENT', `'${path}' fits the same paths as '${same.path}'`);
-    const setup = new Setup();
+    const setup: Setup = new Setup(path, this.#settings.nameLength, () =>
+      this.#passingOf(setup).map(({ rooms }) => rooms),
+    );
     const face = new NamespacePattern(path, setup, () => this.#facesOf(setup));
     const pattern = this.#configured({ ...parsed, setup, face }, options);
     this.#patterns = [...this.#patterns, pattern].toSorted(comparePatterns);
@@ -186,7 +199,11 @@ export class Places {
   }
 
   #facesOf(setup: Setup): ServerNamespace[] {
-    return [...this.#passing.values()].filter((one) => one.setup === setup).map((one) => one.face);
+    return this.#passingOf(setup).map((one) => one.face);
+  }
+
+  #passingOf(setup: Setup): Passing[] {
+    return [...this.#passing.values()].filter((one) => one.setup === setup);
   }
 
   #match(name: string): { readonly pattern: Pattern; readonly params: Params } | undefined {
@@ -207,7 +224,7 @@ export class Places {
     const passing: Passing = {
       pattern,
       params,
-      rooms: this.#newRooms(name),
+      rooms: this.#newRooms(name, pattern.setup.rules),
       face: this.#faceOf(name, params),
       setup: pattern.setup,
       deadline: new Deadline({ onDeadline: () => this.#drop(passing) }),
@@ -242,10 +259,11 @@ export class Places {
   }
 
   /** An empty namespace stands for one that doesn't exist here: what is sent to it still reaches other nodes. */
-  readonly #roomsOrNone = (name: string): Namespace => this.#find(name)?.rooms ?? this.#newRooms(name);
+  readonly #roomsOrNone = (name: string): Namespace =>
+    this.#find(name)?.rooms ?? this.#newRooms(name, this.#match(name)?.pattern.setup.rules ?? new HistoryRules(name));
 
-  #newRooms(name: string): Namespace {
-    return new Namespace(name, this.#options.engine, this.#settings);
+  #newRooms(name: string, rules: HistoryRules): Namespace {
+    return new Namespace(name, this.#options.engine, this.#settings, this.#logs, rules);
   }
 }
 

@@ -72,6 +72,7 @@ export class Seating {
     this.login.displaceOthers(place, identity.user, known);
     const id = base64url(this.#options.world.random.bytes(ID_BYTES));
     const attendant = new Attendant(this.#house, id, place, connection, identity, queryOf(shown), hello?.channels);
+    if (hello?.positions !== undefined) attendant.showPositions(hello.positions);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
     this.#attendants.add(attendant);
     this.#counted();

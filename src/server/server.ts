@@ -125,6 +125,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   on: ServerNamespace<A>['on'] = (event, listener) => this.#root.on(event, listener);
   use: ServerNamespace<A>['use'] = (middleware) => this.#root.use(middleware);
   useEvent: ServerNamespace<A>['useEvent'] = (middleware) => this.#root.useEvent(middleware);
+  history: ServerNamespace<A>['history'] = (pattern, options) => this.#root.history(pattern, options);
   off: ServerNamespace<A>['off'] = (event, listener) => this.#root.off(event, listener);
   to: ServerNamespace<A>['to'] = (...rooms) => this.#root.to(...rooms);
   user: ServerNamespace<A>['user'] = (...users) => this.#root.user(...users);

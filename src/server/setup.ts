@@ -1,4 +1,5 @@
 import { HawserError, Listeners, type Overflow } from '../core/index.ts';
+import { type HistoryOptions, HistoryRules, type Namespace } from '../room/index.ts';
 import type { EventMiddleware } from './gate.ts';
 import type { ConnectionMiddleware } from './middleware.ts';
 
@@ -32,7 +33,30 @@ export class Setup {
   options: NamespaceOptions = {};
   admissions: readonly ConnectionMiddleware[] = [];
   events: readonly EventMiddleware[] = [];
+  /** Which rooms keep their messages. */
+  readonly rules: HistoryRules;
   readonly #listeners: Listeners = new Listeners();
+  readonly #nameLength: number;
+  readonly #namespaces: () => Iterable<Namespace>;
+
+  /** `path` is the namespace's or the pattern's; `namespaces` are those on this node that it is the setup of. */
+  constructor(path: string, nameLength: number, namespaces: () => Iterable<Namespace>) {
+    this.rules = new HistoryRules(path);
+    this.#nameLength = nameLength;
+    this.#namespaces = namespaces;
+  }
+
+  /** @throws HawserError ERR_OPTION; ERR_ARGUMENT, also when a room that the pattern covers has members on this node. */
+  keep(pattern: string, options: HistoryOptions): void {
+    for (const namespace of this.#namespaces()) {
+      if (!namespace.hasMembersIn(pattern)) continue;
+      throw new HawserError(
+        'ERR_ARGUMENT',
+        `the history of '${pattern}' must be set before somebody is in such a room`,
+      );
+    }
+    this.rules.add(pattern, options, this.#nameLength);
+  }
 
   add(event: string, listener: (...args: never[]) => unknown): void {
     this.#listeners.add(event, listener);

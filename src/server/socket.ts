@@ -12,7 +12,7 @@ import {
   type ToClient,
   type ToServer,
 } from '../core/index.ts';
-import { Broadcast, everybody, type Params } from '../room/index.ts';
+import { Broadcast, everybody, type Joined, type JoinOptions, type Params } from '../room/index.ts';
 import type { Traffic } from '../transport/index.ts';
 import type { Attendant } from './attendant.ts';
 import type { EventMiddleware } from './gate.ts';
@@ -131,9 +131,13 @@ export class ServerSocket<A extends ApiShape = AnyApi> extends Conversation<
     this.#attendant.use(middleware);
   }
 
-  /** @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT, ERR_CLOSED. */
-  join(room: string): void {
-    this.#attendant.namespace.join(this.#attendant, room);
+  /**
+   * From now on the socket gets what the room gets. In a room with history it is first given what it has missed since `since`, and the promise, which
+   * never rejects, says where it stands; elsewhere it resolves at once (docs/guides/history.md).
+   * @throws HawserError ERR_TOO_MANY_ROOMS, ERR_ARGUMENT, ERR_CLOSED.
+   */
+  join(room: string, options?: JoinOptions): Promise<Joined> {
+    return this.#attendant.namespace.join(this.#attendant, room, options);
   }
 
   leave(room: string): void {

@@ -1,7 +1,7 @@
 import { runChannels } from './channels-sim.ts';
 import { prove } from './proof.ts';
 
-process.exitCode = prove('channels', (seed) => {
+process.exitCode = await prove('channels', (seed) => {
   const { mostUnread: _, ...sums } = runChannels(seed);
   return sums;
 });

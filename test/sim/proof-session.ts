@@ -1,4 +1,4 @@
 import { prove } from './proof.ts';
 import { runSession } from './session-sim.ts';
 
-process.exitCode = prove('session', runSession);
+process.exitCode = await prove('session', runSession);

@@ -7,7 +7,7 @@ const STEP = 1000;
  * was stopped goes on from there; a failure prints its seed, which replays it alone: --from N --to N+1. Returns the exit code: 0
  * good, 1 failed, 2 usage.
  */
-export function prove(name: string, run: (seed: number) => object): number {
+export async function prove(name: string, run: (seed: number) => object | Promise<object>): Promise<number> {
   const { values } = parseArgs({ options: { from: { type: 'string' }, to: { type: 'string' } } });
   const from = Number(values.from ?? 0);
   const to = Number(values.to ?? from + 10_000);
@@ -18,7 +18,7 @@ export function prove(name: string, run: (seed: number) => object): number {
   const totals: Record<string, number> = {};
   for (let seed = from; seed < to; seed++) {
     try {
-      for (const [key, value] of Object.entries(run(seed) as Record<string, number>)) {
+      for (const [key, value] of Object.entries((await run(seed)) as Record<string, number>)) {
         totals[key] = (totals[key] ?? 0) + value;
       }
     } catch (error) {
