@@ -3,7 +3,8 @@ import type { Finding, FindingKind, HeardMessage, Ledger, MemberLog, Published, 
 
 export interface PlainVerdict {
   readonly findings: readonly Finding[];
-  readonly lost: number;
+  /** When those were asked for that were lost while something was wrong. */
+  readonly lost: readonly number[];
   readonly again: number;
 }
 
@@ -15,7 +16,7 @@ export function checkPlain(room: string, ledger: Ledger): PlainVerdict {
   const findings: Finding[] = [];
   const published = ledger.published.filter((one) => one.room === room);
   const tried = new Set(published.map(nameOf));
-  let lost = 0;
+  const lost: number[] = [];
   let again = 0;
   for (const member of ledger.members) {
     const tell = (kind: FindingKind, words: string): void =>
@@ -25,9 +26,10 @@ export function checkPlain(room: string, ledger: Ledger): PlainVerdict {
     again += checkSessions(member, room, tell);
     const had = new Set(messages.map(nameOf));
     const missing = published.filter((one) => one.doneAt !== undefined && !had.has(nameOf(one)));
-    const calm = missing.filter((one) => isCalm(one, ledger.calm));
-    for (const one of calm) tell('lost', `${nameOf(one)}, published while nothing was wrong`);
-    lost += missing.length - calm.length;
+    for (const one of missing) {
+      if (isCalm(one, ledger.calm)) tell('lost', `${nameOf(one)}, published while nothing was wrong`);
+      else lost.push(one.askedAt);
+    }
   }
   return { findings, lost, again };
 }

@@ -22,7 +22,7 @@ export function check(ledger: Ledger): Verdict {
     heard: heard.filter(({ kind }) => kind === 'message').length,
     gaps,
     recovered: heard.filter(({ kind }) => kind === 'recovered').length,
-    lostPlain: plain.reduce((sum, { lost }) => sum + lost, 0),
+    lostPlain: plain.flatMap(({ lost }) => lost),
     againPlain: plain.reduce((sum, { again }) => sum + again, 0),
   };
 }

@@ -133,8 +133,8 @@ export interface Verdict {
   /** By reason. */
   readonly gaps: Readonly<Record<string, number>>;
   readonly recovered: number;
-  /** In rooms without history: messages that a member didn't get though it stayed, while something was wrong. */
-  readonly lostPlain: number;
+  /** In rooms without history, while something was wrong: when each message was asked for that a member didn't get. */
+  readonly lostPlain: readonly number[];
   /** In rooms without history: messages that a member got again in a new session. */
   readonly againPlain: number;
 }

@@ -18,6 +18,7 @@ const engine = await engineOf(options.engine);
 const server = createServer({
   ...(engine === undefined ? {} : { engine }),
   name: options.name,
+  node: { name: options.name },
   nameOneself: true,
   presence: true,
   times: options.times,
@@ -49,7 +50,10 @@ async function publish(socket: ServerSocket, { room, number, id }: PublishReques
     to.send('m', data);
     return {};
   }
-  const [position] = (await to.publish('m', data, { id, timeout: 5000 })) as { offset: number; epoch: string }[];
+  const { positions } = (await to.publish('m', data, { id, timeout: 5000 })) as {
+    positions: { offset: number; epoch: string }[];
+  };
+  const [position] = positions;
   return position === undefined ? {} : { place: { offset: position.offset, epoch: position.epoch } };
 }
 

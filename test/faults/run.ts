@@ -19,7 +19,7 @@ const SETTLE_MOST = 40_000;
 const CATCH_UP_MOST = 15_000;
 const LOOK = 50;
 
-/** What became of one step. Times in ms; undefined what did not happen. */
+/** What became of one step. Times in whole ms; undefined what did not happen. */
 export interface StepOutcome {
   readonly faults: readonly string[];
   readonly lasted: number;
@@ -33,7 +33,15 @@ export interface StepOutcome {
   readonly wentOn: number | undefined;
   /** From its end until all nodes knew each other, and who is in the rooms. */
   readonly settled: number | undefined;
+  /** From its beginning until the next one. */
+  readonly published: number;
+  readonly gaps: Readonly<Record<string, number>>;
+  /** Messages of rooms without history that members should have had, and that they didn't get; counted for each member. */
+  readonly plain: number;
+  readonly lostPlain: number;
 }
+
+type Timed = Omit<StepOutcome, 'published' | 'gaps' | 'plain' | 'lostPlain'> & { readonly from: number };
 
 export interface Outcome {
   readonly seed: number;
@@ -81,7 +89,7 @@ class Run implements AsyncDisposable {
   async play(): Promise<Outcome> {
     await Promise.all([...this.#members, ...this.#publishers].map((client) => client.open()));
     for (const publisher of this.#publishers) publisher.begin(ROOMS, () => this.#plan.pause * (0.5 + Math.random()));
-    const steps: StepOutcome[] = [];
+    const steps: Timed[] = [];
     if ((await this.#settle(now())) === undefined) this.#failures.push('the nodes never were of one mind at the start');
     for (const step of this.#plan.steps) {
       await this.#beCalm();
@@ -98,7 +106,15 @@ class Run implements AsyncDisposable {
     }
     const { seed, engine } = this.#plan;
     const verdict = check(this.#ledger(presence));
-    return { seed, engine, steps, verdict, failures: this.#failures, reports, refusals: this.#refusals() };
+    return {
+      seed,
+      engine,
+      steps: this.#counted(steps, verdict),
+      verdict,
+      failures: this.#failures,
+      reports,
+      refusals: this.#refusals(),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,7 +127,7 @@ class Run implements AsyncDisposable {
     this.#calm.push({ from, to: now() - CALM_END });
   }
 
-  async #playStep(step: Step): Promise<StepOutcome> {
+  async #playStep(step: Step): Promise<Timed> {
     const from = now();
     for (const publisher of this.#publishers) publisher.forget();
     const stop = new AbortController();
@@ -127,16 +143,41 @@ class Run implements AsyncDisposable {
     stop.abort();
     const at = this.#wentOn(from);
     const refusedAt = Math.min(...this.#publishers.map(({ failedAt = Infinity }) => failedAt));
+    const { detected, gone } = await watched;
     const outcome = {
+      from,
       faults: namesOf(step),
-      lasted,
-      ...(await watched),
-      refused: Number.isFinite(refusedAt) ? refusedAt - from : undefined,
-      wentOn: at === undefined ? undefined : at - from,
-      settled,
+      lasted: Math.round(lasted),
+      detected: rounded(detected),
+      gone: rounded(gone),
+      refused: Number.isFinite(refusedAt) ? rounded(refusedAt - from) : undefined,
+      wentOn: rounded(at === undefined ? undefined : at - from),
+      settled: rounded(settled),
     };
     this.#say(JSON.stringify(outcome));
     return outcome;
+  }
+
+  /** What happened in each step, and until the next. */
+  #counted(steps: readonly Timed[], { lostPlain }: Verdict): StepOutcome[] {
+    return steps.map(({ from, ...step }, at) => {
+      const to = steps[at + 1]?.from ?? Infinity;
+      const isIn = (time: number): boolean => time >= from && time < to;
+      const gaps: Record<string, number> = {};
+      for (const event of this.#members.flatMap(({ heard }) => heard)) {
+        if (event.kind !== 'gap' || !isIn(event.at)) continue;
+        gaps[event.reason ?? 'none'] = (gaps[event.reason ?? 'none'] ?? 0) + 1;
+      }
+      const published = this.#publishers.flatMap((one) => one.published).filter(({ askedAt }) => isIn(askedAt));
+      const plain = published.filter(({ room, doneAt }) => PLAIN_ROOMS.includes(room) && doneAt !== undefined);
+      return {
+        ...step,
+        published: published.length,
+        gaps,
+        plain: plain.length * this.#members.length,
+        lostPlain: lostPlain.filter(isIn).length,
+      };
+    });
   }
 
   async #playFault({ fault, victim, after, lasts, dice }: PlannedFault): Promise<void> {
@@ -312,6 +353,10 @@ class Run implements AsyncDisposable {
     }
     return true;
   }
+}
+
+function rounded(time: number | undefined): number | undefined {
+  return time === undefined ? undefined : Math.round(time);
 }
 
 function namesOf(step: Step): string[] {
