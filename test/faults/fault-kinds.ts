@@ -50,7 +50,7 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
   'kill-node': {
     words: 'kill -9 of a node (a worker), started again later',
     engines: ANY,
-    lasts: [300, 9000],
+    lasts: [300, 12_000],
     hidesNode: true,
     mayGap: MEMORY_GAPS,
     begin: async ({ victim }) => {
@@ -61,7 +61,7 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
   'stop-node': {
     words: 'SIGSTOP of a node (a worker), SIGCONT later',
     engines: ANY,
-    lasts: [500, 9000],
+    lasts: [500, 12_000],
     hidesNode: true,
     begin: async ({ victim }) => {
       victim.process.freeze();
@@ -113,7 +113,7 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
   'part-engine': {
     words: "nothing gets through between a node and the engine's server",
     engines: SERVED,
-    lasts: [500, 9000],
+    lasts: [500, 12_000],
     hidesNode: true,
     begin: async ({ victim, dice: [ending = 0] }) => {
       victim.toEngine?.hold();

@@ -1,5 +1,8 @@
 /** One node, in a process of its own: a chat whose messages are numbered, told what to do by its parent. */
+import { JoinedEngine } from '../../src/engine/index.ts';
+import { RedisBus } from '../../src/engines/redis/index.ts';
 import { createServer, type Engine, type ServerSocket } from '../../src/index.ts';
+import { realWorld } from '../../src/runtime/index.ts';
 import type {
   Answer,
   Command,
@@ -93,7 +96,9 @@ async function answer({ id, command, ask }: Question): Promise<void> {
 }
 
 async function engineOf(choice: EngineChoice): Promise<Engine | undefined> {
+  const world = realWorld();
   if (choice.kind === 'memory') return undefined;
+  if (choice.kind === 'redis') return new JoinedEngine(new RedisBus({ url: choice.url }, world), { world });
   throw new Error(`no engine ${choice.kind}`);
 }
 

@@ -32,7 +32,8 @@ is checked: [TESTING.md](TESTING.md).
 | Noticed | Until another node took the node for dead (\`server.nodes()\`), where it lasted long enough for that |
 | Gone | Until the node's sockets were gone from a room, as another node sees it |
 | Refused | Until the first publisher was refused or had no answer in 3 s |
-| All go on | From the fault's beginning until every member had in every room something that was published after it |
+| Silence | The longest time between two messages of a room that any member got |
+| All go on | From the fault's beginning until the last member went on that had heard nothing in a room for over a second; – when none had |
 | Settled | From the fault's end until all nodes knew each other and who is in the rooms |
 | Published | Messages published from the fault's beginning until the next |
 | Gaps | Members that were told \`gap\`, with the reason |
@@ -70,8 +71,8 @@ function engineOf(engine: EngineName, records: readonly SeedRecord[]): string {
 
 ${totals} ${verdict}
 
-| Fault | Times | Lasted | Noticed | Gone | Refused | All go on | Settled | Published | Gaps | Lost without history |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| Fault | Times | Lasted | Noticed | Gone | Refused | Silence | All go on | Settled | Published | Gaps | Lost without history |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }
@@ -91,6 +92,7 @@ function rowOf(fault: FaultName, records: readonly SeedRecord[]): string {
     time(({ detected }) => detected),
     time(({ gone }) => gone),
     time(({ refused }) => refused),
+    time(({ silence }) => silence),
     time(({ wentOn }) => wentOn),
     time(({ settled }) => settled),
     alone.reduce((total, { published }) => total + published, 0).toLocaleString('en'),

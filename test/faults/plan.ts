@@ -35,6 +35,8 @@ export interface PlanOptions {
   readonly faults?: readonly FaultName[] | undefined;
   /** Default 2 or 3. */
   readonly steps?: number | undefined;
+  /** No fault lasts longer, ms. */
+  readonly lasts?: number | undefined;
 }
 
 const DICE = 4;
@@ -42,7 +44,7 @@ const DICE = 4;
 const TOGETHER = 0.35;
 
 /** @throws Error when the engine can't have any of the faults. */
-export function planOf(seed: number, engine: EngineName, { faults, steps }: PlanOptions = {}): Plan {
+export function planOf(seed: number, engine: EngineName, { faults, steps, lasts = Infinity }: PlanOptions = {}): Plan {
   const random = seededRandom(seed);
   const known = faultsFor(engine);
   const names = faults === undefined ? known : faults.filter((name) => known.includes(name));
@@ -63,7 +65,10 @@ export function planOf(seed: number, engine: EngineName, { faults, steps }: Plan
     publishers,
     pause,
     // With few kinds of fault each is met as often as the others.
-    steps: Array.from({ length: count }, (_, at) => stepOf(random, names, nodes, (seed * count + at) % names.length)),
+    steps: Array.from({ length: count }, (_, at) => {
+      const step = stepOf(random, names, nodes, (seed * count + at) % names.length);
+      return step.map((one) => ({ ...one, lasts: Math.min(one.lasts, lasts) }));
+    }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { check } from './checker.ts';
 import { FAULTS, reasonsOf } from './fault-kinds.ts';
-import type { Finding, Ledger, Presence, Span, Verdict } from './ledger.ts';
+import type { Finding, Heard, Ledger, Presence, Span, Verdict } from './ledger.ts';
 import { Member, now } from './member.ts';
 import type { Plan, PlannedFault, Step } from './plan.ts';
 import type { Programs } from './programs.ts';
@@ -12,12 +12,14 @@ const HISTORY_ROOMS = ['log-a', 'log-b'];
 const PLAIN_ROOMS = ['plain'];
 const ROOMS = [...HISTORY_ROOMS, ...PLAIN_ROOMS];
 /** While all is well between two steps; what is published in its last part may still be on its way when a fault begins. ms */
-const CALM = 2500;
-const CALM_END = 1200;
+const CALM = 2000;
+const CALM_END = 1000;
 /** How long members have to go on, and nodes to be of one mind, after a step; ms. */
 const SETTLE_MOST = 40_000;
 const CATCH_UP_MOST = 15_000;
 const LOOK = 50;
+/** A member that hears nothing in a room for so long has stopped; ms. */
+const SILENCE = 1000;
 
 /** What became of one step. Times in whole ms; undefined what did not happen. */
 export interface StepOutcome {
@@ -29,7 +31,9 @@ export interface StepOutcome {
   readonly gone: number | undefined;
   /** From the beginning until somebody who published was refused. */
   readonly refused: number | undefined;
-  /** From the beginning until each member had, in each room, something that was published after it. */
+  /** The longest time between two messages of a room that a member got. */
+  readonly silence: number;
+  /** From the beginning until the last member that had heard nothing in a room for over a second went on; undefined when none had. */
   readonly wentOn: number | undefined;
   /** From its end until all nodes knew each other, and who is in the rooms. */
   readonly settled: number | undefined;
@@ -134,14 +138,14 @@ class Run implements AsyncDisposable {
     const watched = this.#watch(step, from, stop.signal);
     await Promise.all(step.map((fault) => this.#playFault(fault)));
     const lasted = now() - from;
-    const wentOn = await this.#until(() => this.#wentOn(from) !== undefined, SETTLE_MOST);
-    if (!wentOn) this.#failures.push(`after ${namesOf(step).join(' and ')} ${this.#whoStands(from)}`);
+    const goOn = await this.#until(() => this.#goOn(from), SETTLE_MOST);
+    if (!goOn) this.#failures.push(`after ${namesOf(step).join(' and ')} ${this.#whoStands(from)}`);
     const settled = await this.#settle(from + lasted);
     if (settled === undefined) {
       this.#failures.push(`after ${namesOf(step).join(' and ')} the nodes were of two minds: ${await this.#minds()}`);
     }
     stop.abort();
-    const at = this.#wentOn(from);
+    const { longest, lastEnd } = this.#silences(from);
     const refusedAt = Math.min(...this.#publishers.map(({ failedAt = Infinity }) => failedAt));
     const { detected, gone } = await watched;
     const outcome = {
@@ -151,7 +155,8 @@ class Run implements AsyncDisposable {
       detected: rounded(detected),
       gone: rounded(gone),
       refused: Number.isFinite(refusedAt) ? rounded(refusedAt - from) : undefined,
-      wentOn: rounded(at === undefined ? undefined : at - from),
+      silence: Math.round(longest),
+      wentOn: rounded(lastEnd),
       settled: rounded(settled),
     };
     this.#say(JSON.stringify(outcome));
@@ -217,24 +222,38 @@ class Run implements AsyncDisposable {
     return { detected, gone: ids.length === 0 ? undefined : gone };
   }
 
-  /** When each member had in each room something that was published after `since`; undefined while one has not. */
-  #wentOn(since: number): number | undefined {
+  /** Whether each member has had in each room something that was published after `since`. */
+  #goOn(since: number): boolean {
     const asked = this.#askedAt(since);
-    let latest = 0;
-    for (const { heard } of this.#members) {
+    return this.#members.every(({ heard }) => {
       const open = new Set(ROOMS);
-      let from = heard.length;
-      while (from > 0 && (heard[from - 1]?.at ?? 0) >= since) from -= 1;
-      for (let at = from; at < heard.length && open.size > 0; at++) {
-        const event = heard[at];
-        if (event?.kind !== 'message' || !open.has(event.room)) continue;
-        if (!asked.has(`${event.room}/${event.publisher}/${event.number}`)) continue;
-        open.delete(event.room);
-        latest = Math.max(latest, event.at);
+      for (let at = heard.length - 1; at >= 0 && open.size > 0; at--) {
+        const event = heard[at] as Heard;
+        if (event.at < since) break;
+        if (event.kind !== 'message' || !open.has(event.room)) continue;
+        if (asked.has(`${event.room}/${event.publisher}/${event.number}`)) open.delete(event.room);
       }
-      if (open.size > 0) return undefined;
+      return open.size === 0;
+    });
+  }
+
+  /** How long members heard nothing in a room, from `since` to now; and when the last that took over a second ended. */
+  #silences(since: number): { readonly longest: number; readonly lastEnd: number | undefined } {
+    let longest = 0;
+    let lastEnd: number | undefined;
+    for (const { heard } of this.#members) {
+      for (const room of ROOMS) {
+        let before = since;
+        for (const event of heard) {
+          if (event.kind !== 'message' || event.room !== room || event.at < since) continue;
+          const silence = event.at - before;
+          before = event.at;
+          longest = Math.max(longest, silence);
+          if (silence > SILENCE) lastEnd = Math.max(lastEnd ?? 0, event.at - since);
+        }
+      }
     }
-    return latest;
+    return { longest, lastEnd };
   }
 
   #askedAt(since: number): ReadonlySet<string> {
