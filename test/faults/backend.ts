@@ -18,7 +18,8 @@ export interface Backend extends AsyncDisposable {
   leader(): Promise<Daemon>;
 }
 
-export async function startBackend(engine: EngineName): Promise<Backend> {
+/** `size`: how many nodes there are. */
+export async function startBackend(engine: EngineName, size: number): Promise<Backend> {
   if (engine === 'nats') {
     const nats = await startNats({ jetstream: true });
     const url = (port: number): EngineChoice => ({ kind: 'nats', servers: [`nats://127.0.0.1:${port}`] });
@@ -37,7 +38,8 @@ export async function startBackend(engine: EngineName): Promise<Backend> {
   const nobody = async (): Promise<Daemon> => {
     throw new Error(`${engine} has no server`);
   };
-  return backendOf([], () => ({ kind: engine }), undefined, nobody);
+  const choice: EngineChoice = engine === 'cluster' ? { kind: engine, workers: size } : { kind: engine };
+  return backendOf([], () => choice, undefined, nobody);
 }
 
 function backendOf(

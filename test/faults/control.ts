@@ -2,7 +2,8 @@
 
 export type EngineChoice =
   | { readonly kind: 'memory' }
-  | { readonly kind: 'cluster' }
+  /** So many workers. */
+  | { readonly kind: 'cluster'; readonly workers: number }
   | { readonly kind: 'nats'; readonly servers: readonly string[] }
   | { readonly kind: 'redis'; readonly url: string };
 
@@ -30,6 +31,8 @@ export interface Commands {
   clock: { readonly ask: { readonly offset: number }; readonly answer: undefined };
   /** Ends politely, within ms; the process ends, too. */
   drain: { readonly ask: { readonly wait: number }; readonly answer: undefined };
+  /** Replaces all workers, one after the other. For a primary. */
+  restart: { readonly ask: undefined; readonly answer: undefined };
   /** What went wrong and was told to nobody else, by code. */
   errors: { readonly ask: undefined; readonly answer: Readonly<Record<string, number>> };
 }
@@ -39,19 +42,24 @@ export interface Question {
   readonly id: number;
   readonly command: Command;
   readonly ask: unknown;
-  /** For a worker of a cluster, by its number; otherwise for the process itself. */
+  /** For a worker of the process, by its process id; otherwise for the process itself. */
   readonly worker?: number;
 }
 
 export type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
 
-/** Told once, when it listens. */
+/** Told once, when it listens; of a primary, when its workers do. */
 export interface Ready {
   readonly ready: true;
+  readonly life: string;
   readonly pid: number;
   readonly endpoints: readonly string[];
-  readonly worker?: number;
 }
+
+/** What a primary tells of its workers. */
+export type WorkerNews =
+  | { readonly worker: 'ready'; readonly pid: number; readonly life: string; readonly endpoints: readonly string[] }
+  | { readonly worker: 'ended'; readonly pid: number; readonly words: string };
 
 export interface PublishRequest {
   readonly room: string;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineName } from './backend.ts';
 import type { Site, Slot } from './site.ts';
 
@@ -31,6 +32,8 @@ export type FaultName =
   | 'cut-clients'
   | 'part-clients'
   | 'clock'
+  | 'restart-workers'
+  | 'kill-primary'
   | 'part-engine'
   | 'cut-engine'
   | 'slow-engine'
@@ -42,6 +45,8 @@ export type FaultName =
 
 const ANY = ['memory', 'cluster', 'nats', 'nats-3', 'redis'] as const;
 const SERVED = ['nats', 'redis'] as const;
+/** Workers whose primary is gone end within, ms. */
+const ORPHAN_WAIT = 5000;
 const NOTHING: Heal = async () => {};
 /** The log of a node in memory ends with it. */
 const MEMORY_GAPS = { memory: ['epoch'] } as const;
@@ -108,6 +113,32 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
     begin: async ({ victim, dice: [which = 0] }) => {
       await victim.process.ask('clock', { offset: which < 0.5 ? 3_600_000 : -3_600_000 });
       return () => victim.process.ask('clock', { offset: 0 });
+    },
+  },
+  'restart-workers': {
+    words: 'all workers replaced, one after the other',
+    engines: ['cluster'],
+    lasts: [0, 0],
+    begin: async ({ site }) => {
+      await site.primary.restart(60_000);
+      return async () => {
+        await Promise.all(site.slots.map((slot) => slot.start()));
+      };
+    },
+  },
+  'kill-primary': {
+    words: 'kill -9 of the primary process, which its workers do not survive; all started again',
+    engines: ['cluster'],
+    lasts: [500, 3000],
+    mayGap: { cluster: ['epoch'] },
+    begin: async ({ site }) => {
+      const { primary } = site;
+      await primary.process.kill();
+      await gone(primary.pids);
+      return async () => {
+        await site.startPrimary();
+        await Promise.all(site.slots.map((slot) => slot.start()));
+      };
     },
   },
   'part-engine': {
@@ -197,6 +228,24 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
     },
   },
 };
+
+/** Waits until no process has one of these ids. @throws Error when one stays. */
+async function gone(pids: readonly number[]): Promise<void> {
+  const end = performance.now() + ORPHAN_WAIT;
+  while (pids.some(isThere)) {
+    if (performance.now() > end) throw new Error(`processes stay without their parent: ${pids.filter(isThere).join()}`);
+    await delay(20);
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export function faultsFor(engine: EngineName): readonly FaultName[] {
   return (Object.keys(FAULTS) as FaultName[]).filter((name) => FAULTS[name].engines.includes(engine));

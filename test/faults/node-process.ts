@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Answer, Command, Commands, NodeOptions, Question, Ready } from './control.ts';
+import type { Answer, Command, Commands, NodeOptions, Question, Ready, WorkerNews } from './control.ts';
 import type { Programs } from './programs.ts';
 
 const START_WAIT = 20_000;
@@ -13,10 +13,30 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** A node that runs, or ran. */
-export class NodeProcess {
+/** A node that runs, or ran: a process of its own, or a worker. */
+export interface NodeHandle {
+  /** What it calls itself. */
+  readonly life: string;
+  readonly endpoints: readonly string[];
+  readonly isRunning: boolean;
+  /** How it ended, when nobody asked it to. */
+  readonly accident: string | undefined;
+  /** @throws Error when it answers so, ends, or is silent. */
+  ask<C extends Command>(command: C, ask: Commands[C]['ask'], wait?: number): Promise<Commands[C]['answer']>;
+  /** SIGKILL. Resolves when it has ended. */
+  kill(): Promise<void>;
+  /** SIGSTOP */
+  freeze(): void;
+  /** SIGCONT */
+  thaw(): void;
+  /** Ends it politely, within ms. */
+  drain(wait: number): Promise<void>;
+}
+
+export class NodeProcess implements NodeHandle {
   /** What it wrote. */
   output = '';
+  readonly life: string;
   readonly pid: number;
   readonly endpoints: readonly string[];
   readonly #child: ChildProcess;
@@ -24,12 +44,21 @@ export class NodeProcess {
   #last = 0;
   #isExpected = false;
 
-  private constructor(child: ChildProcess, { pid, endpoints }: Ready, output: string) {
+  private constructor(
+    child: ChildProcess,
+    { life, pid, endpoints }: Ready,
+    output: string,
+    hear: (event: WorkerNews) => void,
+  ) {
     this.#child = child;
+    this.life = life;
     this.pid = pid;
     this.endpoints = endpoints;
     this.output = output;
-    child.on('message', (message: Answer) => this.#onAnswer(message));
+    child.on('message', (message: Answer | WorkerNews) => {
+      if ('id' in message) this.#onAnswer(message);
+      else hear(message);
+    });
     child.on('exit', () => {
       for (const { reject } of this.#asked.values()) reject(new Error('the node has ended'));
       this.#asked.clear();
@@ -37,8 +66,12 @@ export class NodeProcess {
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: string) => this.#write(text));
   }
 
-  /** @throws Error with what it wrote, when it ends or is not ready in time. */
-  static async start(programs: Programs, options: NodeOptions): Promise<NodeProcess> {
+  /** `hear`: what a primary tells of its workers. @throws Error with what it wrote, when it ends or is not ready in time. */
+  static async start(
+    programs: Programs,
+    options: NodeOptions,
+    hear: (news: WorkerNews) => void = () => {},
+  ): Promise<NodeProcess> {
     const child = fork(programs.node, [JSON.stringify(options)], {
       execArgv: ['--enable-source-maps', '--import', programs.clock],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -55,9 +88,9 @@ export class NodeProcess {
       const ended = once(child, 'exit', { signal }).then(() => {
         throw new Error('it ended');
       });
-      const [ready] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Ready];
       ended.catch(() => {});
-      return new NodeProcess(child, ready, output);
+      const ready = await Promise.race([readyOf(child, hear, signal), ended]);
+      return new NodeProcess(child, ready, output, hear);
     } catch (cause) {
       child.kill('SIGKILL');
       throw new Error(`node ${options.name} did not start: ${output}`, { cause });
@@ -68,7 +101,6 @@ export class NodeProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** How it ended, when nobody asked it to. */
   get accident(): string | undefined {
     if (this.isRunning || this.#isExpected) return undefined;
     return `exit ${this.#child.exitCode ?? this.#child.signalCode}: ${this.output.slice(-3000)}`;
@@ -101,7 +133,7 @@ export class NodeProcess {
         resolve: settle((value) => resolve(value as Commands[C]['answer'])),
         reject: settle(reject),
       });
-      const question: Question = { id, command, ask };
+      const question: Question = { id, command, ask, ...(worker === undefined ? {} : { worker }) };
       this.#child.send(question, () => {});
     });
   }
@@ -122,7 +154,6 @@ export class NodeProcess {
     this.#child.kill('SIGCONT');
   }
 
-  /** Ends it politely, within ms. */
   async drain(wait: number): Promise<void> {
     this.#isExpected = true;
     if (!this.isRunning) return;
@@ -142,4 +173,19 @@ export class NodeProcess {
   #write(text: string): void {
     this.output = (this.output + text).slice(-OUTPUT_MOST);
   }
+}
+
+function readyOf(child: ChildProcess, hear: (news: WorkerNews) => void, signal: AbortSignal): Promise<Ready> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('it was not ready in time')), { once: true });
+    const listen = (message: Ready | WorkerNews): void => {
+      if (!('ready' in message)) {
+        hear(message);
+        return;
+      }
+      child.off('message', listen);
+      resolve(message);
+    };
+    child.on('message', listen);
+  });
 }

@@ -87,8 +87,12 @@ function faultOf(random: Random, fault: FaultName, nodes: number, after: number)
   return { fault, victim: whole(random, nodes), after, lasts, dice };
 }
 
+/** Nothing else is done to nodes that end all together. */
+const ALL_NODES: readonly FaultName[] = ['restart-workers', 'kill-primary'];
+
 /** The same thing can't be killed, stopped or held twice at once. */
 function clashes(a: PlannedFault, b: PlannedFault): boolean {
+  if (ALL_NODES.some((fault) => a.fault === fault || b.fault === fault)) return true;
   const part = ({ fault }: PlannedFault): string => fault.slice(fault.indexOf('-') + 1);
   const isNode = (one: PlannedFault): boolean => part(one) === 'node' || one.fault === 'clock';
   if (isNode(a) && isNode(b)) return a.victim === b.victim;

@@ -1,7 +1,8 @@
 import { type Backend, type EngineName, startBackend } from './backend.ts';
+import { ClusterPrimary } from './cluster-primary.ts';
 import type { HistoryChoice, NodeOptions } from './control.ts';
 import { FaultProxy } from './fault-proxy.ts';
-import { NodeProcess } from './node-process.ts';
+import { type NodeHandle, NodeProcess } from './node-process.ts';
 import type { Programs } from './programs.ts';
 
 /** What is kept of rooms; rooms of other names have no history. */
@@ -9,36 +10,33 @@ const HISTORY: readonly HistoryChoice[] = [{ pattern: 'log*', size: 20_000, age:
 /** Times of the nodes, ms: a member that is gone is told soon. */
 const TIMES = { heartbeat: 500, readWait: 1500, writeWait: 2000, resumeWindow: 3000, closeWait: 300, loginWait: 3000 };
 
+/** How long a worker in the place of one that has ended may take, ms. */
+const WORKER_WAIT = 15_000;
+
+/** Begins a node's life; `name` is what it is to call itself, where it doesn't choose. */
+type Launch = (name: string, enginePort: number) => Promise<NodeHandle>;
+
 /** A place where a node runs, lives after lives, behind lines of its own: those of clients and the one to the engine's server. */
 export class Slot implements AsyncDisposable {
   readonly name: string;
   readonly tcp: FaultProxy;
   readonly ws: FaultProxy;
   readonly toEngine: FaultProxy | undefined;
-  readonly #programs: Programs;
-  readonly #options: NodeOptions;
+  readonly #launch: Launch;
   /** Why it ended, of each life that nobody ended. */
   readonly accidents: string[] = [];
-  #process: NodeProcess | undefined;
+  #process: NodeHandle | undefined;
   #lives = 0;
 
-  private constructor(
-    name: string,
-    lines: readonly [FaultProxy, FaultProxy, FaultProxy | undefined],
-    programs: Programs,
-    options: NodeOptions,
-  ) {
+  private constructor(name: string, lines: readonly [FaultProxy, FaultProxy, FaultProxy | undefined], launch: Launch) {
     this.name = name;
     [this.tcp, this.ws, this.toEngine] = lines;
-    this.#programs = programs;
-    this.#options = options;
+    this.#launch = launch;
   }
 
-  static async open(name: string, programs: Programs, backend: Backend): Promise<Slot> {
+  static async open(name: string, backend: Backend, launch: Launch): Promise<Slot> {
     const toEngine = backend.port === undefined ? undefined : await FaultProxy.open(backend.port);
-    const lines = [await FaultProxy.open(), await FaultProxy.open(), toEngine] as const;
-    const engine = backend.choiceFor(toEngine?.port ?? 0);
-    return new Slot(name, lines, programs, { name, engine, history: HISTORY, times: TIMES });
+    return new Slot(name, [await FaultProxy.open(), await FaultProxy.open(), toEngine], launch);
   }
 
   /** What clients dial for rooms, the same in all lives. */
@@ -47,7 +45,7 @@ export class Slot implements AsyncDisposable {
   }
 
   /** The node that runs now, or ran last. @throws Error before the first. */
-  get process(): NodeProcess {
+  get process(): NodeHandle {
     if (this.#process === undefined) throw new Error(`${this.name} was never started`);
     return this.#process;
   }
@@ -58,13 +56,14 @@ export class Slot implements AsyncDisposable {
 
   /** What its node calls itself: each life has a name of its own. */
   get life(): string {
-    return `${this.name}.${this.#lives}`;
+    return this.process.life;
   }
 
+  /** A new life. @throws Error when it can't begin. */
   async start(): Promise<void> {
     this.look();
     this.#lives += 1;
-    this.#process = await NodeProcess.start(this.#programs, { ...this.#options, name: this.life });
+    this.#process = await this.#launch(`${this.name}.${this.#lives}`, this.toEngine?.port ?? 0);
     for (const endpoint of this.#process.endpoints) {
       const { protocol, port } = new URL(endpoint);
       if (protocol === 'tcp:') this.tcp.target = Number(port);
@@ -80,7 +79,7 @@ export class Slot implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.look();
-    await this.#process?.kill();
+    await this.#process?.kill().catch(() => {});
     await Promise.all([this.tcp.close(), this.ws.close(), this.toEngine?.close()]);
   }
 }
@@ -88,25 +87,37 @@ export class Slot implements AsyncDisposable {
 /** Nodes, the servers of their engine, and the lines between all of them. */
 export class Site implements AsyncDisposable {
   readonly backend: Backend;
-  readonly slots: readonly Slot[];
+  readonly slots: Slot[] = [];
+  readonly #programs: Programs;
+  readonly #size: number;
+  #primary: ClusterPrimary | undefined;
 
-  private constructor(backend: Backend, slots: readonly Slot[]) {
+  private constructor(backend: Backend, size: number, programs: Programs) {
     this.backend = backend;
-    this.slots = slots;
+    this.#size = size;
+    this.#programs = programs;
   }
 
   static async start(engine: EngineName, size: number, programs: Programs): Promise<Site> {
-    const backend = await startBackend(engine);
-    const names = Array.from({ length: size }, (_, index) => `node${index + 1}`);
-    const slots = await Promise.all(names.map((name) => Slot.open(name, programs, backend)));
-    const site = new Site(backend, slots);
+    const site = new Site(await startBackend(engine, size), size, programs);
     try {
-      await Promise.all(slots.map((slot) => slot.start()));
+      await site.#open();
       return site;
     } catch (error) {
       await site[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The process whose workers the nodes are. @throws Error where they are none. */
+  get primary(): ClusterPrimary {
+    if (this.#primary === undefined) throw new Error('the nodes are no workers');
+    return this.#primary;
+  }
+
+  /** A primary with workers that no slot has yet. */
+  async startPrimary(): Promise<void> {
+    this.#primary = await ClusterPrimary.start(this.#programs, this.#optionsOf('primary', 0));
   }
 
   /** URLs of all nodes for one client, beginning with the node of this number and over this transport. */
@@ -119,6 +130,20 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.slots.map((slot) => slot[Symbol.asyncDispose]()));
+    await this.#primary?.process.kill();
     await this.backend[Symbol.asyncDispose]();
+  }
+
+  async #open(): Promise<void> {
+    const isCluster = this.backend.choiceFor(0).kind === 'cluster';
+    if (isCluster) await this.startPrimary();
+    const launch: Launch = async (life, enginePort) =>
+      isCluster ? this.primary.take(WORKER_WAIT) : NodeProcess.start(this.#programs, this.#optionsOf(life, enginePort));
+    for (let at = 1; at <= this.#size; at++) this.slots.push(await Slot.open(`node${at}`, this.backend, launch));
+    await Promise.all(this.slots.map((slot) => slot.start()));
+  }
+
+  #optionsOf(name: string, enginePort: number): NodeOptions {
+    return { name, engine: this.backend.choiceFor(enginePort), history: HISTORY, times: TIMES };
   }
 }
