@@ -106,11 +106,12 @@ export class NodeProcess implements NodeHandle {
     return `exit ${this.#child.exitCode ?? this.#child.signalCode}: ${this.output.slice(-3000)}`;
   }
 
-  /** @throws Error when it answers so, ends, or is silent. */
+  /** `worker`: the process id of the one of its workers that is asked. */
   ask<C extends Command>(
     command: C,
     ask: Commands[C]['ask'],
     wait: number = ANSWER_WAIT,
+    worker?: number,
   ): Promise<Commands[C]['answer']> {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {

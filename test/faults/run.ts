@@ -94,12 +94,7 @@ class Run implements AsyncDisposable {
     await Promise.all([...this.#members, ...this.#publishers].map((client) => client.open()));
     for (const publisher of this.#publishers) publisher.begin(ROOMS, () => this.#plan.pause * (0.5 + Math.random()));
     const steps: Timed[] = [];
-    if ((await this.#settle(now())) === undefined) this.#failures.push('the nodes never were of one mind at the start');
-    for (const step of this.#plan.steps) {
-      await this.#beCalm();
-      steps.push(await this.#playStep(step));
-    }
-    await this.#beCalm();
+    await this.#playSteps(steps);
     await Promise.all(this.#publishers.map((publisher) => publisher.end(5000)));
     await this.#until(() => this.#areAtEnd(), CATCH_UP_MOST);
     const presence = await this.#presence();
@@ -123,6 +118,21 @@ class Run implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members, ...this.#publishers].map((client) => client[Symbol.asyncDispose]()));
+  }
+
+  /** Up to the first that goes wrong. */
+  async #playSteps(steps: Timed[]): Promise<void> {
+    try {
+      if ((await this.#settle(now())) === undefined) this.#failures.push(`at the start: ${await this.#minds()}`);
+      for (const step of this.#plan.steps) {
+        if (this.#failures.length > 0) return;
+        await this.#beCalm();
+        steps.push(await this.#playStep(step));
+      }
+      await this.#beCalm();
+    } catch (error) {
+      this.#failures.push(String(error));
+    }
   }
 
   async #beCalm(): Promise<void> {
