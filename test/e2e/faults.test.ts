@@ -8,7 +8,7 @@ import { faultsOf, play } from '../faults/run.ts';
 /** A small part of `npm run proof:faults`: one seed for each engine, of short faults. */
 const SAMPLES: readonly (readonly [EngineName, number, readonly FaultName[]])[] = [
   ['memory', 1, ['stop-node', 'cut-clients']],
-  ['redis', 1, ['kill-node', 'kill-engine']],
+  ['redis', 1, ['part-engine', 'kill-engine']],
 ];
 const LASTS = 1200;
 
