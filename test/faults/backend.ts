@@ -22,13 +22,13 @@ export interface Backend extends AsyncDisposable {
 export async function startBackend(engine: EngineName, size: number): Promise<Backend> {
   if (engine === 'nats') {
     const nats = await startNats({ jetstream: true });
-    const url = (port: number): EngineChoice => ({ kind: 'nats', servers: [`nats://127.0.0.1:${port}`] });
+    const url = (port: number): EngineChoice => ({ kind: 'nats', servers: [`nats://127.0.0.1:${port}`], replicas: 1 });
     return backendOf([nats], url, nats.port, async () => nats.daemon);
   }
   if (engine === 'nats-3') {
     const cluster = await startNatsCluster(3);
     const leader = async (): Promise<Daemon> => (await cluster.leader()).daemon;
-    return backendOf(cluster.nodes, () => ({ kind: 'nats', servers: cluster.urls }), undefined, leader);
+    return backendOf(cluster.nodes, () => ({ kind: 'nats', servers: cluster.urls, replicas: 3 }), undefined, leader);
   }
   if (engine === 'redis') {
     const redis = await startRedis();

@@ -4,7 +4,7 @@ export type EngineChoice =
   | { readonly kind: 'memory' }
   /** So many workers. */
   | { readonly kind: 'cluster'; readonly workers: number }
-  | { readonly kind: 'nats'; readonly servers: readonly string[] }
+  | { readonly kind: 'nats'; readonly servers: readonly string[]; readonly replicas: number }
   | { readonly kind: 'redis'; readonly url: string };
 
 export interface HistoryChoice {

@@ -167,8 +167,8 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
     words: "the engine's server slow: up to 300 ms more each way, 30 to 300 kB/s for each node",
     engines: SERVED,
     lasts: [2000, 6000],
-    begin: async ({ site, dice: [delay = 0, rate = 0] }) => {
-      const slowness = { delay: 20 + 280 * delay, rate: 30_000 + 270_000 * rate };
+    begin: async ({ site, dice: [longer = 0, rate = 0] }) => {
+      const slowness = { delay: 20 + 280 * longer, rate: 30_000 + 270_000 * rate };
       for (const { toEngine } of site.slots) toEngine?.slow(slowness);
       return async () => {
         for (const { toEngine } of site.slots) toEngine?.slow(undefined);

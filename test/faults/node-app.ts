@@ -1,4 +1,5 @@
 import { clusterEngine, thisWorker } from '../../src/engines/cluster/index.ts';
+import { natsEngine } from '../../src/engines/nats/index.ts';
 import { redisEngine } from '../../src/engines/redis/index.ts';
 import { createServer, type Engine, type Server, type ServerSocket } from '../../src/index.ts';
 import type {
@@ -60,8 +61,8 @@ function engineOf(choice: EngineChoice): Engine | undefined {
       return clusterEngine();
     case 'redis':
       return redisEngine({ url: choice.url });
-    case 'nats':
-      throw new Error('no nats');
+    default:
+      return natsEngine({ servers: choice.servers, history: { replicas: choice.replicas } });
   }
 }
 
