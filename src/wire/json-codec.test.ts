@@ -86,6 +86,11 @@ test.each([
     jsonCodec.goaway({ code: 1012, reason: 'r' }),
     '{"event":"error","code":"ERR_SERVER_CLOSING","message":"r"}',
   ],
+  [
+    'goaway with when and where',
+    jsonCodec.goaway({ code: 1012, reason: 'r', retryAfter: 5, alternatives: ['ws://b:1'] }),
+    '{"event":"error","code":"ERR_SERVER_CLOSING","message":"r","data":{"retryAfter":5,"alternatives":["ws://b:1"]}}',
+  ],
 ])('writes %s', (_, message, text) => {
   expect(textOf(message.bytes)).toBe(text);
   expect(message.text).toBe(true);

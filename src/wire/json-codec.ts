@@ -48,12 +48,12 @@ export const jsonCodec: Codec = {
   ack: unsaid,
   ping: unsaid,
   pong: unsaid,
-  goaway: ({ code, reason, retryAfter }) =>
+  goaway: ({ code, reason, ...more }) =>
     write(0, {
       event: 'error',
       code: errorOfClose(code),
       message: mendText(reason),
-      data: retryAfter === undefined ? undefined : { retryAfter },
+      data: Object.values(more).some((one) => one !== undefined) ? more : undefined,
     }),
 };
 

@@ -126,11 +126,16 @@ export interface Welcome {
   readonly channels?: ChannelRoom | undefined;
 }
 
+/** URLs in one GOAWAY. */
+export const ALTERNATIVES_MOST = 16;
+
 export interface Goaway {
   readonly code: number;
   readonly reason: string;
   /** When to come back, in ms; the client adds chance to it. */
   readonly retryAfter?: number;
+  /** URLs of other servers that serve the same, without path or parameters, the best first; at most 16. A client decides whether it believes them. */
+  readonly alternatives?: readonly string[];
 }
 
 /** What a request can be numbered with: a number in the Hawser dialect, what the peer likes in JSON. */

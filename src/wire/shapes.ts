@@ -1,4 +1,5 @@
 import {
+  ALTERNATIVES_MOST,
   EPOCH_LENGTH,
   type Goaway,
   type Hello,
@@ -34,6 +35,7 @@ const isPosition: Check = (value) =>
 const isEpoch: Check = (value) => typeof value === 'string' && value.length <= EPOCH_LENGTH;
 const isPositions: Check = (value) => Array.isArray(value) && value.length <= POSITIONS_MOST && value.every(isPosition);
 const isQuery: Check = (value) => isMap(value) && Object.values(value).every(isText);
+const isPlaces: Check = (value) => Array.isArray(value) && value.length <= ALTERNATIVES_MOST && value.every(isText);
 const isPeer: Check = (value) => pick(value, PEER) !== undefined;
 const isRoom: Check = (value) => pick(value, ROOM) !== undefined;
 const isResume: Check = (value) => pick(value, RESUME) !== undefined;
@@ -84,6 +86,7 @@ const GOAWAY: readonly Field[] = [
   ['code', isCount],
   ['reason', isText],
   ['retryAfter', isCount, true],
+  ['alternatives', isPlaces, true],
 ];
 
 /** The known fields of `value`, or undefined when one is missing or of the wrong type. Unknown fields are dropped. */
