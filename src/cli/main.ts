@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { thisWorker } from '../index.ts';
 import { chat } from './chat.ts';
 import { EngineFailure } from './engine.ts';
 import { keygen } from './keygen.ts';
@@ -261,3 +262,5 @@ function fail(error: unknown): number {
 
 // A pipe that is still being written keeps the process until it is done; nothing else may.
 process.exitCode = await run(process.argv.slice(2)).catch(fail);
+// But a worker is kept by its primary, and would wait for what it is told.
+if (thisWorker() !== undefined) process.exit();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { ROOT } from '../support/tree.ts';
 
 /** `hawser serve` as people run it: a process of its own, that can be killed. */
@@ -12,11 +12,13 @@ export class Served implements AsyncDisposable {
   readonly endpoints: readonly string[];
   readonly #process: ChildProcess;
   readonly #errors: string[];
+  readonly #told: Told;
 
-  private constructor(endpoints: readonly string[], process: ChildProcess, errors: string[]) {
+  private constructor(endpoints: readonly string[], process: ChildProcess, errors: string[], told: Told) {
     this.endpoints = endpoints;
     this.#process = process;
     this.#errors = errors;
+    this.#told = told;
   }
 
   /** Starts the built command and waits until it listens. @throws Error with what it said when it ends instead. */
@@ -26,14 +28,35 @@ export class Served implements AsyncDisposable {
     const process = spawn(globalThis.process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface(process.stderr).on('line', (line) => errors.push(line));
-    const lines = createInterface(process.stdout);
-    const ended = once(process, 'exit').then(() => {
-      throw new Error(`hawser serve ended: ${errors.join('\n')}`);
+    const told = new Told(createInterface(process.stdout));
+    const ended = once(process, 'exit').then(([code]) => {
+      throw new Error(`hawser serve ended with ${code}: ${errors.join('\n')}`);
     });
     ended.catch(() => {});
-    const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
-    const { endpoints } = JSON.parse(line) as { endpoints: string[] };
-    return new Served(endpoints, process, errors);
+    const { endpoints } = await Promise.race([told.until(({ event }) => event === 'listening'), ended]);
+    return new Served(endpoints as string[], process, errors, told);
+  }
+
+  /** What it told so far by --json. */
+  get events(): readonly ToldEvent[] {
+    return this.#told.events;
+  }
+
+  /** Waits until it has told so, `from` the event of this number on. */
+  until(is: (event: ToldEvent) => boolean, from = 0): Promise<ToldEvent> {
+    return this.#told.until(is, from);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** How it ends. */
+  async ended(): Promise<number | string | null> {
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode;
+    const [code, signal] = (await once(this.#process, 'exit')) as [number | null, string | null];
+    return code ?? signal;
   }
 
   /** The endpoint of one scheme, such as `ws`. */
@@ -66,6 +89,26 @@ export class Served implements AsyncDisposable {
     const gone = once(this.#process, 'exit');
     this.#process.kill(signal);
     await gone;
+  }
+}
+
+export type ToldEvent = Readonly<Record<string, unknown>> & { readonly event: string };
+
+class Told {
+  readonly events: ToldEvent[] = [];
+  readonly #lines: Interface;
+
+  constructor(lines: Interface) {
+    this.#lines = lines;
+    lines.on('line', (line) => this.events.push(JSON.parse(line) as ToldEvent));
+  }
+
+  async until(is: (event: ToldEvent) => boolean, from = 0): Promise<ToldEvent> {
+    for (;;) {
+      const found = this.events.slice(from).find(is);
+      if (found !== undefined) return found;
+      await once(this.#lines, 'line');
+    }
   }
 }
 
