@@ -278,7 +278,6 @@ describe('what is wrong is said by one worker, with its exit code', () => {
     ['anybody from anywhere', ['--workers', '4', '--listen', 'tcp://0.0.0.0:0'], 1, 'ERR_NOT_ALLOWED'],
     ['no number of workers', ['--workers', '0'], 2, '--workers'],
     ['no number at all', ['--workers', 'many'], 2, '--workers'],
-    ['an endpoint of UDPack', ['--workers', '2', '--listen', 'udpack://127.0.0.1:0'], 2, 'udpack:'],
   ])('%s', (_, args, code, word) => {
     const { status, stderr } = spawnSync(process.execPath, [MAIN, 'serve', ...args], {
       encoding: 'utf8',

@@ -1,54 +1,45 @@
-import type { Timer } from '../../core/index.ts';
-import { epochOf, type HistoryRule, type LogRead, RoomLog } from '../../engine/index.ts';
+import { epochOf, type HistoryRule, type LogRead, RoomLogs } from '../../engine/index.ts';
 import { beginFrame, GAPS, HEAD_BYTES, KIND, putHead, putText, textBytes } from './frames.ts';
 import type { HubPeer, ReadAsk } from './hub-peer.ts';
 import { HUB } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
-import { after, WORLD } from './world.ts';
+import { WORLD } from './world.ts';
 
-interface Kept {
-  readonly log: RoomLog<Buffer>;
-  rule: HistoryRule;
-}
+/** What an entry takes beside its bytes, about. */
+const ENTRY_BYTES = 160;
 
 /** The logs of rooms, in the memory of the primary process: there for as long as it lives. */
 export class HubLogs {
-  /** By key, the one that was added to longest ago first. */
-  readonly #logs = new Map<string, Kept>();
-  #sweep: Timer = after(HUB.sweep, () => this.#trimAll());
+  readonly #logs: RoomLogs<Buffer>;
+  readonly #watchers: (key: string) => readonly HubPeer[] | undefined;
+
+  constructor(watchers: (key: string) => readonly HubPeer[] | undefined) {
+    this.#watchers = watchers;
+    this.#logs = new RoomLogs<Buffer>({
+      now: () => WORLD.now(),
+      newEpoch: () => epochOf(WORLD.random.bytes(8)),
+      weigh: (bytes) => ENTRY_BYTES + bytes.length,
+      isHeard: (key) => watchers(key) !== undefined,
+      logsMost: HUB.logs,
+      bytesMost: HUB.logBytes,
+    });
+  }
 
   get size(): number {
     return this.#logs.size;
   }
 
-  append(
-    out: Outgoing,
-    request: number,
-    key: string,
-    rule: HistoryRule,
-    id: string | undefined,
-    bytes: Buffer,
-    watchers: readonly HubPeer[],
-  ): void {
-    const kept = this.#logs.get(key) ?? this.#make(rule);
-    kept.rule = rule;
-    this.#logs.delete(key);
-    this.#logs.set(key, kept);
-    this.#bound();
+  append(out: Outgoing, request: number, key: string, rule: HistoryRule, id: string | undefined, bytes: Buffer): void {
     // The chunk that it came in is longer, and would be kept for as long.
     const own = Buffer.from(bytes);
-    const { entry, offset, epoch, isDuplicate } = kept.log.append(own, rule, WORLD.now(), id);
+    const { entry, offset, epoch, isDuplicate } = this.#logs.append(key, own, rule, id);
     // Who asked hears the entry before the answer, as all others who watch the log.
-    if (entry !== undefined && watchers.length > 0) tell(key, own, entry, epoch, watchers);
+    if (entry !== undefined) tell(key, own, entry, epoch, this.#watchers(key) ?? []);
     answer(out, KIND.appended, request, isDuplicate ? 1 : 0, offset, epoch);
   }
 
   read(out: Outgoing, request: number, key: string, rule: HistoryRule, { since, most }: ReadAsk): void {
-    const kept = this.#logs.get(key) ?? this.#make(rule);
-    if (!this.#logs.has(key)) this.#logs.set(key, kept);
-    this.#bound();
-    kept.log.trim(rule.size, rule.age, WORLD.now());
-    const read = kept.log.read(since, most);
+    const read = this.#logs.read(key, rule, since, most);
     const { offset, epoch } = read.position;
     const gap = gapOf(read);
     if (read.isWhole && gap === 0) for (const entry of read.entries) writeEntry(out, request, entry);
@@ -56,24 +47,7 @@ export class HubLogs {
   }
 
   close(): void {
-    this.#sweep.cancel();
     this.#logs.clear();
-  }
-
-  #make(rule: HistoryRule): Kept {
-    return { log: new RoomLog<Buffer>(epochOf(WORLD.random.bytes(8))), rule };
-  }
-
-  #bound(): void {
-    if (this.#logs.size <= HUB.logs) return;
-    const [oldest] = this.#logs.keys();
-    if (oldest !== undefined) this.#logs.delete(oldest);
-  }
-
-  #trimAll(): void {
-    const now = WORLD.now();
-    for (const { log, rule } of this.#logs.values()) log.trim(rule.size, rule.age, now);
-    this.#sweep = after(HUB.sweep, () => this.#trimAll());
   }
 }
 
@@ -89,6 +63,7 @@ interface Place {
 }
 
 function tell(key: string, bytes: Buffer, { offset, previous }: Place, epoch: string, peers: readonly HubPeer[]): void {
+  if (peers.length === 0) return;
   const before = 2 + key.length + 16 + textBytes(epoch);
   const head = Buffer.allocUnsafe(HEAD_BYTES + before);
   let at = putHead(head, 0, KIND.logged, before + bytes.length);

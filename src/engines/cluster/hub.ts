@@ -42,7 +42,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   /** Undefined for those that have not shown whose they are. */
   readonly #peers = new Map<HubPeer, Known | undefined>();
   readonly #routes = new Routes<HubPeer>();
-  readonly #logs = new HubLogs();
+  readonly #logs = new HubLogs((key) => this.#routes.of(key));
   #strangers = 0;
 
   private constructor(report: (error: HawserError) => void) {
@@ -129,7 +129,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   }
 
   append(peer: HubPeer, request: number, key: string, rule: HistoryRule, id: string | undefined, entry: Buffer): void {
-    this.#logs.append(peer.out, request, key, rule, id, entry, this.#routes.of(key) ?? []);
+    this.#logs.append(peer.out, request, key, rule, id, entry);
   }
 
   read(peer: HubPeer, request: number, key: string, rule: HistoryRule, ask: ReadAsk): void {

@@ -16,10 +16,10 @@ export const HUB = {
   readingBytes: 16_777_216,
   /** What waits of datagrams that are forwarded; further ones are lost. */
   forwardBytes: 1_048_576,
-  /** Logs of rooms; beyond it the one that was added to longest ago is forgotten, and its readers are told the gap `epoch`. */
+  /** Logs of rooms; beyond it the one that was quiet longest is forgotten, and its readers are told the gap `epoch`. */
   logs: 100_000,
-  /** How often what is too old is taken out of logs that nobody adds to. */
-  sweep: 10_000,
+  /** Bytes of all entries; beyond it the logs that were quiet longest are emptied, and their readers are told the gap `expired`. */
+  logBytes: 268_435_456,
   /** Until an answer of the hub, where the caller names no time. */
   answerWait: 5000,
   /** Until what was written before a close has left. */
