@@ -115,7 +115,7 @@ describe('what is published on Redis', () => {
   });
 
   test('100,000 rooms are subscribed to and left', { timeout: 60_000 }, async () => {
-    await using one = await HeardBus.start(fresh());
+    await using one = await HeardBus.start({ ...fresh(), heartbeat: 5000 });
     const rooms = Array.from(
       { length: 100_000 },
       (_, at): Subject => ({ kind: 'room', namespace: '/', room: `room-${at}` }),
@@ -192,6 +192,16 @@ describe('a log on Redis', () => {
     expect(texts(await all(one, { ...at(5), offset: at(5).offset + 1 }))).toBe('unknown');
     expect(texts(await all(one, { ...at(3), offset: at(3).offset + 1 }))).toBe('unknown');
     expect(await all(one, at(1))).toMatchObject({ position: { offset: at(5).offset, epoch: at(5).epoch } });
+  });
+
+  test('says no more at once than a server should', async () => {
+    await using one = await HeardBus.start({ ...fresh(), heartbeat: 5000 });
+    const { position } = await one.bus.read('/', 'lobby', RULE);
+    const large = new Uint8Array(1_048_576);
+    const first = await one.bus.append('/', 'lobby', RULE, large);
+    for (let added = 0; added < 16; added += 1) await one.bus.append('/', 'lobby', RULE, large);
+    expect(texts(await all(one, position))).toBe('too-many');
+    expect(texts(await all(one, first))).toHaveLength(16);
   });
 
   test('forgets by age', async () => {

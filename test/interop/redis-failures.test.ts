@@ -221,7 +221,7 @@ describe('while Redis', () => {
     expect(await read(one, first)).toEqual(['b']);
   });
 
-  test('has no memory left, or is a replica, appends are refused and nothing was added', async () => {
+  test('has no memory left, appends are refused and nothing was added', async () => {
     await using one = await HeardBus.start(fresh());
     const first = await append(one, 'a');
     await command('CONFIG', 'SET', 'maxmemory', '1');
@@ -231,11 +231,42 @@ describe('while Redis', () => {
       message: expect.stringContaining('OOM'),
     });
     await command('CONFIG', 'SET', 'maxmemory', '0');
-    await command('REPLICAOF', '127.0.0.1', '1');
-    await expect(append(one, 'x')).rejects.toMatchObject({ code: 'ERR_ENGINE_DOWN', delivered: 'no' });
-    await command('REPLICAOF', 'NO', 'ONE');
     await append(one, 'b');
     expect(await read(one, first)).toEqual(['b']);
+  });
+
+  test('is a replica for a while, it is left alone until it is none', async () => {
+    await using one = await HeardBus.start(fresh());
+    const first = await append(one, 'a');
+    await command('REPLICAOF', '127.0.0.1', '1');
+    await expect(append(one, 'x')).rejects.toMatchObject({ code: 'ERR_ENGINE_DOWN', delivered: 'no' });
+    await until(() => one.told.length > 0, 'the news');
+    await expect(HeardBus.start({ url: redis.url, connectWait: 200 })).rejects.toMatchObject({
+      code: 'ERR_CONNECT_FAILED',
+      message: expect.stringContaining('replica'),
+    });
+    await command('REPLICAOF', 'NO', 'ONE');
+    await until(() => one.told.length > 1, 'its return');
+    await append(one, 'b');
+    expect(await read(one, first)).toEqual(['b']);
+  });
+
+  test('takes nothing, what waits for it is bounded', async () => {
+    await using one = await HeardBus.start({ ...fresh(), heartbeat: 5000 });
+    one.bus.subscribe(ROOM);
+    redis.daemon.freeze();
+    const large = new Uint8Array(1_048_576);
+    for (let sent = 0; sent < 70; sent += 1) one.bus.publish(ROOM, large);
+    expect(one.reported).toMatchObject([{ code: 'ERR_ENGINE_DOWN' }]);
+    await expect(one.bus.append('/', 'lobby', RULE, large)).rejects.toMatchObject({
+      code: 'ERR_ENGINE_DOWN',
+      delivered: 'no',
+    });
+    redis.daemon.thaw();
+    await until(() => one.heard.length === 64, 'what was taken');
+    one.bus.publish(ROOM, bytes('there is room'));
+    await until(() => one.heard.includes('there is room'), 'what came after');
+    expect(one.reported).toHaveLength(1);
   });
 
   test('has keys of another kind where ours should be, they stay as they are', async () => {

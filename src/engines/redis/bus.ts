@@ -2,6 +2,7 @@ import { aborted, HawserError, type WaitOptions, type World } from '../../core/i
 import type { Appended, Bus, BusHost, BytesRead, HistoryRule, ReadOptions, Subject } from '../../engine/index.ts';
 import { loadRedis, type RedisModule } from './client.ts';
 import { isMoved, logError } from './failures.ts';
+import type { Link } from './link.ts';
 import { entryOf, Logs } from './logs.ts';
 import { Names } from './names.ts';
 import { type RedisEngineOptions, type RedisSettings, resolveRedisOptions } from './options.ts';
@@ -73,9 +74,9 @@ export class RedisBus implements Bus {
     this.#waitingBytes += length;
     // Our own copy: it leaves at the end of the turn.
     link.wire.sendCommand(['SPUBLISH', channel, Buffer.from(bytes)]).then(
-      () => this.#sent(length),
+      () => this.#sent(link, length),
       (error: unknown) => {
-        this.#sent(length);
+        this.#sent(link, length);
         if (link.isUp) this.#refused(error, 'publish');
       },
     );
@@ -179,7 +180,8 @@ export class RedisBus implements Bus {
     return isFull;
   }
 
-  #sent(length: number): number {
+  #sent(link: Link, length: number): number {
+    link.heard('wire');
     this.#waitingBytes -= length;
     return this.#waitingBytes;
   }

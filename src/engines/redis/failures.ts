@@ -5,9 +5,19 @@ export function wordOf(error: unknown): string {
   return error instanceof Error ? (/^[A-Z]+(?= |$)/.exec(error.message)?.[0] ?? '') : '';
 }
 
-/** It never came to the command: another server has the slot, or will have it. */
+/** It never came to the command: another server has the slot. */
 export function isMoved(error: unknown): boolean {
-  return ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'].includes(wordOf(error));
+  return ['MOVED', 'CLUSTERDOWN'].includes(wordOf(error));
+}
+
+/** Nor here: the slot is on its way to another server. */
+export function isMoving(error: unknown): boolean {
+  return ['ASK', 'TRYAGAIN'].includes(wordOf(error));
+}
+
+/** `host:port` of a server that has this key already. */
+export function askedAt(error: unknown): string | undefined {
+  return error instanceof Error ? /^ASK \d+ (\S+)$/.exec(error.message)?.[1] : undefined;
 }
 
 const AUTH: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM']);

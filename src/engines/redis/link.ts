@@ -27,7 +27,7 @@ export class Link {
   /** The server is of a Redis Cluster. */
   readonly isClustered: boolean;
   #isUp = true;
-  #missed = 0;
+  readonly #missed = { wire: 0, log: 0 };
   #timer: Timer | undefined;
   readonly #parts: LinkParts;
   readonly #onLost: (link: Link, error: HawserError) => void;
@@ -64,6 +64,11 @@ export class Link {
     return this.#isUp;
   }
 
+  /** An answer came: it lives, however much else waits to be answered. */
+  heard(kind: 'wire' | 'log'): void {
+    this.#missed[kind] = 0;
+  }
+
   /** Ends it without a word to its user. */
   close(): void {
     this.#isUp = false;
@@ -85,19 +90,26 @@ export class Link {
 
   /** Counts its own beats, not time: a process that was frozen itself has heard nobody, and blames nobody. */
   #beat(): void {
-    if (this.#missed >= MISSED_MOST) {
+    if (Math.max(this.#missed.wire, this.#missed.log) >= MISSED_MOST) {
       this.#lose(late('answer', MISSED_MOST * this.#parts.settings.heartbeat, 'ERR_PEER_SILENT'));
       return;
     }
-    if (this.#missed === 0) void this.#ping();
-    this.#missed += 1;
+    if (this.#missed.wire === 0) void this.#ping('wire');
+    if (this.#missed.log === 0) void this.#ping('log');
+    this.#missed.wire += 1;
+    this.#missed.log += 1;
     this.#arm();
   }
 
-  /** Any answer will do, a refusal too. */
-  async #ping(): Promise<void> {
-    await Promise.allSettled([this.wire, this.log].map(async (client) => client.sendCommand(['PING'])));
-    this.#missed = 0;
+  /** Any answer will do, a refusal too; but not that it has become a replica. */
+  async #ping(kind: 'wire' | 'log'): Promise<void> {
+    try {
+      const said = await helloOf(this[kind]);
+      if (!this.isClustered) refuseReplica(said, this.address);
+    } catch (error) {
+      if (error instanceof HawserError) this.#lose(error);
+    }
+    this.heard(kind);
   }
 }
 
@@ -141,11 +153,23 @@ async function greet(
 ): Promise<{ readonly isClustered: boolean }> {
   const [wire, log] = clients;
   await Promise.all(clients.map(connected));
-  const hello = (await wire.sendCommand(['HELLO'])) as Record<string, unknown> | Map<string, unknown>;
-  const said = new Map<unknown, unknown>(hello instanceof Map ? hello : Object.entries(hello));
+  const said = await helloOf(wire);
   if (!(Number.parseInt(String(said.get('version')), 10) >= 7)) throw tooOld(where);
   await Promise.all([APPEND, READ].map(async ({ text }) => log.sendCommand(['SCRIPT', 'LOAD', text])));
-  return { isClustered: said.get('mode') === 'cluster' };
+  const isClustered = said.get('mode') === 'cluster';
+  if (!isClustered) refuseReplica(said, where);
+  return { isClustered };
+}
+
+/** What the server says of itself. */
+async function helloOf(client: RedisClient): Promise<ReadonlyMap<unknown, unknown>> {
+  const hello = (await client.sendCommand(['HELLO'])) as Record<string, unknown> | Map<string, unknown>;
+  return new Map<unknown, unknown>(hello instanceof Map ? hello : Object.entries(hello));
+}
+
+/** It can't be written to, and what is published there comes to nobody else. */
+function refuseReplica(said: ReadonlyMap<unknown, unknown>, where: string): void {
+  if (said.get('role') === 'replica') throw new HawserError('ERR_CONNECT_FAILED', `Redis at ${where} is a replica`);
 }
 
 /** The client tells of what is no Redis by an event alone. */

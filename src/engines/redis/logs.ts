@@ -1,7 +1,7 @@
 import { aborted, HawserError, late, type Timer, type WaitOptions, type World } from '../../core/index.ts';
 import type { Appended, BytesRead, GapReason, HistoryRule, LoggedBytes, ReadOptions } from '../../engine/index.ts';
 import { AS_BYTES } from './client.ts';
-import { isMoved, logError, wordOf } from './failures.ts';
+import { askedAt, isMoved, isMoving, logError, wordOf } from './failures.ts';
 import type { Link } from './link.ts';
 import { idKey, metaKey } from './names.ts';
 import { APPEND, READ, type Script } from './scripts.ts';
@@ -12,12 +12,14 @@ export const ID_WINDOW = 120_000;
 /** How long a log's name and place outlive its last entry, ms: who comes back to a quiet room later is told of a gap. */
 export const META_WINDOW = 604_800_000;
 /** The most bytes of one answer. */
-export const READ_BYTES = 33_554_432;
+export const READ_BYTES = 16_777_216;
 const MOST = 1000;
 /** Longer ages are taken for this, ms: ten years. */
 const AGE_MOST = 315_360_000_000;
 const GRACE = 60_000;
-const TRIES = 5;
+const TRIES = 6;
+/** ms */
+const PAUSE = 25;
 
 /** The logs of rooms, which scripts on the server keep. */
 export class Logs {
@@ -73,20 +75,40 @@ export class Logs {
       const link = this.#servers.ofKey(keys[0] ?? '');
       if (link === undefined) throw new HawserError('ERR_ENGINE_DOWN', 'no connection to Redis', { delivered: 'no' });
       try {
-        return await call(link, script, keys, values);
+        return await this.#call(link, script, keys, values);
       } catch (error) {
-        if (!isMoved(error) || attempt === TRIES) throw logError(error);
-        this.#servers.refresh(error);
-        await this.#servers.settled();
+        if (attempt === TRIES) throw logError(error);
+        if (isMoved(error)) await this.#servers.refreshed(error);
+        else if (isMoving(error)) await this.#pause(PAUSE * 2 ** attempt);
+        else throw logError(error);
       }
     }
+  }
+
+  /** The keys of a slot that moves may be at their new place already. */
+  async #call(link: Link, script: Script, keys: string[], values: (string | Buffer)[]): Promise<unknown> {
+    try {
+      return await call(link, script, keys, values);
+    } catch (error) {
+      const next = this.#servers.at(askedAt(error));
+      if (next === undefined) throw error;
+      const asking = next.log.sendCommand(['ASKING']);
+      const [, answer] = await Promise.all([asking, call(next, script, keys, values)]);
+      return answer;
+    }
+  }
+
+  async #pause(pause: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#world.timer(this.#world.now() + pause, resolve));
   }
 }
 
 async function call(link: Link, script: Script, keys: string[], values: (string | Buffer)[]): Promise<unknown> {
   const rest = [String(keys.length), ...keys, ...values];
   try {
-    return await link.log.sendCommand(['EVALSHA', script.sha, ...rest], AS_BYTES);
+    const answer = await link.log.sendCommand(['EVALSHA', script.sha, ...rest], AS_BYTES);
+    link.heard('log');
+    return answer;
   } catch (error) {
     if (wordOf(error) !== 'NOSCRIPT') throw error;
     return link.log.sendCommand(['EVAL', script.text, ...rest], AS_BYTES);

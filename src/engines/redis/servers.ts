@@ -1,6 +1,6 @@
 import { HawserError, type Timer, type World } from '../../core/index.ts';
 import type { RedisModule } from './client.ts';
-import { connectError, isFinal } from './failures.ts';
+import { connectError, isFinal, logError } from './failures.ts';
 import { Link, textOf } from './link.ts';
 import { SLOTS, slotOf } from './names.ts';
 import type { Address, RedisSettings } from './options.ts';
@@ -20,6 +20,7 @@ interface Share {
   readonly ranges: readonly (readonly [from: number, to: number])[];
 }
 
+const MOVED = new Error('slots have moved');
 /** ms */
 const DRAIN_WAIT = 1000;
 const PAUSE_LEAST = 100;
@@ -85,15 +86,20 @@ export class Servers {
     return this.#only === undefined ? this.of(slotOf(key)) : this.of(0);
   }
 
-  /** Looks again who has which slot: a server has said that another one has it, or a subscription failed. */
-  refresh(error: unknown): void {
-    this.#break(connectError(error, 'a server'));
+  /** The link to `host:port`. */
+  at(address: string | undefined): Link | undefined {
+    return address === undefined ? undefined : this.#links.get(address);
   }
 
-  /** Resolves when the work that is under way has come to an end, or at once. */
-  async settled(): Promise<void> {
-    if (!this.#isSettling || this.#isClosed) return;
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Looks again who has which slot: a server has said that another one has it. */
+  refresh(error: unknown): void {
+    this.#break(logError(error));
+  }
+
+  /** The same; resolves when it was looked, whatever came of it. */
+  async refreshed(error: unknown): Promise<void> {
+    this.refresh(error);
+    if (!this.#isClosed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Resolves when what was sent before has come to the servers, or after a second. */
@@ -211,7 +217,7 @@ export class Servers {
       throw new HawserError('ERR_CLOSED');
     }
     this.#links.set(link.address, link);
-    link.wire.on('sharded-channel-moved', () => this.refresh(new Error('a slot has moved')));
+    link.wire.on('sharded-channel-moved', () => this.refresh(MOVED));
     return link;
   }
 
@@ -251,7 +257,7 @@ export class Servers {
       const moved = shares.some(({ address, ranges }) =>
         ranges.some(([from, to]) => [from, to].some((slot) => this.of(slot)?.address !== textOf(address))),
       );
-      if (moved) this.refresh(new Error('a slot has moved'));
+      if (moved) this.refresh(MOVED);
       else this.#look();
     } catch (error) {
       this.refresh(error);

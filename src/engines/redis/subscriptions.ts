@@ -120,7 +120,8 @@ export class Subscriptions {
       subscription.ready = undefined;
       if (failure !== undefined) subscription.link = undefined;
     }
-    if (failure !== undefined) this.#failed(link, failure);
+    if (failure === undefined) link.heard('wire');
+    else this.#failed(link, failure);
   }
 
   #failed(link: Link, error: unknown): void {
