@@ -165,19 +165,19 @@ export class RoomLogs {
   ): Promise<BytesRead> {
     const known = this.#rule(rule);
     const path = pathOf(namespace, room);
+    const bounds = { since, most, size: rule.size, kept: keptOf(rule) };
+    const run = (epoch: string): Promise<BytesRead> => readRoom(this.#source(known, epoch, path), epoch, bounds);
     return within(this.#link, this.#world, { signal, timeout }, async () => {
       const epoch = known.epoch ?? (await this.#open(known));
-      const bounds = { since, most, size: rule.size, kept: keptOf(rule) };
-      return await readRoom(this.#source(known, epoch, path), epoch, bounds).catch(async (error: unknown) => {
-        throw await this.#readFailure(known, error);
-      });
+      try {
+        return await run(epoch);
+      } catch (error) {
+        // The stream may have been made anew.
+        const other = await this.#reopen(known, epoch);
+        if (other === epoch) throw readFailure(error);
+        return await run(other);
+      }
     });
-  }
-
-  async #readFailure(known: Rule, error: unknown): Promise<unknown> {
-    if (error instanceof HawserError) return error;
-    known.epoch = undefined;
-    return down(`a log can't be read: ${error instanceof Error ? error.message : String(error)}`, 'no', error);
   }
 
   #rule(rule: HistoryRule): Rule {
@@ -410,6 +410,11 @@ function markOf(headers: MsgHdrs | undefined, offset: number): { readonly last: 
   if (headers === undefined || !headers.has(MARK)) return undefined;
   const last = Number(headers.get(MARK));
   return { last: Number.isSafeInteger(last) && last > 0 && last <= offset ? last : offset };
+}
+
+function readFailure(error: unknown): unknown {
+  if (error instanceof HawserError) return error;
+  return down(`a log can't be read: ${error instanceof Error ? error.message : String(error)}`, 'no', error);
 }
 
 const keyOf = (rule: HistoryRule, path: string): string => `${path} ${rule.name}`;
