@@ -12,13 +12,7 @@ import { bytes, HeardBus, text, until } from './nats-bus.ts';
 const ROOM: Subject = { kind: 'room', namespace: '/', room: 'r' };
 const RULE: HistoryRule = { name: '/ r*', size: 100, age: 60_000 };
 const DOWN = { code: 'ERR_ENGINE_DOWN', delivered: 'no' };
-/** No JetStream API for which a stream's name would be needed beforehand. */
-const streamOf = async (nats: Nats): Promise<string> => {
-  const { account_details } = (await nats.monitor('jsz?streams=1')) as {
-    account_details?: { stream_detail?: { name: string }[] }[];
-  };
-  return account_details?.[0]?.stream_detail?.[0]?.name ?? '';
-};
+const streamOf = async (nats: Nats): Promise<string> => (await nats.streams())[0] ?? '';
 
 /** Says to whoever comes what a server of NATS would, or something else. */
 async function impostor(words: string): Promise<{ readonly url: string } & AsyncDisposable> {

@@ -52,6 +52,12 @@ export class Nats implements AsyncDisposable {
     return (await fetch(`http://127.0.0.1:${this.httpPort}/${page}`)).json() as Promise<Record<string, unknown>>;
   }
 
+  /** The names of its streams. */
+  async streams(): Promise<string[]> {
+    const { account_details = [] } = (await this.monitor('jsz?streams=1')) as Led;
+    return account_details.flatMap(({ stream_detail = [] }) => stream_detail.map(({ name }) => name));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.daemon[Symbol.asyncDispose]();
   }

@@ -29,8 +29,7 @@ export interface StreamHost {
   readonly history: ResolvedNatsOptions['history'];
   /** Of the server; undefined while there is none. */
   server(): { readonly version: string; readonly jetstream?: boolean } | undefined;
-  drawEpoch(): string;
-  /** Adds the mark that shows that a stream has not lost all since it was made. */
+  /** Adds the mark that shows that a stream has not lost all since it got this epoch. */
   addFirst(epoch: string): Promise<void>;
   wait(ms: number): Promise<void>;
   report(error: unknown): void;
@@ -59,7 +58,7 @@ function configOf(names: LogNames, rule: HistoryRule, epoch: string, history: St
     discard: 'old',
     retention: 'limits',
     allow_direct: true,
-    republish: { src: `${names.added(epoch)}.>`, dest: `${names.live(epoch)}.>` },
+    republish: names.republish,
   };
 }
 
@@ -67,7 +66,10 @@ type Config = Partial<StreamConfig> & Pick<StreamConfig, 'name'>;
 const CHANGEABLE = ['max_msgs_per_subject', 'max_age', 'duplicate_window', 'max_bytes', 'num_replicas'] as const;
 
 /**
- * Finds the stream of a rule, makes it when there is none, and has it kept as the rule says. The answer is its epoch.
+ * Finds the stream of a rule, makes it when there is none, and has it kept as the rule says. The answer is its epoch: when it was made, and
+ * how often it has lost all since. All nodes come to the same, and ask for the same changes, so that it does no harm when several are at it
+ * at one time. (What they make at one time has to be the same to the letter, and what it publishes again must never change: servers of a cluster
+ * of 2.9 do not survive their next start otherwise.)
  * @param seen The newest entry that this node knows of, by epoch: a stream that has forgotten it has begun anew.
  * @throws HawserError ERR_ENGINE_DOWN, ERR_VERSION, ERR_UNSUPPORTED, ERR_OPTION, ERR_NOT_ALLOWED.
  */
@@ -79,39 +81,67 @@ export async function openStream(
 ): Promise<string> {
   checkVersion(host.server()?.version);
   try {
-    const found = await infoOf(host.manager, names.stream);
-    const epoch = found === undefined ? await make(names, rule, host) : epochOf(names, found);
-    if (found === undefined) return epoch;
-    if (await hasForgotten(host, found, seen(epoch))) {
-      await host.manager.streams.delete(names.stream);
-      return await make(names, rule, host);
+    const found = (await infoOf(host.manager, names.stream)) ?? (await make(names, rule, host));
+    const epoch = epochOf(names, found);
+    if (epoch.made !== madeAt(found)) return await begin(names, rule, host, found, { made: madeAt(found), losses: 0 });
+    if (await hasForgotten(host, found, seen(textOf(epoch)))) {
+      return await begin(names, rule, host, found, { ...epoch, losses: epoch.losses + 1 });
     }
-    await mend(names, rule, host, found, epoch);
-    return epoch;
+    await mend(names, rule, host, found, textOf(epoch));
+    return textOf(epoch);
   } catch (error) {
     throw streamFailure(error, names.stream, host);
   }
 }
 
-async function make(names: LogNames, rule: HistoryRule, host: StreamHost): Promise<string> {
-  const epoch = host.drawEpoch();
+interface Epoch {
+  readonly made: string;
+  readonly losses: number;
+}
+
+/** Of a stream that is just being made. */
+const UNBORN: Epoch = { made: 'new', losses: 0 };
+
+const textOf = ({ made, losses }: Epoch): string => `${made}-${losses}`;
+
+/** The same on all servers, in whatever zone they write the time: seconds, and what they write of one. */
+function madeAt({ created }: StreamInfo): string {
+  const [, fraction = ''] = /\.(\d+)/.exec(created) ?? [];
+  const seconds = Math.floor(Date.parse(created) / 1000);
+  return `${seconds.toString(36)}${Number(fraction.padEnd(9, '0').slice(0, 9)).toString(36)}`;
+}
+
+/** With the same configuration on all nodes. */
+async function make(names: LogNames, rule: HistoryRule, host: StreamHost): Promise<StreamInfo> {
   try {
-    await host.manager.streams.add(configOf(names, rule, epoch, host.history));
-    await host.addFirst(epoch);
-    return epoch;
+    return await host.manager.streams.add(configOf(names, rule, textOf(UNBORN), host.history));
   } catch (error) {
     if (codeOf(error) !== NAME_IN_USE) throw error;
-    // Another node was first.
-    const found = await infoOf(host.manager, names.stream);
-    if (found === undefined) throw down(`stream ${names.stream} comes and goes`, 'no');
-    return epochOf(names, found);
+    // Another node was first, and is further.
+    return await host.manager.streams.info(names.stream);
   }
 }
 
+/** Gives a stream an epoch. */
+async function begin(
+  names: LogNames,
+  rule: HistoryRule,
+  host: StreamHost,
+  { config }: StreamInfo,
+  epoch: Epoch,
+): Promise<string> {
+  const { subjects = [] } = configOf(names, rule, textOf(epoch), host.history);
+  await host.manager.streams.update(names.stream, { ...config, subjects });
+  await host.addFirst(textOf(epoch));
+  return textOf(epoch);
+}
+
 /** @throws HawserError ERR_OPTION when it is none of ours. */
-function epochOf(names: LogNames, { config }: StreamInfo): string {
-  const epoch = names.epochOf(config.subjects);
-  if (epoch !== undefined && config.republish?.dest === `${names.live(epoch)}.>`) return epoch;
+function epochOf(names: LogNames, { config }: StreamInfo): Epoch {
+  const epoch = /^(\w+)-(\d+)$/.exec(names.epochOf(config.subjects) ?? '');
+  if (epoch !== null && config.republish?.dest === names.republish.dest) {
+    return { made: epoch[1] ?? '', losses: Number(epoch[2]) };
+  }
   throw new HawserError('ERR_OPTION', `NATS has a stream ${names.stream} that is not Hawser's: rename or delete it`);
 }
 

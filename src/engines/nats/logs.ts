@@ -1,14 +1,7 @@
 import type { DirectMsgRequest, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
-import {
-  type Appended,
-  type BytesRead,
-  epochOf,
-  type HistoryRule,
-  type LoggedBytes,
-  type ReadOptions,
-} from '../../engine/index.ts';
+import type { Appended, BytesRead, HistoryRule, LoggedBytes, ReadOptions } from '../../engine/index.ts';
 import { type Ack, Acks, readAck } from './acks.ts';
 import { down } from './failures.ts';
 import { type Kept, type RoomSource, readRoom } from './history-proof.ts';
@@ -217,7 +210,6 @@ export class RoomLogs {
       manager: this.#link.manager,
       history: this.#options.history,
       server: () => this.#link.server,
-      drawEpoch: () => epochOf(this.#world.random.bytes(8)),
       addFirst: (epoch: string) => this.#addFirst(known, epoch),
       wait: (ms: number) => new Promise<void>((resolve) => void this.#world.timer(this.#world.now() + ms, resolve)),
       report: (error: unknown) => this.#host.report(error, 'room history'),

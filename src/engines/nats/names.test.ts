@@ -53,9 +53,9 @@ describe('names in subjects', () => {
     const logs = names.logs(rule);
     expect(logs.stream).toMatch(/^HAWSER_hawser_[\da-f]{16}$/);
     const key = logs.stream.slice(-16);
-    expect([logs.added('e'), logs.live('e'), logs.heard(pathOf('/chat', 'r1'))]).toEqual([
+    expect([logs.added('e'), logs.republish.dest, logs.heard(pathOf('/chat', 'r1'))]).toEqual([
       `hawser.hawser.log.${key}.e`,
-      `hawser.hawser.live.${key}.e`,
+      `hawser.hawser.live.${key}.>`,
       `hawser.hawser.live.${key}.*./chat.r1`,
     ]);
   });
@@ -64,7 +64,7 @@ describe('names in subjects', () => {
     const logs = new Names('hawser').logs({ name: '/ r', size: 1, age: 1 });
     const ours = `${logs.added('e1')}.*.*`;
     expect(logs.epochOf([ours])).toBe('e1');
-    expect(epochIn(`${logs.live('e1')}./.r`)).toBe('e1');
+    expect(epochIn(`hawser.hawser.live.${logs.stream.slice(-16)}.e1./.r`)).toBe('e1');
     const foreign = [[], ['orders.>'], [ours, 'orders.>'], [`${logs.added('e1')}.>`], ['hawser.hawser.log.x.e1.*.*']];
     expect(foreign.map((subjects) => logs.epochOf(subjects))).toEqual(foreign.map(() => undefined));
   });

@@ -50,7 +50,7 @@ export class Names {
 }
 
 /**
- * One stream per rule. Its subjects name the epoch, which is drawn when the stream is made: what is added for a stream that is no more has
+ * One stream per rule. Its subjects name the epoch, which comes of when the stream was made: what is added for a stream that is no more has
  * nobody to take it, and what is heard says which stream it is of.
  */
 export class LogNames {
@@ -69,9 +69,9 @@ export class LogNames {
     return `${this.#prefix}.log.${this.#key}.${epoch}`;
   }
 
-  /** Where the stream publishes them again, numbered. */
-  live(epoch: string): string {
-    return `${this.#prefix}.live.${this.#key}.${epoch}`;
+  /** What the stream publishes again, numbered, and where. */
+  get republish(): { readonly src: string; readonly dest: string } {
+    return { src: `${this.#prefix}.log.${this.#key}.>`, dest: `${this.#prefix}.live.${this.#key}.>` };
   }
 
   /** What a node hears to have a room's entries of whatever epoch. */
