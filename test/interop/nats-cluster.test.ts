@@ -68,6 +68,7 @@ describe('three servers of NATS', () => {
       bus.bus.publish({ kind: 'all' }, bytes('m'));
       return other.heard.length > 0;
     }, 'they hear each other');
+    expect(other.heard[0]).toBe('m');
     await cluster.nodes[2]?.daemon.start();
   });
 });

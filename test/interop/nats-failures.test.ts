@@ -65,6 +65,7 @@ describe('the start', () => {
     bus.bus.subscribe(ROOM);
     bus.bus.publish(ROOM, bytes('here'));
     await until(() => bus.heard.length === 1, 'it is heard');
+    expect(bus.heard).toEqual(['here']);
   });
 
   test.each([{ user: 'ada', pass: 'secret' }, { token: 'secret' }])(

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,9 +131,13 @@ export class Daemon implements AsyncDisposable {
     rmSync(join(this.#folder, 'data'), { recursive: true, force: true });
   }
 
-  /** SIGSTOP: its connections stay open, and nothing is answered. */
+  /** SIGSTOP: its connections stay open, and nothing is answered. Returns when that is so. */
   freeze(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    const { pid } = this;
+    process.kill(pid, 'SIGSTOP');
+    const nap = new Int32Array(new SharedArrayBuffer(4));
+    const end = performance.now() + STOP_WAIT;
+    while (!isStopped(pid) && performance.now() < end) Atomics.wait(nap, 0, 0, 1);
   }
 
   /** SIGCONT */
@@ -149,6 +153,12 @@ export class Daemon implements AsyncDisposable {
   #write(text: string): void {
     this.log = (this.log + text).slice(-LOG_MOST);
   }
+}
+
+/** Whether all threads of a process are. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(join(tasks, task, 'stat'), 'utf8')));
 }
 
 /**
