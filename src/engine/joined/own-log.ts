@@ -1,7 +1,7 @@
 import { type Change, Packer } from './changes.ts';
 import { FRAME, type Framer } from './frame.ts';
 
-/** Changes in one frame, bytes. */
+/** Changes in one frame, bytes; fewer where the bus takes no more. */
 export const CHUNK_BYTES: number = 64 * 1024;
 /** How many of its latest changes a node can say again; who missed more gets all that it has. */
 export const CHANGES_KEPT = 10_000;
@@ -16,6 +16,7 @@ interface Batch {
 /** A node's own changes: numbered from 1, gathered, packed, and kept for who missed them. */
 export class OwnLog {
   readonly #framer: Framer;
+  readonly #chunkBytes: number;
   #number = 0;
   #waiting: Change[] = [];
   #batches: Batch[] = [];
@@ -23,8 +24,9 @@ export class OwnLog {
   #first = 0;
   #kept = 0;
 
-  constructor(framer: Framer) {
+  constructor(framer: Framer, chunkBytes: number) {
     this.#framer = framer;
+    this.#chunkBytes = chunkBytes;
   }
 
   /** The last change that was packed. */
@@ -44,7 +46,7 @@ export class OwnLog {
     const frames: Uint8Array[] = [];
     for (let at = 0; at < waiting.length; ) {
       const packer = new Packer();
-      while (at < waiting.length && packer.bytes < CHUNK_BYTES) packer.add(waiting[at++] as Change);
+      while (at < waiting.length && packer.bytes < this.#chunkBytes) packer.add(waiting[at++] as Change);
       const frame = this.#framer.frame(FRAME.changes, [this.#number + 1, stamp, packer.flat]);
       this.#keep(frame, packer.count);
       frames.push(frame);

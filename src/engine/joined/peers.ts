@@ -51,9 +51,15 @@ export class Peer {
   }
 }
 
+/** From so many times their distance on between two heartbeats there was a pause. */
+const PAUSE = 1.5;
+/** Heartbeats that have not come back, whose time is remembered. */
+const SENT_KEPT = 64;
+
 /**
- * The other nodes and their leases. A lease is counted in round trips of our own heartbeats through the bus, one after the other: while the bus
- * stands still, or we do, nobody's time runs.
+ * The other nodes and their leases. A lease is counted in round trips of our own heartbeats through the bus, one after the other, and its time ends
+ * when the last of them was sent: what others had said up to then would have come before its echo. One that comes after a pause, in which we or the
+ * bus stood still, doesn't count: others get the chance to say something first. So a pause is nobody's death.
  */
 export class Peers {
   readonly #byKey = new Map<number, Peer>();
@@ -61,13 +67,19 @@ export class Peers {
   /** Those that ended for certain, the latest: what comes late from them brings nothing back. */
   readonly #ended = new Set<number>();
   readonly #lease: number;
+  readonly #heartbeat: number;
   #round = 0;
-  /** The last heartbeat that was sent before the last round was over: its echo, and those of earlier ones, are no new round. */
-  #mark = 0;
-  #sent = 0;
+  /** When the heartbeat of the last round was sent. */
+  #roundAt: Instant | undefined;
+  /** The last round didn't count. Then the next one does, or a node that is always late would give up nobody. */
+  #isSkipped = false;
+  #number = 0;
+  /** When heartbeats were sent that can make a round: after the last round was over. */
+  readonly #sent = new Map<number, Instant>();
 
-  /** `lease`: ms. */
-  constructor(lease: number) {
+  /** Both ms. */
+  constructor(heartbeat: number, lease: number) {
+    this.#heartbeat = heartbeat;
     this.#lease = lease;
   }
 
@@ -118,16 +130,20 @@ export class Peers {
     for (const peer of this.#byKey.values()) {
       if (!peer.isAlive && now - peer.heardAt > this.#lease + DEAD_LISTED) this.#forget(peer);
     }
-    this.#sent += 1;
-    return this.#sent;
+    this.#number += 1;
+    this.#sent.set(this.#number, now);
+    if (this.#sent.size > SENT_KEPT) this.#sent.delete(this.#number - SENT_KEPT);
+    return this.#number;
   }
 
   /** Our own heartbeat came back. Returns those whose lease ran out by it. */
-  echoed(number: number, now: Instant): Peer[] {
-    if (number <= this.#mark || number > this.#sent) return [];
-    this.#mark = this.#sent;
+  echoed(number: number): Peer[] {
+    const sentAt = this.#sent.get(number);
+    if (sentAt === undefined) return [];
+    this.#sent.clear();
+    if (this.#isAfterPause(sentAt)) return [];
     this.#round += 1;
-    const silent = [...this.#byKey.values()].filter((peer) => this.#isOver(peer, now));
+    const silent = [...this.#byKey.values()].filter((peer) => this.#isOver(peer, sentAt));
     for (const peer of silent) peer.isAlive = false;
     return silent;
   }
@@ -137,8 +153,15 @@ export class Peers {
     this.#byId.clear();
   }
 
-  #isOver(peer: Peer, now: Instant): boolean {
-    return peer.isAlive && this.#round - peer.round >= LEASE_ROUNDS && now - peer.heardAt >= this.#lease;
+  #isAfterPause(sentAt: Instant): boolean {
+    const before = this.#roundAt ?? sentAt;
+    this.#roundAt = sentAt;
+    this.#isSkipped = !this.#isSkipped && sentAt - before > PAUSE * this.#heartbeat;
+    return this.#isSkipped;
+  }
+
+  #isOver(peer: Peer, at: Instant): boolean {
+    return peer.isAlive && this.#round - peer.round >= LEASE_ROUNDS && at - peer.heardAt >= this.#lease;
   }
 
   #forget(peer: Peer): void {

@@ -2,7 +2,7 @@ import type { Instant, World } from '../../core/index.ts';
 import { CHANGE, type Change, holdingsOf, Packer, unpack } from './changes.ts';
 import type { Directory, Owner } from './directory.ts';
 import { FRAME, isCount } from './frame.ts';
-import { CHUNK_BYTES, type OwnLog } from './own-log.ts';
+import type { OwnLog } from './own-log.ts';
 import type { Peer } from './peers.ts';
 import type { Post } from './post.ts';
 import { Remainder } from './remainder.ts';
@@ -38,6 +38,8 @@ export interface ReplicaParts {
   readonly directory: Directory;
   readonly log: OwnLog;
   readonly self: Owner;
+  /** About how much of a snapshot goes into one frame. */
+  readonly chunkBytes: number;
   /** Who waits for what it lacks asks again after so many ms. */
   readonly patience: number;
   /** The clock that the nodes share has come to here. */
@@ -194,12 +196,12 @@ export class Replica {
 
   /** Whether there is more. */
   #sendChunk(outgoing: Outgoing): boolean {
-    const { post, stamp } = this.#parts;
+    const { post, stamp, chunkBytes } = this.#parts;
     const packer = new Packer();
     let next = outgoing.holdings.next();
     while (!next.done) {
       packer.add(next.value);
-      if (packer.bytes >= CHUNK_BYTES) break;
+      if (packer.bytes >= chunkBytes) break;
       next = outgoing.holdings.next();
     }
     const { node, request, index, number } = outgoing;

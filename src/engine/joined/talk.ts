@@ -7,7 +7,7 @@ import { Directory, isLater, Owner, type Present } from './directory.ts';
 import { sizeOf } from './few.ts';
 import { bodyOf, FRAME, Framer, HEAD_BYTES, isCount, kindOf, NODE_PROTOCOL, senderId, senderKey } from './frame.ts';
 import { OwnNotice, readNotice } from './notice.ts';
-import { OwnLog } from './own-log.ts';
+import { CHUNK_BYTES, OwnLog } from './own-log.ts';
 import { NODES_MOST, type Peer, Peers } from './peers.ts';
 import { Post } from './post.ts';
 import { Questions } from './questions.ts';
@@ -70,9 +70,10 @@ export class Talk {
         this.#host?.presence(hall.name, room.name, member, change, sizeOf(room.members)),
       met: (mine, theirs) => this.#meet(mine, theirs),
     });
-    this.#log = new OwnLog(this.framer);
+    const chunkBytes = Math.min(CHUNK_BYTES, bus.payloadBytes / 2);
+    this.#log = new OwnLog(this.framer, chunkBytes);
     this.post = new Post(bus, this.framer, this.reports);
-    this.#peers = new Peers(times.lease);
+    this.#peers = new Peers(times.heartbeat, times.lease);
     this.#notice = new OwnNotice(this.framer.id, this.reports);
     this.#replica = new Replica({
       world,
@@ -80,6 +81,7 @@ export class Talk {
       directory: this.directory,
       log: this.#log,
       self: this.self,
+      chunkBytes,
       patience: times.heartbeat,
       stamped: (stamp) => this.#stamped(stamp),
       stamp: () => this.#stamp,
@@ -267,7 +269,7 @@ export class Talk {
   #echoed(frame: Uint8Array): void {
     const number = bodyOf(frame)?.[0];
     if (!isCount(number)) return;
-    for (const peer of this.#peers.echoed(number, this.#options.world.now())) this.#giveUp(peer);
+    for (const peer of this.#peers.echoed(number)) this.#giveUp(peer);
   }
 
   #stamped(stamp: number): void {

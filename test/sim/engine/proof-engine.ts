@@ -1,0 +1,4 @@
+import { prove } from '../proof.ts';
+import { runEngine } from './engine-sim.ts';
+
+process.exitCode = await prove('engine', runEngine);
