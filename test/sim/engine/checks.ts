@@ -1,5 +1,8 @@
 import type { EngineSim } from './engine-sim.ts';
-import { NAMESPACE, type Party } from './party.ts';
+import { NAMESPACE, type Party, pairOf } from './party.ts';
+
+/** Who is given up was away for so long, ms: a lease, less the pause before, and clocks go wrong by up to 5 %. */
+const AWAY_LEAST = 3500;
 
 /** Throws where a node knows, or was told, anything but the truth. */
 export async function checkAll(sim: EngineSim): Promise<void> {
@@ -96,7 +99,7 @@ function checkRivals(parties: readonly Party[]): void {
       for (const mine of a.seats) {
         for (const theirs of b.seats) {
           if (mine.user !== theirs.user) continue;
-          const pair = `${mine.user}: ${[mine.id, theirs.id].toSorted(byText).join(' ')}`;
+          const pair = pairOf(mine.user, mine.id, theirs.id);
           const words = [a.rivals.get(pair)?.later, b.rivals.get(pair)?.later];
           if (words[0] === undefined || words[0] !== words[1]) {
             throw new Error(`${a.name} and ${b.name} on ${pair}: ${words.join(', ')}`);
@@ -112,8 +115,7 @@ function checkGivenUp({ left, parties }: EngineSim, party: Party): void {
   for (const { member, room } of party.given) {
     if (left.has(`${member} ${room}`)) continue;
     const owner = parties.find(({ seats }) => seats.some(({ id }) => id === member));
-    // Clocks go wrong by up to 5 %.
-    const wasAway = owner?.away.some(({ from, to }) => to - from >= 5000) ?? true;
+    const wasAway = owner?.away.some(({ from, to }) => to - from >= AWAY_LEAST) ?? true;
     if (!wasAway) throw new Error(`${party.name} gave up ${owner?.name}, which was never away`);
   }
 }

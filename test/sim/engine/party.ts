@@ -36,6 +36,8 @@ export class Party implements EngineHost {
   readonly given: { readonly member: string; readonly room: string; readonly base: number }[] = [];
   /** The last number of each publisher and room. */
   readonly heard: Map<string, number> = new Map();
+  /** Pairs of which the other socket was known here when the own one came: whatever the clocks say, that one is later. */
+  readonly #knownBefore = new Set<string>();
   delivered = 0;
   told = 0;
   sent = 0;
@@ -83,8 +85,10 @@ export class Party implements EngineHost {
   }
 
   rival(_: string, user: string, mine: string, theirs: string, later: 'mine' | 'theirs'): void {
-    const pair = `${user}: ${[mine, theirs].toSorted((a, b) => (a < b ? -1 : 1)).join(' ')}`;
+    const pair = pairOf(user, mine, theirs);
     const said = later === 'mine' ? mine : theirs;
+    if (said === theirs && this.#knownBefore.has(`${pair} ${mine}`))
+      this.faults.push(`${this.name} knew ${theirs} before ${pair}`);
     const before = this.rivals.get(pair);
     if (before !== undefined && before.later !== said) this.faults.push(`${this.name} changed its mind on ${pair}`);
     if (before === undefined) this.rivals.set(pair, { later: said, times: 1 });
@@ -107,7 +111,7 @@ export class Party implements EngineHost {
   come(seat: Seat): void {
     this.seats.push(seat);
     this.engine.watchUser(NAMESPACE, seat.user);
-    this.engine.arrive(NAMESPACE, seat.user, seat.id);
+    this.#arrive(seat);
   }
 
   go(seat: Seat): void {
@@ -133,11 +137,18 @@ export class Party implements EngineHost {
     if (before === user) return;
     this.engine.depart(NAMESPACE, before, seat.id);
     seat.user = user;
-    this.engine.arrive(NAMESPACE, user, seat.id);
+    this.#arrive(seat);
     for (const room of seat.rooms) {
       this.engine.leave(NAMESPACE, room, { id: seat.id, user: before });
       this.engine.enter(NAMESPACE, room, { id: seat.id, user });
     }
+  }
+
+  #arrive({ id, user }: Seat): void {
+    void this.engine.whereIs(NAMESPACE, user).then((places) => {
+      for (const { socket } of places) this.#knownBefore.add(`${pairOf(user, id, socket)} ${id}`);
+    });
+    this.engine.arrive(NAMESPACE, user, id);
   }
 
   say(room: string, bytes: number): void {
@@ -158,4 +169,8 @@ export class Party implements EngineHost {
     if (new Set(named).size !== named.length) this.faults.push(`${this.name} has two answers of one node`);
     return polled;
   }
+}
+
+export function pairOf(user: string, a: string, b: string): string {
+  return a < b ? `${user}: ${a} ${b}` : `${user}: ${b} ${a}`;
 }
