@@ -58,8 +58,8 @@ export class Party implements EngineHost {
   }
 
   /** Who is where, by what its sockets did. */
-  *members(): Generator<readonly [room: string, member: Member], undefined> {
-    for (const { id, user, rooms } of this.seats) for (const room of rooms) yield [room, { id, user }];
+  members(): (readonly [room: string, member: Member])[] {
+    return this.seats.flatMap(({ id, user, rooms }) => [...rooms].map((room) => [room, { id, user }] as const));
   }
 
   deliver(message: EngineMessage): void {
@@ -145,10 +145,15 @@ export class Party implements EngineHost {
   }
 
   #arrive({ id, user }: Seat): void {
-    void this.engine.whereIs(NAMESPACE, user).then((places) => {
-      for (const { socket } of places) this.#knownBefore.add(`${pairOf(user, id, socket)} ${id}`);
-    });
+    void this.#know(id, user);
     this.engine.arrive(NAMESPACE, user, id);
+  }
+
+  /** What is known at the moment of the call. */
+  async #know(id: string, user: string): Promise<void> {
+    for (const { socket } of await this.engine.whereIs(NAMESPACE, user)) {
+      this.#knownBefore.add(`${pairOf(user, id, socket)} ${id}`);
+    }
   }
 
   say(room: string, bytes: number): void {
