@@ -2,7 +2,7 @@
 export interface WorkerChannel {
   /** The number of this process, from 0 to 255. No other process has it while this one lives; the next one may when it is gone. */
   readonly self: number;
-  /** Numbers of all processes that live and can be forwarded to, in ascending order; undefined: that is not known now. */
+  /** Numbers of all processes that live and can be forwarded to, in ascending order; undefined: that is not known now. Who is to share a port waits until it is. */
   workers(): readonly number[] | undefined;
   /**
    * Sends bytes, which are read during the call, to another process. What is sent to one process arrives in its order, or not at all.

@@ -16,7 +16,7 @@ import { addressText, resolveHost } from './names.ts';
 import type { ResolvedUdpackOptions } from './options.ts';
 import { Qlog } from './qlog.ts';
 import { type SessionPort, UdpackSession } from './session.ts';
-import { SharedPort } from './shared-port.ts';
+import { SharedPort, whenKnown } from './shared-port.ts';
 import { SpeedMeter, type UdpackSpeed } from './speed.ts';
 import type { UdpackStream } from './stream.ts';
 import { UdpPort } from './udp-port.ts';
@@ -158,6 +158,7 @@ export class Hub {
     // Listeners are added after the constructor has returned.
     await Promise.resolve();
     if (signal?.aborted) throw abortedError(signal);
+    await whenKnown(workers, signal);
     const bound = await UdpPort.bind(host, port, signal, workers !== undefined);
     if (this.#closing !== undefined) {
       await bound.close();

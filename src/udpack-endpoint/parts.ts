@@ -6,5 +6,5 @@ export { closeOf, endedError, isUnreachable } from './failures.ts';
 export { generateKeys, readPrivateKey, readPublicKey } from './keys.ts';
 export { datagramSizeOf } from './mtu.ts';
 export { addressText, isLoopback, lookUp, shown } from './names.ts';
-export { SharedPort } from './shared-port.ts';
+export { SharedPort, whenKnown } from './shared-port.ts';
 export { UdpPort } from './udp-port.ts';

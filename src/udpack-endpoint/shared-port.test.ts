@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { WorkerChannel } from '../core/index.ts';
 import type { Address } from '../udpack/index.ts';
 import { nodeCrypto } from './crypto.ts';
-import { SharedPort, workerKeysOf } from './shared-port.ts';
+import { SharedPort, whenKnown, workerKeysOf } from './shared-port.ts';
 
 const KEY = nodeCrypto.keyPairOf(new Uint8Array(32).fill(7));
 const PORT: Address = { address: '0.0.0.0', port: 4000 };
@@ -215,4 +215,24 @@ test('keys follow from the private key and the address, and time is that of the 
   const { init, cookie, epoch } = workerKeysOf(KEY, PORT);
   expect(Buffer.compare(init, cookie)).not.toBe(0);
   expect(Math.abs(workerKeysOf(KEY, PORT).epoch - epoch)).toBeLessThan(1000);
+});
+
+test('a port is shared when it is known with whom', async () => {
+  const hub = new Hub();
+  const end = hub.join(0);
+  await whenKnown(undefined);
+  await whenKnown(end);
+  end.known = false;
+  let known = false;
+  const waiting = whenKnown(end).then(() => (known = true));
+  hub.changed();
+  await Promise.resolve();
+  expect(known).toBe(false);
+  end.known = true;
+  hub.changed();
+  await waiting;
+  expect(end.lookers.size).toBe(0);
+  end.known = false;
+  await expect(whenKnown(end, AbortSignal.abort(new Error('enough')))).rejects.toThrow();
+  expect(end.lookers.size).toBe(0);
 });

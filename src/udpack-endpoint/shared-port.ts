@@ -4,6 +4,7 @@ import type { Address, Forwarded, KeyPair, WorkerKeys, WorkerOptions } from '../
 import { now } from './clock.ts';
 import { hmacSha256 } from './sha256.ts';
 import { Speck } from './speck.ts';
+import { Wait } from './waits.ts';
 
 /** The first byte of what workers say to each other of a port; then 4 bytes of the port's name. */
 const SAYS = {
@@ -192,6 +193,20 @@ export class SharedPort {
 
   #tell(worker: number, says: number): void {
     this.#channel.forward(worker, Uint8Array.of(says, ...this.#name));
+  }
+}
+
+/** Resolves when the channel knows who lives: who shared a socket before would lose what is for others. */
+export async function whenKnown(channel: WorkerChannel | undefined, signal?: AbortSignal): Promise<void> {
+  if (channel === undefined || channel.workers() !== undefined) return;
+  const known = new Wait<void>(signal);
+  const end = channel.onWorkers(() => {
+    if (channel.workers() !== undefined) known.resolve();
+  });
+  try {
+    await known.promise;
+  } finally {
+    end();
   }
 }
 

@@ -11,6 +11,7 @@ import {
   SharedPort,
   Telling,
   UdpPort,
+  whenKnown,
 } from '../../udpack-endpoint/parts.ts';
 
 /** Whom a session's events go to. */
@@ -58,6 +59,7 @@ export class Hub implements DriverHandler {
 
   /** @throws HawserError ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED, ERR_CONNECT_FAILED; what the signal was aborted with. */
   static async open(host: string, port: number, options: HubOptions, signal?: AbortSignal): Promise<Hub> {
+    await whenKnown(options.workers, signal);
     return new Hub(await UdpPort.bind(host, port, signal, options.workers !== undefined), options);
   }
 
