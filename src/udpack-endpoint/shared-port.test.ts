@@ -233,6 +233,6 @@ test('a port is shared when it is known with whom', async () => {
   await waiting;
   expect(end.lookers.size).toBe(0);
   end.known = false;
-  await expect(whenKnown(end, AbortSignal.abort(new Error('enough')))).rejects.toThrow();
+  await expect(whenKnown(end, AbortSignal.abort(new Error('enough')))).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   expect(end.lookers.size).toBe(0);
 });
