@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { BusHost, LoggedBytes, Subject } from '../../src/engine/index.ts';
 import { ClusterBus } from '../../src/engines/cluster/cluster-bus.ts';
 import { Hub, type HubDoor } from '../../src/engines/cluster/hub.ts';
+import type { HubLimits } from '../../src/engines/cluster/limits.ts';
 
 export const ALL: Subject = { kind: 'all' };
 export const ROOM: Subject = { kind: 'room', namespace: '/', room: 'r' };
@@ -62,9 +63,9 @@ export class Cluster implements AsyncDisposable {
     this.reports = reports;
   }
 
-  static async start(): Promise<Cluster> {
+  static async start(limits: Partial<HubLimits> = {}): Promise<Cluster> {
     const reports: string[] = [];
-    return new Cluster(await Hub.start((error) => reports.push(error.message)), reports);
+    return new Cluster(await Hub.start((error) => reports.push(error.message), limits), reports);
   }
 
   door(): HubDoor {

@@ -1,7 +1,7 @@
 import { epochOf, type HistoryRule, type LogRead, RoomLogs } from '../../engine/index.ts';
 import { beginFrame, GAPS, HEAD_BYTES, KIND, putHead, putText, textBytes } from './frames.ts';
 import type { HubPeer, ReadAsk } from './hub-peer.ts';
-import { HUB } from './limits.ts';
+import type { HubLimits } from './limits.ts';
 import type { Outgoing } from './outgoing.ts';
 import { WORLD } from './world.ts';
 
@@ -11,17 +11,19 @@ const ENTRY_BYTES = 160;
 /** The logs of rooms, in the memory of the primary process: there for as long as it lives. */
 export class HubLogs {
   readonly #logs: RoomLogs<Buffer>;
+  readonly #readingBytes: number;
   readonly #watchers: (key: string) => readonly HubPeer[] | undefined;
 
-  constructor(watchers: (key: string) => readonly HubPeer[] | undefined) {
+  constructor(limits: HubLimits, watchers: (key: string) => readonly HubPeer[] | undefined) {
     this.#watchers = watchers;
+    this.#readingBytes = limits.readingBytes;
     this.#logs = new RoomLogs<Buffer>({
       now: () => WORLD.now(),
       newEpoch: () => epochOf(WORLD.random.bytes(8)),
       weigh: (bytes) => ENTRY_BYTES + bytes.length,
       isHeard: (key) => watchers(key) !== undefined,
-      logsMost: HUB.logs,
-      bytesMost: HUB.logBytes,
+      logsMost: limits.logs,
+      bytesMost: limits.logBytes,
     });
   }
 
@@ -41,7 +43,7 @@ export class HubLogs {
   read(out: Outgoing, request: number, key: string, rule: HistoryRule, { since, most }: ReadAsk): void {
     const read = this.#logs.read(key, rule, since, most);
     const { offset, epoch } = read.position;
-    const gap = gapOf(read);
+    const gap = gapOf(read, this.#readingBytes);
     if (read.isWhole && gap === 0) for (const entry of read.entries) writeEntry(out, request, entry);
     answer(out, KIND.reading, request, gap, offset, epoch);
   }
@@ -51,10 +53,10 @@ export class HubLogs {
   }
 }
 
-function gapOf(read: LogRead<Buffer>): number {
+function gapOf(read: LogRead<Buffer>, most: number): number {
   if (!read.isWhole) return GAPS.indexOf(read.reason);
   const bytes = read.entries.reduce((sum, { value }) => sum + value.length, 0);
-  return bytes > HUB.readingBytes ? GAPS.indexOf('too-many') : 0;
+  return bytes > most ? GAPS.indexOf('too-many') : 0;
 }
 
 interface Place {

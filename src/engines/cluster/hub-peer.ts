@@ -4,12 +4,13 @@ import type { HistoryRule } from '../../engine/index.ts';
 import { FrameCutter } from './frame-cutter.ts';
 import { beginFrame, Cursor, FRAME_EXTRA_BYTES, KIND, SECRET_BYTES } from './frames.ts';
 import { KEY_BYTES_MAX } from './keys.ts';
-import { HUB } from './limits.ts';
+import type { HubLimits } from './limits.ts';
 import { Outgoing } from './outgoing.ts';
 import { after } from './world.ts';
 
 /** What a connection asks of its hub. Keys are Latin-1 of the bytes that came. */
 export interface HubOfPeer {
+  readonly limits: HubLimits;
   /** Whether the secret is that of the worker, and another connection of its may be. */
   join(peer: HubPeer, worker: number, secret: Buffer): boolean;
   publish(key: string, frame: Buffer): void;
@@ -45,8 +46,9 @@ export class HubPeer {
   constructor(hub: HubOfPeer, socket: Socket) {
     this.#hub = hub;
     this.#socket = socket;
-    this.out = new Outgoing(socket, HUB.backlogBytes, () => this.cut(`it didn't read ${HUB.backlogBytes} bytes`));
-    this.#late = after(HUB.joinWait, () => this.cut('it never said whose it is'));
+    const { backlogBytes, joinWait } = hub.limits;
+    this.out = new Outgoing(socket, backlogBytes, () => this.cut(`it didn't read ${backlogBytes} bytes`));
+    this.#late = after(joinWait, () => this.cut('it never said whose it is'));
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => {});
     socket.on('close', () => {
@@ -83,7 +85,7 @@ export class HubPeer {
     if (kind !== KIND.join || body.isBad || !this.#hub.join(this, worker, secret)) return false;
     this.#late.cancel();
     this.worker = worker;
-    this.#cutter.most = HUB.payloadBytes + FRAME_EXTRA_BYTES;
+    this.#cutter.most = this.#hub.limits.payloadBytes + FRAME_EXTRA_BYTES;
     beginFrame(this.out, KIND.welcome, 0);
     return true;
   }
@@ -121,9 +123,14 @@ export class HubPeer {
   }
 
   #subscribe(body: Cursor): boolean {
-    if (body.end - body.at > KEY_BYTES_MAX || this.keys.size >= HUB.subscriptions) return false;
+    if (body.end - body.at > KEY_BYTES_MAX) return false;
     const key = body.bytes.toString('latin1', body.at, body.end);
     if (this.keys.has(key)) return true;
+    const { subscriptions } = this.#hub.limits;
+    if (this.keys.size >= subscriptions) {
+      this.cut(`it subscribed to more than ${subscriptions} subjects`);
+      return true;
+    }
     this.keys.add(key);
     this.#hub.subscribe(key, this);
     return true;
@@ -140,7 +147,7 @@ export class HubPeer {
     const rule = ruleOf(body);
     const id = body.text();
     const entry = body.rest();
-    if (body.isBad || entry.length > HUB.payloadBytes || key.length > KEY_BYTES_MAX) return false;
+    if (body.isBad || entry.length > this.#hub.limits.payloadBytes || key.length > KEY_BYTES_MAX) return false;
     this.#hub.append(this, request, key, rule, id === '' ? undefined : id, entry);
     return true;
   }

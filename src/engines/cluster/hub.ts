@@ -9,7 +9,7 @@ import { KIND, putHead, SECRET_BYTES } from './frames.ts';
 import { HubLogs } from './hub-logs.ts';
 import { type HubOfPeer, HubPeer, type ReadAsk } from './hub-peer.ts';
 import { isNodeKey } from './keys.ts';
-import { HUB } from './limits.ts';
+import { HUB, type HubLimits } from './limits.ts';
 import { Routes } from './routes.ts';
 
 /** What a worker needs to reach the hub. */
@@ -35,6 +35,7 @@ interface Known {
  */
 export class Hub implements HubOfPeer, AsyncDisposable {
   readonly #server: Server;
+  readonly limits: HubLimits;
   readonly #report: (error: HawserError) => void;
   readonly #folder: string | undefined;
   readonly #path: string;
@@ -42,19 +43,21 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   /** Undefined for those that have not shown whose they are. */
   readonly #peers = new Map<HubPeer, Known | undefined>();
   readonly #routes = new Routes<HubPeer>();
-  readonly #logs = new HubLogs((key) => this.#routes.of(key));
+  readonly #logs: HubLogs;
   #strangers = 0;
 
-  private constructor(report: (error: HawserError) => void) {
+  private constructor(report: (error: HawserError) => void, limits: HubLimits) {
     this.#report = report;
+    this.limits = limits;
+    this.#logs = new HubLogs(limits, (key) => this.#routes.of(key));
     this.#folder = process.platform === 'win32' ? undefined : privateFolder();
     this.#path = this.#folder === undefined ? `\\\\.\\pipe\\hawser-${randomHex()}` : join(this.#folder, 's');
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
   /** `report` hears why a worker's connection was cut. @throws HawserError ERR_CONNECT_FAILED where no socket can be made. */
-  static async start(report: (error: HawserError) => void = () => {}): Promise<Hub> {
-    const hub = new Hub(report);
+  static async start(report: (error: HawserError) => void = () => {}, limits: Partial<HubLimits> = {}): Promise<Hub> {
+    const hub = new Hub(report, { ...HUB, ...limits });
     try {
       await new Promise<void>((resolve, reject) => {
         hub.#server.once('error', reject);
@@ -106,7 +109,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
     // A worker that isn't known costs the same time as one that is.
     const right = known?.secret ?? NO_SECRET;
     const isRight = secret.length === SECRET_BYTES && timingSafeEqual(secret, right) && known !== undefined;
-    if (!isRight || known.peers.size >= HUB.connectionsPerWorker) return false;
+    if (!isRight || known.peers.size >= this.limits.connectionsPerWorker) return false;
     known.peers.add(peer);
     this.#peers.set(peer, known);
     this.#strangers -= 1;
@@ -140,7 +143,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
     for (const peer of this.#known.get(to)?.peers ?? []) {
       if (!peer.hears) continue;
       // Datagrams may be lost, and must not cost a slow worker its connection.
-      if (peer.out.bytes < HUB.forwardBytes) peer.out.push(frame);
+      if (peer.out.bytes < this.limits.forwardBytes) peer.out.push(frame);
       return;
     }
   }
@@ -174,7 +177,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    if (this.#strangers >= HUB.strangers) {
+    if (this.#strangers >= this.limits.strangers) {
       socket.destroy();
       return;
     }

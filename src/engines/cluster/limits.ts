@@ -1,30 +1,47 @@
-/** What bounds the hub of a program's workers. Sizes in bytes, times in ms. */
-export const HUB = {
+/** What bounds the hub of a program's workers. Sizes in bytes, times in ms. docs/LIMITS.md says what is crossed. */
+export interface HubLimits {
   /** The longest message that goes through it whole; longer ones travel in pieces, and entries of logs are refused. */
-  payloadBytes: 4_194_304,
+  readonly payloadBytes: number;
   /** What waits for a worker that doesn't read, and on a worker for the hub; beyond it the connection is cut. */
-  backlogBytes: 64_194_304,
+  readonly backlogBytes: number;
   /** Subjects that one worker has subscribed to. */
-  subscriptions: 2_000_000,
+  readonly subscriptions: number;
   /** Connections that one worker has. */
-  connectionsPerWorker: 16,
+  readonly connectionsPerWorker: number;
   /** Connections that have not shown yet whose they are. */
-  strangers: 64,
+  readonly strangers: number;
   /** Until a connection has shown whose it is. */
-  joinWait: 5000,
+  readonly joinWait: number;
   /** Bytes that one reading of a log brings; more is the gap `too-many`. */
-  readingBytes: 16_777_216,
+  readonly readingBytes: number;
   /** What waits of datagrams that are forwarded; further ones are lost. */
-  forwardBytes: 1_048_576,
+  readonly forwardBytes: number;
   /** Logs of rooms; beyond it the one that was quiet longest is forgotten, and its readers are told the gap `epoch`. */
-  logs: 100_000,
+  readonly logs: number;
   /** Bytes of all entries; beyond it the logs that were quiet longest are emptied, and their readers are told the gap `expired`. */
-  logBytes: 268_435_456,
+  readonly logBytes: number;
   /** Until an answer of the hub, where the caller names no time. */
-  answerWait: 5000,
+  readonly answerWait: number;
   /** Until what was written before a close has left. */
-  closeWait: 1000,
+  readonly closeWait: number;
   /** Between two attempts of a worker to reach the hub: the first, and the longest. */
+  readonly retryLeast: number;
+  readonly retryMost: number;
+}
+
+export const HUB: HubLimits = {
+  payloadBytes: 4_194_304,
+  backlogBytes: 67_108_864,
+  subscriptions: 2_000_000,
+  connectionsPerWorker: 16,
+  strangers: 64,
+  joinWait: 5000,
+  readingBytes: 16_777_216,
+  forwardBytes: 1_048_576,
+  logs: 100_000,
+  logBytes: 268_435_456,
+  answerWait: 5000,
+  closeWait: 1000,
   retryLeast: 50,
   retryMost: 1000,
-} as const;
+};
