@@ -1,12 +1,50 @@
 import { aborted, HawserError, type WaitOptions } from '../../core/index.ts';
+import { Timed, TimerWheel } from '../../runtime/index.ts';
 import { HUB } from './limits.ts';
-import { after } from './world.ts';
+import { WORLD } from './world.ts';
 
-interface Waiting<T> {
+/** One that waits. */
+class Waiting<T> extends Timed {
   readonly resolve: (value: T) => void;
-  readonly reject: (error: HawserError) => void;
-  readonly forget: () => void;
+  readonly #reject: (error: HawserError) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #end: (error: HawserError) => void;
+  readonly #timeout: number;
+
+  constructor(
+    { signal, timeout = HUB.answerWait }: WaitOptions,
+    resolve: (value: T) => void,
+    reject: (error: HawserError) => void,
+    end: (error: HawserError) => void,
+  ) {
+    super();
+    this.resolve = resolve;
+    this.#reject = reject;
+    this.#signal = signal;
+    this.#end = end;
+    this.#timeout = timeout;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (timeout > 0) WHEEL.schedule(this, WORLD.now() + timeout);
+  }
+
+  onDeadline(): void {
+    this.#end(down(`no answer in ${this.#timeout} ms`));
+  }
+
+  reject(error: HawserError): void {
+    this.#reject(error);
+  }
+
+  forget(): void {
+    WHEEL.cancel(this);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.#end(aborted(this.#signal, 'unknown'));
 }
+
+/** One timer for all questions. */
+const WHEEL = new TimerWheel(WORLD);
 
 /** Questions to the hub that wait for their answers, by their numbers. */
 export class Pending<T> {
@@ -17,19 +55,12 @@ export class Pending<T> {
    * Asks by `write`, which gets the number of the question.
    * @throws HawserError ERR_ABORTED, ERR_ENGINE_DOWN when no answer comes in time or `fail` was called; `delivered` says `unknown`.
    */
-  ask({ signal, timeout = HUB.answerWait }: WaitOptions, write: (request: number) => void): Promise<T> {
+  ask(wait: WaitOptions, write: (request: number) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw aborted(signal, 'no');
+      if (wait.signal?.aborted) throw aborted(wait.signal, 'no');
       const request = this.#next();
       const end = (error: HawserError): void => this.#take(request)?.reject(error);
-      const onAbort = (): void => end(aborted(signal, 'unknown'));
-      const late = timeout === 0 ? undefined : after(timeout, () => end(down(`no answer in ${timeout} ms`)));
-      const forget = (): void => {
-        late?.cancel();
-        signal?.removeEventListener('abort', onAbort);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.set(request, { resolve, reject, forget });
+      this.#waiting.set(request, new Waiting(wait, resolve, reject, end));
       write(request);
     });
   }
