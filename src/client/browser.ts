@@ -40,4 +40,12 @@ export type { Traffic } from '../transport/index.ts';
 export type { From, Goaway, Member } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';
-export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';
+export type {
+  ClientSocket,
+  ClientSocketEvents,
+  RoomGap,
+  RoomPosition,
+  RoomRecovered,
+  UnacknowledgedEvent,
+  Up,
+} from './socket.ts';

@@ -43,6 +43,7 @@ import { ClientLink } from './client-link.ts';
 import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './socket.ts';
+import { Standings } from './standings.ts';
 
 /** Who waits for the next attempt waits no longer than this, ms, when there is a good time for it. */
 const NUDGED = 500;
@@ -73,6 +74,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #timer: Timer | undefined;
   #retry: Timer | undefined;
   #writes: Timer | undefined;
+  readonly standings: Standings = new Standings();
   /** The application reads nothing now. */
   isPaused = false;
   #attempt = 0;
@@ -218,7 +220,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   onMessage(message: Incoming, size: number): void {
     if (message.channel !== 0) this.channels.receive(message, size);
-    else this.socket.dispatch(message);
+    else {
+      this.standings.note(message);
+      this.socket.dispatch(message);
+    }
   }
 
   onRoom(): void {
@@ -359,6 +364,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       user,
       query: endpoint.query,
       channels: this.codec.channels && channelRoomOf(this.limits),
+      positions: this.standings.positions,
       resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }

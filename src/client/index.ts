@@ -66,4 +66,12 @@ export type { ThreadEnd } from '../transports/worker/index.ts';
 export type { Dialect, From, Goaway, Member, PlainFraming, PlainMessage } from '../wire/index.ts';
 export type { Connect } from './connect.ts';
 export type { ConnectOptions, DialTarget, ReconnectOptions, Targets } from './options.ts';
-export type { ClientSocket, ClientSocketEvents, UnacknowledgedEvent, Up } from './socket.ts';
+export type {
+  ClientSocket,
+  ClientSocketEvents,
+  RoomGap,
+  RoomPosition,
+  RoomRecovered,
+  UnacknowledgedEvent,
+  Up,
+} from './socket.ts';

@@ -30,9 +30,40 @@ export interface Up {
   readonly unacknowledged: readonly UnacknowledgedEvent[];
 }
 
-/** What the room layer tells, when the server has presence on: `info.member` and `info.room` say who and where. */
+/** A place in the log of a room with history. */
+export interface RoomPosition {
+  readonly offset: number;
+  /** Names the log: one that began anew has another. */
+  readonly epoch: string;
+}
+
+/** All that was missed in a room has come, before this. */
+export interface RoomRecovered extends RoomPosition {
+  /** How many messages that was. */
+  readonly missed: number;
+}
+
+/** Messages of a room may be missing here: what the application knows of it is to be fetched anew. */
+export interface RoomGap extends Partial<RoomPosition> {
+  /**
+   * They are no longer kept (`expired`), are of a log that began anew (`epoch`) or more than are given at once (`too-many`); or the log never
+   * came to this client's position (`unknown`), or the room has none (`no-history`).
+   */
+  readonly reason: 'expired' | 'epoch' | 'too-many' | 'unknown' | 'no-history' | (string & {});
+}
+
+/** What the room layer tells; `info.room` says where. */
 export interface RoomEvents {
-  readonly events: { readonly joined: undefined; readonly left: undefined };
+  readonly events: {
+    /** Somebody (`info.member`) came or went; when the server has presence on. */
+    readonly joined: undefined;
+    readonly left: undefined;
+    /** The socket is in a room with history, and gets what comes after this place. */
+    readonly position: RoomPosition;
+    /** It is again, and has got what it had missed. */
+    readonly recovered: RoomRecovered;
+    readonly gap: RoomGap;
+  };
 }
 
 /** What a socket tells of itself, under names that no peer can send. */
@@ -106,6 +137,11 @@ export class ClientSocket<A extends ApiShape = AnyApi>
   /** The scheme of the link, such as `ws`; of the last one while there is none. */
   get transport(): string {
     return this.#core.transport;
+  }
+
+  /** Where it is in a room with history: what it shows to the server when its session is lost, to be given what it has missed. */
+  position(room: string): RoomPosition | undefined {
+    return this.#core.standings.of(room);
   }
 
   /** Bytes of its link, or of its last one. */
