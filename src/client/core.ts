@@ -43,7 +43,7 @@ import { ClientLink } from './client-link.ts';
 import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { race } from './race.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './socket.ts';
-import { Standings } from './standings.ts';
+import { noteStanding, type Standings } from './standings.ts';
 
 /** Who waits for the next attempt waits no longer than this, ms, when there is a good time for it. */
 const NUDGED = 500;
@@ -74,7 +74,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   #timer: Timer | undefined;
   #retry: Timer | undefined;
   #writes: Timer | undefined;
-  readonly standings: Standings = new Standings();
+  readonly standings: Standings = new Map();
   /** The application reads nothing now. */
   isPaused = false;
   #attempt = 0;
@@ -221,7 +221,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   onMessage(message: Incoming, size: number): void {
     if (message.channel !== 0) this.channels.receive(message, size);
     else {
-      this.standings.note(message);
+      noteStanding(this.standings, message);
       this.socket.dispatch(message);
     }
   }
@@ -364,7 +364,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       user,
       query: endpoint.query,
       channels: this.codec.channels && channelRoomOf(this.limits),
-      positions: this.standings.positions,
+      positions: this.standings.size > 0 ? [...this.standings.values()] : undefined,
       resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }

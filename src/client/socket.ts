@@ -141,7 +141,8 @@ export class ClientSocket<A extends ApiShape = AnyApi>
 
   /** Where it is in a room with history: what it shows to the server when its session is lost, to be given what it has missed. */
   position(room: string): RoomPosition | undefined {
-    return this.#core.standings.of(room);
+    const known = this.#core.standings.get(room);
+    return known && { offset: known[1], epoch: known[2] };
   }
 
   /** Bytes of its link, or of its last one. */
