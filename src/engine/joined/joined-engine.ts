@@ -26,7 +26,8 @@ const ALL: Subject = { kind: 'all' };
  * Joins nodes by whatever carries bytes between them. Each node owns what its sockets do; the others have a copy, which they keep by its numbered
  * changes, by heartbeats that say how far these have come, and by snapshots. The server of the bus keeps nothing of it.
  *
- * A node that dies without a word is given up after `lease` to `lease + heartbeat` ms and a round trip, by default 6 to 8 s.
+ * A node that dies without a word is given up `lease` to `lease + heartbeat` ms after its last word, and a round trip: by default at most 8 s after its
+ * death. After a pause of the bus, or of one's own, it takes two heartbeats longer.
  */
 export class JoinedEngine implements Engine {
   readonly name: string;
