@@ -22,13 +22,15 @@ export interface Latency {
  */
 export async function ask<Value>(child: ChildProcess, order: { readonly do: string }, within: number): Promise<Value> {
   child.send(order);
-  const gone = once(child, 'exit', {}).then(([code]) => {
+  const over = new AbortController();
+  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(within)]);
+  const gone = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`the process ended (${code}) while it was to ${order.do}`);
   });
-  const [answer] = (await Promise.race([once(child, 'message', { signal: AbortSignal.timeout(within) }), gone])) as [
+  gone.catch(() => {});
+  const [answer] = (await Promise.race([once(child, 'message', { signal }), gone]).finally(() => over.abort())) as [
     Answer,
   ];
-  gone.catch(() => {});
   if (answer.error !== undefined) throw new Error(`${order.do}: ${answer.error}`);
   return answer.value as Value;
 }

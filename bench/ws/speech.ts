@@ -37,6 +37,8 @@ export interface Speech {
   /** What answers a sign of life, and says how many messages came. Undefined where nobody wants to hear that. */
   acknowledge?(count: number): Buffer;
   readonly pong?: Buffer;
+  /** Answers may be of other lengths than the first exchange's. */
+  readonly answersVary?: boolean;
   /** What ends a connection politely. */
   readonly goodbye?: Buffer;
 }
