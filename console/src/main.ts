@@ -34,6 +34,7 @@ const handler: VisitHandler = {
     if (recovered === true) log.note('recovered', 'connected again: nothing was lost');
     else log.lost(unacknowledged);
   },
+  onHistory: (text) => void log.note('history', text),
   onDown: (reason) => {
     status.show('down', 'the link is down');
     log.note('down', reason === '' ? 'the link broke' : `the link broke: ${reason}`);

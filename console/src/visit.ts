@@ -44,6 +44,8 @@ export interface VisitHandler {
   onHeard(heard: Heard): void;
   onSaid(said: Said): void;
   onUp(up: Up): void;
+  /** What a room with history says of what was missed. */
+  onHistory(text: string): void;
   onDown(reason: string): void;
   onReconnecting(attempt: number, delay: number): void;
   /** The server said no to something that we did not ask for by name. */
@@ -51,6 +53,9 @@ export interface VisitHandler {
   /** It is over; `error` says why when we did not ask for it. */
   onEnd(error: Error | undefined): void;
 }
+
+/** Words of the server about the room, which nobody said. */
+const OF_THE_ROOM: ReadonlySet<string> = new Set(['joined', 'left', 'position', 'recovered', 'gap']);
 
 /** One stay in one room under one name, across broken links and lost sessions. */
 export class Visit {
@@ -110,8 +115,14 @@ export class Visit {
     socket.on('error', (error) => handler.onTrouble(`${error.message} (${error.code})`));
     socket.on('joined', (_, { room, member }) => this.#onPresence(room, member, true));
     socket.on('left', (_, { room, member }) => this.#onPresence(room, member, false));
+    socket.on('recovered', ({ missed }, { room }) => {
+      if (room === this.room && missed > 0) handler.onHistory(`${missed} missed while away: they are above`);
+    });
+    socket.on('gap', ({ reason }, { room }) => {
+      if (room === this.room) handler.onHistory(`something may be missing here (${reason})`);
+    });
     socket.onAny((event, data, { room, from }) => {
-      if (event === 'joined' || event === 'left' || (room !== undefined && room !== this.room)) return;
+      if (OF_THE_ROOM.has(event) || (room !== undefined && room !== this.room)) return;
       const text = describeData(event, data);
       handler.onHeard({ from: from?.user ?? from?.id ?? 'server', event, text, direct: room === undefined });
     });

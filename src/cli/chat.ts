@@ -34,14 +34,33 @@ export async function chat(options: VisitOptions, room: string, output: Output):
 }
 
 function listen(socket: RelayClient, output: Output): void {
-  socket.onAny((event, data, { room, from, member }) => {
-    const who = printable(nameOf(from ?? member ?? null));
-    const text =
-      event === 'say' ? `${who}: ${printable(sayingOf(data))}` : `* ${who} ${event} ${printable(room ?? '')}`;
-    output.tell({ event, room, from, member, data }, text);
+  socket.onAny((event, data, { room, from, member, offset }) => {
+    const line = { event, room, from, member, ...(offset !== undefined && { offset }), data };
+    const text = standingOf(event, data, room ?? '');
+    if (text !== undefined) output.tell(line, text);
+    else {
+      const who = printable(nameOf(from ?? member ?? null));
+      const said = `${who}: ${printable(sayingOf(data))}`;
+      output.tell(line, event === 'say' ? said : `* ${who} ${event} ${printable(room ?? '')}`);
+    }
   });
   socket.on('down', (reason) => output.tell({ event: 'down', ...reason }, 'the link broke, coming back'));
   socket.on('error', ({ code, message }) => output.error(`${code}: ${message}`));
+}
+
+/** What rooms with history say, for people; undefined for all else. */
+function standingOf(event: string, data: unknown, room: string): string | undefined {
+  const { missed, reason } = (data ?? {}) as { missed?: number; reason?: string };
+  switch (event) {
+    case 'position':
+      return `* ${printable(room)} keeps what is said`;
+    case 'recovered':
+      return `* ${printable(room)}: ${missed} missed: they are above`;
+    case 'gap':
+      return `* ${printable(room)}: something may be missing here (${printable(String(reason))})`;
+    default:
+      return undefined;
+  }
 }
 
 async function obey(socket: RelayClient, room: string, line: string, output: Output): Promise<void> {

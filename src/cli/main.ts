@@ -19,8 +19,10 @@ const USAGE = `hawser: real-time messaging over every transport
 
   hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
                [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
-               [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--json]
-      serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports
+               [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME]
+               [--history SIZE,AGE] [--json]
+      serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports;
+      with --history 1000,5m rooms keep so many messages for so long, and who comes back is given what was missed
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
       talks in a room; lines are said
   hawser tail URL [--room ROOM]... [...]
@@ -48,6 +50,7 @@ const OPTIONS = {
   room: { type: 'string', multiple: true },
   secret: { type: 'string' },
   jwks: { type: 'string' },
+  history: { type: 'string' },
   workers: { type: 'string' },
   user: { type: 'string' },
   to: { type: 'string' },
@@ -84,6 +87,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
     'node-name',
     'engine',
     'cluster',
+    'history',
     'workers',
   ],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
@@ -131,6 +135,7 @@ async function run(args: readonly string[]): Promise<number> {
           trustProxy: values['trust-proxy'] ?? [],
           secret: values.secret,
           jwks: values.jwks,
+          history: values.history === undefined ? undefined : historyOf(values.history),
           workers: values.workers === undefined ? undefined : workersOf(values.workers),
           apiKeyFile: values['api-key-file'],
           nodeName: values['node-name'],
@@ -211,6 +216,13 @@ export function seconds(text: string): number {
   if (digits === undefined || factor === undefined)
     throw new UsageError(`a time looks like 90s, 15m, 1h or 7d, not ${text}`);
   return Number(digits) * factor;
+}
+
+/** `1000,5m`: messages of each room, and their age. */
+function historyOf(text: string): { readonly size: number; readonly age: number } {
+  const [, size, age] = /^(\d{1,9}),(\w+)$/.exec(text) ?? [];
+  if (size === undefined || age === undefined) throw new UsageError(`a history looks like 1000,5m, not ${text}`);
+  return { size: Number(size), age: seconds(age) * 1000 };
 }
 
 function visitOptions([url = '']: readonly string[], values: Values): VisitOptions {

@@ -19,8 +19,8 @@ export async function emit(
   }
   const room = to.room ?? 'lobby';
   await socket.request('join', { room }, { timeout });
-  const { members } = await socket.request('publish', { room, event, data }, { timeout });
-  output.tell({ event: 'sent', room, members }, `sent to ${members} others in ${room}`);
+  const { members, position } = await socket.request('publish', { room, event, data }, { timeout });
+  output.tell({ event: 'sent', room, members, ...(position && { position }) }, `sent to ${members} others in ${room}`);
   return EXIT.ended;
 }
 

@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
 import {
   createServer,
   HawserError,
+  type HistoryOptions,
+  type Joined,
   matchesAny,
+  type Position,
   type RoomMembers,
   type Server,
   type ServerOptions,
@@ -17,10 +21,24 @@ export interface Claims {
 interface InRoom {
   readonly room: string;
 }
+interface Entry extends InRoom {
+  /** Where one was in a room with history. */
+  readonly since?: Position;
+}
 interface Publication extends InRoom {
   readonly event: string;
   readonly data?: unknown;
+  /** Who publishes again by it, as the same user in the same room, within 2 minutes, publishes nothing. */
+  readonly id?: string;
 }
+/** Where the message is, in a room with history; with an `id`, whether it was there already. */
+interface Publicity {
+  readonly members: number;
+  readonly position?: Position;
+  readonly isDuplicate?: boolean;
+}
+/** In a room with history it says where one stands. */
+type Inside = InRoom & RoomMembers & Partial<Omit<Joined, 'room'>>;
 interface DirectMessage {
   readonly user: string;
   readonly event: string;
@@ -31,9 +49,9 @@ interface DirectMessage {
 export interface RelayApi {
   readonly toServer: {
     readonly requests: {
-      readonly join: (where: InRoom) => { room: string } & RoomMembers;
+      readonly join: (where: Entry) => Inside;
       readonly leave: (where: InRoom) => { room: string };
-      readonly publish: (what: Publication) => { members: number };
+      readonly publish: (what: Publication) => Publicity;
       readonly message: (what: DirectMessage) => { sockets: number };
       readonly users: () => { users: { user: string; sockets: number }[] };
       readonly rooms: () => { rooms: { room: string; members: number }[] };
@@ -61,9 +79,13 @@ const RESERVED: ReadonlySet<string> = new Set([
   ...REQUESTS,
 ]);
 
-/** A server that relays between its peers: rooms, direct messages, presence. What `hawser serve` runs without an app. */
-export function createRelay(options: ServerOptions): Relay {
+/**
+ * A server that relays between its peers: rooms, direct messages, presence. What `hawser serve` runs without an app. `history` is that of all
+ * rooms.
+ */
+export function createRelay(options: ServerOptions, history?: HistoryOptions): Relay {
   const server = createServer<RelayApi>({ presence: true, nameOneself: true, ...options });
+  if (history !== undefined) server.history('*', history);
   server.on('connection', (socket) => serveSocket(server, socket));
   return server;
 }
@@ -72,8 +94,11 @@ function serveSocket(server: Relay, socket: RelaySocket): void {
   socket.handle('join', async (where) => {
     const room = roomOf(where);
     requireAllowed(socket, room);
-    socket.join(room);
-    return { room, ...(await server.members(room)) };
+    const { since } = where;
+    const { position, recovered, missed, reason } = await socket.join(room, since === undefined ? {} : { since });
+    const members = { room, ...(await server.members(room)) };
+    if (position === undefined && reason === undefined) return members;
+    return { ...members, position, recovered, missed, reason };
   });
   socket.handle('leave', (where) => {
     const room = roomOf(where);
@@ -84,8 +109,11 @@ function serveSocket(server: Relay, socket: RelaySocket): void {
     const room = roomOf(what);
     const event = eventOf(what);
     if (!socket.rooms.has(room)) throw new HawserError('ERR_NOT_A_MEMBER', 'join the room first');
-    socket.to(room).send(event, what.data);
-    return { members: (await server.to(room).count()) - 1 };
+    const id = what.id === undefined ? {} : { id: ownId(socket, room, textOf(what, 'id')) };
+    const { positions, isDuplicate } = await socket.to(room).publish(event, what.data, id);
+    const members = (await server.to(room).count()) - 1;
+    const [position] = positions.map(({ offset, epoch }) => ({ offset, epoch }));
+    return { members, ...(position && { position }), ...(what.id !== undefined && { isDuplicate }) };
   });
   socket.handle('message', async (what) => {
     const user = textOf(what, 'user');
@@ -137,6 +165,13 @@ function isAllowed(socket: RelaySocket, room: string): boolean {
 
 function requireAllowed(socket: RelaySocket, room: string): void {
   if (!isAllowed(socket, room)) throw new HawserError('ERR_NOT_ALLOWED', 'your token does not cover this room');
+}
+
+/** A peer's name for a message, such that nobody else's can be taken for it, and of one length. */
+function ownId({ user }: RelaySocket, room: string, id: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([user, room, id]))
+    .digest('base64url');
 }
 
 /** What a peer sent is anything at all, whatever the types say. */

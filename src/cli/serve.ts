@@ -8,6 +8,7 @@ import {
   createServer,
   type Engine,
   HawserError,
+  type HistoryOptions,
   type Server,
   type ServerOptions,
   thisWorker,
@@ -30,6 +31,8 @@ export interface ServeOptions {
   readonly trustProxy: readonly string[];
   readonly secret: string | undefined;
   readonly jwks: string | undefined;
+  /** How much of their messages the relay's rooms keep; undefined: nothing. */
+  readonly history: HistoryOptions | undefined;
   /** Undefined: this process serves. */
   readonly workers: number | 'auto' | undefined;
   /** A file with the keys of `POST /api/publish`. */
@@ -77,9 +80,12 @@ async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' 
   };
   const keys = await readKeys(options.apiKeyFile);
   const page = servePage(fileURLToPath(new URL('../console', import.meta.url)));
-  if (options.app !== undefined) return serveApp(options.app, common, keys, page);
+  if (options.app !== undefined) {
+    if (options.history !== undefined) throw new UsageError('--history is for the relay: an app says server.history');
+    return serveApp(options.app, common, keys, page);
+  }
   const face = new HttpFace(keys, page);
-  const relay = createRelay({ ...common, onRequest: face.onRequest });
+  const relay = createRelay({ ...common, onRequest: face.onRequest }, options.history);
   face.serve(relay);
   return relay;
 }
