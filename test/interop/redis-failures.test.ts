@@ -1,12 +1,17 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createServer as createSecureServer } from 'node:tls';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HistoryRule, Position } from '../../src/engine/index.ts';
 import { loadRedis } from '../../src/engines/redis/client.ts';
 import { RedisBus } from '../../src/engines/redis/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
+import { Authority } from '../support/certificates.ts';
 import { type Redis, startRedis } from '../support/redis-server.ts';
+import { ROOT } from '../support/tree.ts';
 import { bytes, HeardBus, text, until } from './redis-bus.ts';
 
 const RULE: HistoryRule = { name: '/ *', size: 100, age: 60_000 };
@@ -48,6 +53,65 @@ describe('a start', () => {
     await using one = await HeardBus.start({ url: `redis://:${SECRET}@127.0.0.1:${redis.port}` });
     await using two = await HeardBus.start({ url: redis.url, password: SECRET });
     expect(one.told.concat(two.told)).toEqual([]);
+  });
+
+  test('with the rights that docs/guides/redis.md names is enough, and without them is told', async () => {
+    const guide = readFileSync(join(ROOT, 'docs/guides/redis.md'), 'utf8');
+    const line = /^ACL SETUSER .*$/m.exec(guide)?.[0] ?? '';
+    const rights = line.replace('ACL SETUSER hawser on >PASSWORD ', '').split(' ');
+    await using redis = await startRedis();
+    const admin = await createClient({ url: redis.url })
+      .on('error', () => {})
+      .connect();
+    await admin.sendCommand(['ACL', 'SETUSER', 'ada', 'on', `>${SECRET}`, ...rights]);
+    await admin.sendCommand(['ACL', 'SETUSER', 'bob', 'on', `>${SECRET}`, ...rights, 'resetchannels']);
+    await admin.sendCommand(['ACL', 'SETUSER', 'cy', 'on', `>${SECRET}`, '+@connection']);
+    await using one = await HeardBus.start({ url: redis.url, username: 'ada', password: SECRET });
+    one.bus.subscribe(ROOM);
+    one.bus.watchLog('/', 'lobby');
+    const { position } = await one.bus.read('/', 'lobby', RULE);
+    one.bus.publish(ROOM, bytes('a'));
+    await one.bus.append('/', 'lobby', RULE, bytes('b'), { id: 'b' });
+    const later = await one.bus.read('/', 'lobby', RULE, { since: position });
+    expect(later.isWhole && later.entries).toHaveLength(1);
+    await admin.sendCommand(['XADD', 'hawser:hawser:push:stream', '*', 'json', '"c"']);
+    await until(() => one.heard.length + one.entries.length + one.pushes.length === 3, 'all three');
+    expect(one.reported).toEqual([]);
+    // Its user may use no channel.
+    await using two = await HeardBus.start({ url: redis.url, username: 'bob', password: SECRET, push: false });
+    two.bus.subscribe(ROOM);
+    two.bus.publish(ROOM, bytes('x'));
+    await until(() => two.reported.length === 2, 'both refusals');
+    expect(two.reported).toMatchObject([1, 2].map(() => ({ code: 'ERR_ENGINE_DOWN', message: /NOPERM/ })));
+    await expect(two.bus.append('/', 'r', RULE, bytes('x'))).rejects.toMatchObject({ code: 'ERR_ENGINE_DOWN' });
+    const third = HeardBus.start({ url: redis.url, username: 'cy', password: SECRET });
+    await expect(third).rejects.toMatchObject({ code: 'ERR_AUTH_FAILED' });
+    admin.destroy();
+  });
+
+  test('by TLS trusts the authorities that it is given, and no others', async () => {
+    await using redis = await startRedis();
+    using authority = new Authority();
+    const pair = authority.issue('localhost', 'DNS:localhost');
+    const sockets = new Set<Socket>();
+    const front = createSecureServer({ cert: pair.cert, key: pair.key }, (socket) => {
+      const back = connect(redis.port, '127.0.0.1');
+      for (const one of [socket, back]) sockets.add(one.on('error', () => {}));
+      socket.pipe(back).pipe(socket);
+    });
+    front.listen(0, '127.0.0.1');
+    await once(front, 'listening');
+    const url = `rediss://localhost:${(front.address() as AddressInfo).port}`;
+    try {
+      await using one = await HeardBus.start({ url, tls: { ca: authority.ca } });
+      one.bus.subscribe(ROOM);
+      one.bus.publish(ROOM, bytes('sealed'));
+      await until(() => one.heard.length === 1, 'the echo');
+      await expect(HeardBus.start({ url, connectWait: 300 })).rejects.toMatchObject({ code: 'ERR_CONNECT_FAILED' });
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      front.close();
+    }
   });
 
   test.each([

@@ -23,6 +23,7 @@ export interface RedisModule {
     readonly username?: string | undefined;
     readonly password?: string | undefined;
     readonly disableOfflineQueue: true;
+    readonly disableClientInfo: true;
     readonly maintNotifications: 'disabled';
     readonly commandOptions: { readonly timeout: 0 };
     readonly socket: ConnectionOptions & { readonly reconnectStrategy: false; readonly connectTimeout: number };

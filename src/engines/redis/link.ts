@@ -131,6 +131,7 @@ function makeClient({ redis, settings }: LinkParts, { host, port }: Address): Re
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     disableOfflineQueue: true,
+    disableClientInfo: true,
     maintNotifications: 'disabled',
     // Its own costs an AbortSignal for each command; ours is the heartbeat.
     commandOptions: { timeout: 0 },
