@@ -271,6 +271,70 @@ function isAlive(pid: number): boolean {
   return stdout.trim() !== '' && !stdout.trim().startsWith('Z');
 }
 
+const HISTORY_APP = `
+  export const options = { nameOneself: true, times: { heartbeat: 200, readWait: 800 } };
+  export default (server) => {
+    server.history('h', { size: 100_000, age: 600_000 });
+    server.on('connection', (socket) => {
+      void socket.join('h');
+      socket.handle('pid', () => process.pid);
+      socket.handle('add', ({ text, id }) => server.to('h').publish('entry', text, { id }));
+    });
+  };
+`;
+
+/** Adds to the history what it can't say twice, until it is told to stop. */
+async function addAll(socket: ClientSocket, work: { isOver: boolean }): Promise<number> {
+  let said = 0;
+  while (!work.isOver) {
+    const text = `${socket.user} ${said + 1}`;
+    const added = await socket.request('add', { text, id: text }, { timeout: 2000 }).catch(() => undefined);
+    if (added === undefined) await pause(20);
+    else said += 1;
+  }
+  return said;
+}
+
+test('in a room with history nothing is lost, doubled or out of order, whatever becomes of the workers', async () => {
+  using folder = socketFolder();
+  const app = appIn(folder.path, HISTORY_APP);
+  await using served = await Served.start(['ws://127.0.0.1:0', 'tcp://127.0.0.1:0'], [...WORKERS, app]);
+  await using stack = new Stack();
+  const heard: string[][] = [];
+  const gaps: unknown[] = [];
+  for (let n = 0; n < 6; n++) {
+    const url = served.endpoints[n % 2] ?? '';
+    const member = stack.use(await Member.come(url, `m${n}`));
+    const entries: string[] = [];
+    member.socket.on('entry', (text) => entries.push(text as string));
+    member.socket.on('gap', (gap) => gaps.push(gap));
+    heard.push(entries);
+  }
+  const speakers = [stack.use(await Member.come(served.endpoints[0] ?? '', 's0'))];
+  speakers.push(stack.use(await Member.come(served.endpoints[1] ?? '', 's1')));
+  const work = { isOver: false };
+  const talk = speakers.map(({ socket }) => addAll(socket, work));
+  await expect.poll(() => heard[0]?.length).toBeGreaterThan(20);
+  for (const { pid } of speakers) {
+    const from = served.events.length;
+    process.kill(pid, 'SIGKILL');
+    await served.until(isState('ready'), from);
+    const before = heard[0]?.length ?? 0;
+    await expect.poll(() => heard[0]?.length, { timeout: 20_000 }).toBeGreaterThan(before + 20);
+  }
+  served.signal('SIGHUP');
+  await served.until(({ event }) => event === 'restarted');
+  work.isOver = true;
+  const said = await Promise.all(talk);
+  const total = said.reduce((sum, one) => sum + one, 0);
+  for (const entries of heard) await expect.poll(() => entries.length, { timeout: 20_000 }).toBe(total);
+  for (const entries of heard) expect(entries).toEqual(heard[0]);
+  for (const [n, count] of said.entries()) {
+    expect(of(heard[0] ?? [], `s${n}`)).toEqual(Array.from({ length: count }, (_, at) => at + 1));
+  }
+  expect(gaps).toEqual([]);
+});
+
 describe('what is wrong is said by one worker, with its exit code', () => {
   test.each([
     ['a scheme that there is not', ['--workers', '4', '--listen', 'foo://127.0.0.1'], 2, 'ERR_URL'],
