@@ -7,6 +7,9 @@ import type { EngineChoice } from './control.ts';
 export const ENGINES = ['memory', 'cluster', 'nats', 'nats-3', 'redis'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
+/** What one message between nodes may have, bytes: little, so that longer ones go in pieces. */
+export const PAYLOAD = 65_536;
+
 /** The servers of an engine, and how a node reaches them. */
 export interface Backend extends AsyncDisposable {
   readonly daemons: readonly Daemon[];
@@ -21,18 +24,22 @@ export interface Backend extends AsyncDisposable {
 /** `size`: how many nodes there are. */
 export async function startBackend(engine: EngineName, size: number): Promise<Backend> {
   if (engine === 'nats') {
-    const nats = await startNats({ jetstream: true });
+    const nats = await startNats({ jetstream: true, maxPayload: PAYLOAD });
     const url = (port: number): EngineChoice => ({ kind: 'nats', servers: [`nats://127.0.0.1:${port}`], replicas: 1 });
     return backendOf([nats], url, nats.port, async () => nats.daemon);
   }
   if (engine === 'nats-3') {
-    const cluster = await startNatsCluster(3);
+    const cluster = await startNatsCluster(3, { maxPayload: PAYLOAD });
     const leader = async (): Promise<Daemon> => (await cluster.leader()).daemon;
     return backendOf(cluster.nodes, () => ({ kind: 'nats', servers: cluster.urls, replicas: 3 }), undefined, leader);
   }
   if (engine === 'redis') {
     const redis = await startRedis();
-    const url = (port: number): EngineChoice => ({ kind: 'redis', url: `redis://127.0.0.1:${port}` });
+    const url = (port: number): EngineChoice => ({
+      kind: 'redis',
+      url: `redis://127.0.0.1:${port}`,
+      payloadBytes: PAYLOAD,
+    });
     return backendOf([redis], url, redis.port, async () => redis.daemon);
   }
   const nobody = async (): Promise<Daemon> => {

@@ -44,11 +44,14 @@ type LogEvent = HeardMessage | HeardPlace;
 export function checkLog(room: string, ledger: Ledger): Finding[] {
   const findings: Finding[] = [];
   const tell: Tell = (kind, who, words) => findings.push({ kind, room, who, words });
-  const logs = ledger.members.map((member) => ({ name: member.name, events: eventsOf(member, room) }));
+  const logs = ledger.members.map((member) => ({ ...member, events: eventsOf(member, room) }));
   const known = knownOf(room, ledger, logs, tell);
   for (const { name, events } of logs) checkMember(events, known, (kind, words) => tell(kind, name, words));
-  checkLast(logs, known, lastEpochOf(room, ledger), tell);
-  for (const { name, events } of logs) checkGaps(events, ledger.mayGap, (words) => tell('needless-gap', name, words));
+  const staying = logs.filter(({ hasLeft }) => !hasLeft);
+  checkLast(staying, known, lastEpochOf(room, ledger), tell);
+  for (const { name, events } of logs)
+    checkGaps(events, ledger.mayGap[room] ?? [], (words) => tell('needless-gap', name, words));
+  for (const member of ledger.members) checkMissed(member, room, (words) => tell('lost', member.name, words));
   checkPublishers(known, tell);
   return findings;
 }
@@ -180,6 +183,21 @@ function checkGaps(events: readonly LogEvent[], may: readonly string[], tell: (w
   for (const event of events) {
     if (event.kind !== 'gap' || may.includes(event.reason ?? '')) continue;
     tell(`reason ${event.reason}, up to ${event.offset} of ${event.epoch}`);
+  }
+}
+
+/** Who is told that it has recovered is told how many messages came before that in its new session, and it is true. */
+function checkMissed({ heard }: MemberLog, room: string, tell: (words: string) => void): void {
+  let session = '';
+  let came = 0;
+  for (const event of heard) {
+    if (event.kind === 'up' && event.id !== session) {
+      session = event.id;
+      came = 0;
+    } else if (event.kind === 'message' && event.room === room) came += 1;
+    else if (event.kind === 'recovered' && event.room === room && event.missed !== undefined && event.missed !== came) {
+      tell(`recovered with ${event.missed} missed, after ${came} messages`);
+    }
   }
 }
 

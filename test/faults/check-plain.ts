@@ -24,6 +24,7 @@ export function checkPlain(room: string, ledger: Ledger): PlainVerdict {
     const messages = messagesOf(member, room);
     for (const message of messages) if (!tried.has(nameOf(message))) tell('invented', nameOf(message));
     again += checkSessions(member, room, tell);
+    if (member.hasLeft) continue;
     const had = new Set(messages.map(nameOf));
     const missing = published.filter((one) => one.doneAt !== undefined && !had.has(nameOf(one)));
     for (const one of missing) {

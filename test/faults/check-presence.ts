@@ -19,7 +19,7 @@ function checkAnswers({ room, truth, answers }: Presence): Finding[] {
   });
 }
 
-function checkChanges({ room, truth }: Presence, { name, heard }: MemberLog): Finding[] {
+function checkChanges({ room, truth }: Presence, { name, heard, hasLeft }: MemberLog): Finding[] {
   const findings: Finding[] = [];
   const tell = (kind: FindingKind, words: string): void => void findings.push({ kind, room, who: name, words });
   let session = '';
@@ -33,6 +33,7 @@ function checkChanges({ room, truth }: Presence, { name, heard }: MemberLog): Fi
     if (latest.get(event.member) === event.kind) tell('flapping', `${event.member} ${event.kind} twice in a row`);
     latest.set(event.member, event.kind);
   }
+  if (hasLeft) return findings;
   for (const [id, change] of latest) {
     if (id !== session && (change === 'joined') !== truth.includes(id)) {
       tell('presence', `last heard that ${id} ${change}, and ${truth.includes(id) ? 'it is in' : 'it is gone'}`);

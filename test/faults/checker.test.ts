@@ -33,11 +33,11 @@ function ledger(heard: readonly Heard[], more: Partial<Ledger> = {}): Ledger {
   return {
     historyRooms: ['r'],
     plainRooms: [],
-    members: [{ name: 'm', heard }],
+    members: [{ name: 'm', hasLeft: false, heard }],
     published: published(4),
     calm: [],
     presence: [],
-    mayGap: ['expired'],
+    mayGap: { r: ['expired'] },
     ...more,
   };
 }
@@ -70,8 +70,8 @@ describe('a room with history', () => {
     );
     const [first, second, third, fourth] = all as [Heard, Heard, Heard, Heard];
     const members = [
-      { name: 'a', heard: [start, first, second, third, fourth] },
-      { name: 'b', heard: [start, first, third, fourth] },
+      { name: 'a', hasLeft: false, heard: [start, first, second, third, fourth] },
+      { name: 'b', hasLeft: false, heard: [start, first, third, fourth] },
     ];
     expect(kinds(ledger([], { members, published: unsure }))).toEqual(['lost']);
     expect(kinds(ledger([start, first, third, fourth], { published: unsure }))).toEqual([]);
@@ -107,8 +107,8 @@ describe('a room with history', () => {
 
   test('two members with two orders', () => {
     const members = [
-      { name: 'a', heard: [start, message(1), message(2, 20), message(3, 30), message(4)] },
-      { name: 'b', heard: [start, message(1), message(3, 20), message(2, 30), message(4)] },
+      { name: 'a', hasLeft: false, heard: [start, message(1), message(2, 20), message(3, 30), message(4)] },
+      { name: 'b', hasLeft: false, heard: [start, message(1), message(3, 20), message(2, 30), message(4)] },
     ];
     const found = kinds(ledger([], { members, published: published(4, { place: undefined }) }));
     expect(found.filter((kind) => kind === 'two-orders')).toHaveLength(2);
@@ -139,6 +139,21 @@ describe('a room with history', () => {
 
   test('a beginning in the middle, without a word of what was missed', () => {
     expect(kinds(ledger([start, message(1), place('position', 30), message(4)]))).toEqual(['lost']);
+  });
+
+  test('who has left early owes nothing for later, but all for before', () => {
+    const left = (heard: readonly Heard[]): Ledger => ledger([], { members: [{ name: 'm', hasLeft: true, heard }] });
+    expect(kinds(left([start, message(1), message(2)]))).toEqual([]);
+    expect(kinds(left([start, message(2)]))).toEqual(['lost']);
+    expect(kinds(left([]))).toEqual([]);
+  });
+
+  test('what came is what the member is told that it missed', () => {
+    const recovered = (missed: number): Heard => ({ ...place('recovered', 30), missed }) as Heard;
+    const [first, second, third, fourth] = all as [Heard, Heard, Heard, Heard];
+    const before = [up('a'), start, first, up('b'), second, third];
+    expect(kinds(ledger([...before, recovered(2), fourth]))).toEqual([]);
+    expect(kinds(ledger([...before, recovered(3), fourth]))).toEqual(['lost']);
   });
 
   test('a message without a place, and one that nobody published', () => {

@@ -5,7 +5,7 @@ export type EngineChoice =
   /** So many workers. */
   | { readonly kind: 'cluster'; readonly workers: number }
   | { readonly kind: 'nats'; readonly servers: readonly string[]; readonly replicas: number }
-  | { readonly kind: 'redis'; readonly url: string };
+  | { readonly kind: 'redis'; readonly url: string; readonly payloadBytes: number };
 
 export interface HistoryChoice {
   readonly pattern: string;
@@ -65,6 +65,8 @@ export interface PublishRequest {
   readonly room: string;
   readonly number: number;
   readonly id: string;
+  /** How much longer than nothing it is to be, bytes. */
+  readonly size: number;
 }
 
 /** Where it stands; without a place in a room without history. */

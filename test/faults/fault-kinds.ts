@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { seededRandom } from '../../src/testing/index.ts';
 import type { EngineName } from './backend.ts';
 import type { Site, Slot } from './site.ts';
 
@@ -31,11 +32,13 @@ export type FaultName =
   | 'drain-node'
   | 'cut-clients'
   | 'part-clients'
+  | 'shake-clients'
   | 'clock'
   | 'restart-workers'
   | 'kill-primary'
   | 'part-engine'
   | 'cut-engine'
+  | 'shake-engine'
   | 'slow-engine'
   | 'kill-engine'
   | 'lose-engine'
@@ -106,6 +109,17 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
       };
     },
   },
+  'shake-clients': {
+    words: 'the lines of clients to all nodes cut again and again',
+    engines: ANY,
+    lasts: [2000, 6000],
+    begin: async ({ site, dice }) => {
+      return again(
+        dice,
+        site.slots.flatMap(({ tcp, ws }) => [() => tcp.cut(), () => ws.cut()]),
+      );
+    },
+  },
   clock: {
     words: 'the time of day of a node off by an hour, and right again',
     engines: ANY,
@@ -163,12 +177,27 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
       return NOTHING;
     },
   },
+  'shake-engine': {
+    words: "the lines of all nodes to the engine's server cut again and again",
+    engines: SERVED,
+    lasts: [2000, 6000],
+    begin: async ({ site, dice }) => {
+      return again(
+        dice,
+        site.slots.map(
+          ({ toEngine }) =>
+            () =>
+              toEngine?.cut(),
+        ),
+      );
+    },
+  },
   'slow-engine': {
-    words: "the engine's server slow: up to 300 ms more each way, 30 to 300 kB/s for each node",
+    words: "the engine's server slow: up to 300 ms more each way, 0.2 to 1 MB/s for each node",
     engines: SERVED,
     lasts: [2000, 6000],
     begin: async ({ site, dice: [longer = 0, rate = 0] }) => {
-      const slowness = { delay: 20 + 280 * longer, rate: 30_000 + 270_000 * rate };
+      const slowness = { delay: 20 + 280 * longer, rate: 200_000 + 800_000 * rate };
       for (const { toEngine } of site.slots) toEngine?.slow(slowness);
       return async () => {
         for (const { toEngine } of site.slots) toEngine?.slow(undefined);
@@ -228,6 +257,23 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
     },
   },
 };
+
+/** Does each of these again and again, after 100 to 900 ms by dice. */
+function again(dice: readonly number[], acts: readonly (() => void)[]): Heal {
+  const random = seededRandom(Math.floor((dice[0] ?? 0) * 2 ** 32));
+  let isOver = false;
+  const loops = acts.map(async (act) => {
+    for (;;) {
+      await delay(100 + 800 * random.unit());
+      if (isOver) return;
+      act();
+    }
+  });
+  return async () => {
+    isOver = true;
+    await Promise.all(loops);
+  };
+}
 
 /** Waits until no process has one of these ids. @throws Error when one stays. */
 async function gone(pids: readonly number[]): Promise<void> {

@@ -55,6 +55,8 @@ export type Heard = HeardMessage | HeardPlace | HeardChange | HeardUp | HeardIn 
 /** All that one member heard, in the order in which it came. */
 export interface MemberLog {
   readonly name: string;
+  /** It went before the end: nothing of what came later is its business. */
+  readonly hasLeft: boolean;
   readonly heard: readonly Heard[];
 }
 
@@ -91,8 +93,8 @@ export interface Ledger {
   /** While nothing was wrong: what is published then in a room without history reaches all. */
   readonly calm: readonly Span[];
   readonly presence: readonly Presence[];
-  /** Why members may be told `gap` in this run. */
-  readonly mayGap: readonly string[];
+  /** Why members may be told `gap` in this run, by room. */
+  readonly mayGap: Readonly<Record<string, readonly string[]>>;
 }
 
 export type FindingKind =

@@ -14,6 +14,7 @@ interface Numbered {
 export class Member implements MemberLog, AsyncDisposable {
   readonly name: string;
   readonly heard: Heard[] = [];
+  hasLeft = false;
   readonly #urls: readonly string[];
   #socket: ClientSocket | undefined;
   /** Calls that wait for something to be heard. */
@@ -52,6 +53,11 @@ export class Member implements MemberLog, AsyncDisposable {
   watch(then: () => void): () => void {
     this.#watchers.add(then);
     return () => this.#watchers.delete(then);
+  }
+
+  async leave(): Promise<void> {
+    this.hasLeft = true;
+    await this.#socket?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

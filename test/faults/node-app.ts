@@ -60,7 +60,7 @@ function engineOf(choice: EngineChoice): Engine | undefined {
     case 'cluster':
       return clusterEngine();
     case 'redis':
-      return redisEngine({ url: choice.url });
+      return redisEngine({ url: choice.url, payloadBytes: choice.payloadBytes });
     default:
       return natsEngine({ servers: choice.servers, history: { replicas: choice.replicas } });
   }
@@ -76,9 +76,9 @@ async function welcome(server: Server, socket: ServerSocket, life: string): Prom
 async function publish(
   server: Server,
   socket: ServerSocket,
-  { room, number, id }: PublishRequest,
+  { room, number, id, size }: PublishRequest,
 ): Promise<PublishAnswer> {
-  const data = { publisher: socket.user, number };
+  const data = { publisher: socket.user, number, pad: 'x'.repeat(size) };
   const { positions } = await server.to(room).publish('m', data, { id, timeout: 5000 });
   const [position] = positions;
   return position === undefined ? {} : { place: { offset: position.offset, epoch: position.epoch } };

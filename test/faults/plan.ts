@@ -25,6 +25,8 @@ export interface Plan {
   readonly nodes: number;
   readonly members: readonly { readonly first: number; readonly transport: 'tcp' | 'ws' }[];
   readonly publishers: number;
+  /** Members that come and go all the time. */
+  readonly visitors: number;
   /** The longest pause of a publisher between two messages to a room, ms. */
   readonly pause: number;
   readonly steps: readonly Step[];
@@ -40,8 +42,9 @@ export interface PlanOptions {
 }
 
 const DICE = 4;
-/** How often two faults are there at once. */
-const TOGETHER = 0.35;
+const FAULTS_MOST = 3;
+/** How often a fault has company, and that again. */
+const TOGETHER = 0.5;
 
 /** @throws Error when the engine can't have any of the faults. */
 export function planOf(seed: number, engine: EngineName, { faults, steps, lasts = Infinity }: PlanOptions = {}): Plan {
@@ -63,10 +66,11 @@ export function planOf(seed: number, engine: EngineName, { faults, steps, lasts 
     nodes,
     members,
     publishers,
+    visitors: 1 + whole(seededRandom(seed + 1), 3),
     pause,
     // With few kinds of fault each is met as often as the others.
     steps: Array.from({ length: count }, (_, at) => {
-      const step = stepOf(random, names, nodes, (seed * count + at) % names.length);
+      const step = stepOf(random, names, nodes, (seed + 5 * at) % names.length);
       return step.map((one) => ({ ...one, lasts: Math.min(one.lasts, lasts) }));
     }),
   };
@@ -74,10 +78,13 @@ export function planOf(seed: number, engine: EngineName, { faults, steps, lasts 
 
 function stepOf(random: Random, names: readonly FaultName[], nodes: number, at: number): Step {
   const first = faultOf(random, names[at] ?? 'cut-clients', nodes, 0);
-  if (random.unit() >= TOGETHER) return [first];
-  const name = names[whole(random, names.length)] ?? 'cut-clients';
-  const second = faultOf(random, name, nodes, whole(random, Math.max(1, first.lasts)));
-  return clashes(first, second) ? [first] : [first, second];
+  const step = [first];
+  while (step.length < FAULTS_MOST && random.unit() < TOGETHER) {
+    const name = names[whole(random, names.length)] ?? 'cut-clients';
+    const next = faultOf(random, name, nodes, whole(random, Math.max(1, first.lasts)));
+    if (!step.some((one) => clashes(one, next))) step.push(next);
+  }
+  return step;
 }
 
 function faultOf(random: Random, fault: FaultName, nodes: number, after: number): PlannedFault {
@@ -87,16 +94,31 @@ function faultOf(random: Random, fault: FaultName, nodes: number, after: number)
   return { fault, victim: whole(random, nodes), after, lasts, dice };
 }
 
-/** Nothing else is done to nodes that end all together. */
-const ALL_NODES: readonly FaultName[] = ['restart-workers', 'kill-primary'];
-
 /** The same thing can't be killed, stopped or held twice at once. */
 function clashes(a: PlannedFault, b: PlannedFault): boolean {
-  if (ALL_NODES.some((fault) => a.fault === fault || b.fault === fault)) return true;
-  const part = ({ fault }: PlannedFault): string => fault.slice(fault.indexOf('-') + 1);
-  const isNode = (one: PlannedFault): boolean => part(one) === 'node' || one.fault === 'clock';
-  if (isNode(a) && isNode(b)) return a.victim === b.victim;
-  return part(a) === part(b);
+  const [one, other] = [holdOf(a), holdOf(b)];
+  return one === 'all' || other === 'all' || (one !== undefined && one === other);
+}
+
+/** What nobody else may touch meanwhile; undefined for nothing. */
+function holdOf({ fault, victim }: PlannedFault): string | undefined {
+  switch (fault) {
+    case 'restart-workers':
+    case 'kill-primary':
+      return 'all';
+    case 'cut-clients':
+    case 'cut-engine':
+      return undefined;
+    case 'part-clients':
+    case 'part-engine':
+      return `${fault} ${victim}`;
+    case 'shake-clients':
+    case 'shake-engine':
+    case 'slow-engine':
+      return fault;
+    default:
+      return fault === 'clock' || fault.endsWith('-node') ? `node ${victim}` : 'server';
+  }
 }
 
 /** A whole number from 0, below `below`. */

@@ -37,9 +37,9 @@ export class Publisher implements AsyncDisposable {
     this.#socket = await connect(this.#urls, { user: this.name, ...options });
   }
 
-  /** Begins; `pauseOf` says how long to wait after each message, ms. */
-  begin(rooms: readonly string[], pauseOf: () => number): void {
-    this.#rooms = rooms.map((room) => this.#publishTo(room, pauseOf));
+  /** Begins; `pauseOf` says how long to wait after each message, ms, and `sizeOf` how long one is, bytes. */
+  begin(rooms: readonly string[], pauseOf: () => number, sizeOf: (room: string) => number): void {
+    this.#rooms = rooms.map((room) => this.#publishTo(room, pauseOf, sizeOf));
   }
 
   forget(): void {
@@ -61,13 +61,13 @@ export class Publisher implements AsyncDisposable {
     await Promise.all(this.#rooms);
   }
 
-  async #publishTo(room: string, pauseOf: () => number): Promise<void> {
+  async #publishTo(room: string, pauseOf: () => number, sizeOf: (room: string) => number): Promise<void> {
     for (let number = 1; !this.#stop.signal.aborted; number++) {
       const askedAt = now();
       const at = this.published.length;
       const asked = { publisher: this.name, room, number, askedAt };
       this.published.push({ ...asked, doneAt: undefined, tries: 0, place: undefined });
-      const { answer, tries } = await this.#insist(room, number);
+      const { answer, tries } = await this.#insist(room, number, sizeOf(room));
       const place = answer?.place;
       this.published[at] = { ...asked, doneAt: answer === undefined ? undefined : now(), tries, place };
       await delay(pauseOf(), undefined, { signal: this.#stop.signal }).catch(() => {});
@@ -75,11 +75,15 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** Tries by the same id until it is confirmed. */
-  async #insist(room: string, number: number): Promise<{ answer: PublishAnswer | undefined; tries: number }> {
+  async #insist(
+    room: string,
+    number: number,
+    size: number,
+  ): Promise<{ answer: PublishAnswer | undefined; tries: number }> {
     const id = `${this.#run}/${room}/${this.name}/${number}`;
     for (let tries = 1; ; tries++) {
       try {
-        const request = { room, number, id };
+        const request = { room, number, id, size };
         const answer = await this.#socket?.request('publish', request, { timeout: TRY_WAIT });
         return { answer: answer as PublishAnswer, tries };
       } catch (error) {

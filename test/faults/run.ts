@@ -1,4 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '../../src/core/index.ts';
+import { seededRandom } from '../../src/testing/index.ts';
+import { PAYLOAD } from './backend.ts';
 import { check } from './checker.ts';
 import { FAULTS, reasonsOf } from './fault-kinds.ts';
 import type { Finding, Heard, Ledger, Presence, Span, Verdict } from './ledger.ts';
@@ -8,7 +11,7 @@ import type { Programs } from './programs.ts';
 import { Publisher } from './publisher.ts';
 import { Site, type Slot } from './site.ts';
 
-const HISTORY_ROOMS = ['log-a', 'log-b'];
+const HISTORY_ROOMS = ['log-a', 'log-b', 'short-c'];
 const PLAIN_ROOMS = ['plain'];
 const ROOMS = [...HISTORY_ROOMS, ...PLAIN_ROOMS];
 /** While all is well between two steps; what is published in its last part may still be on its way when a fault begins. ms */
@@ -72,6 +75,8 @@ class Run implements AsyncDisposable {
   readonly #site: Site;
   readonly #say: (words: string) => void;
   readonly #members: Member[];
+  readonly #visitors: Member[] = [];
+  readonly #stop = new AbortController();
   readonly #publishers: Publisher[];
   readonly #calm: Span[] = [];
   readonly #failures: string[] = [];
@@ -92,10 +97,17 @@ class Run implements AsyncDisposable {
 
   async play(): Promise<Outcome> {
     await Promise.all([...this.#members, ...this.#publishers].map((client) => client.open()));
-    for (const publisher of this.#publishers) publisher.begin(ROOMS, () => this.#plan.pause * (0.5 + Math.random()));
+    const random = seededRandom(this.#plan.seed);
+    const pauseOf = (): number => this.#plan.pause * (0.5 + random.unit());
+    const sizeOf = (room: string): number => sizeIn(room, random);
+    for (const publisher of this.#publishers) publisher.begin(ROOMS, pauseOf, sizeOf);
+    const visits = Array.from({ length: this.#plan.visitors }, (_, at) => this.#visit(at, random));
     const steps: Timed[] = [];
     await this.#playSteps(steps);
+    this.#stop.abort();
+    await Promise.all(visits);
     await Promise.all(this.#publishers.map((publisher) => publisher.end(5000)));
+    await this.#settle(now());
     await this.#until(() => this.#areAtEnd(), CATCH_UP_MOST);
     const presence = await this.#presence();
     const reports = await this.#reports();
@@ -116,7 +128,22 @@ class Run implements AsyncDisposable {
     };
   }
 
+  /** Comes, hears for a while, and goes; again and again. */
+  async #visit(at: number, random: Random): Promise<void> {
+    const { signal } = this.#stop;
+    for (let visit = 1; !signal.aborted; visit++) {
+      const urls = this.#site.urls(at + visit, random.unit() < 0.5 ? 'tcp' : 'ws', `rooms=${ROOMS.join(',')}`);
+      const visitor = new Member(`v${at + 1}-${visit}`, urls);
+      this.#visitors.push(visitor);
+      await visitor.open().catch(() => {});
+      await delay(200 + 3000 * random.unit(), undefined, { signal }).catch(() => {});
+      await visitor.leave();
+      await delay(1000 * random.unit(), undefined, { signal }).catch(() => {});
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
     await Promise.all([...this.#members, ...this.#publishers].map((client) => client[Symbol.asyncDispose]()));
   }
 
@@ -363,14 +390,17 @@ class Run implements AsyncDisposable {
 
   #ledger(presence: readonly Presence[]): Ledger {
     const { steps, engine } = this.#plan;
+    const reasons = steps.flat().flatMap(({ fault }) => reasonsOf(fault, engine));
     return {
       historyRooms: HISTORY_ROOMS,
       plainRooms: PLAIN_ROOMS,
-      members: this.#members,
+      members: [...this.#members, ...this.#visitors],
       published: this.#publishers.flatMap(({ published }) => published),
       calm: this.#calm,
       presence,
-      mayGap: [...new Set(steps.flat().flatMap(({ fault }) => reasonsOf(fault, engine)))],
+      mayGap: Object.fromEntries(
+        HISTORY_ROOMS.map((room) => [room, room.startsWith('short-') ? [...reasons, 'expired'] : reasons]),
+      ),
     };
   }
 
@@ -382,6 +412,14 @@ class Run implements AsyncDisposable {
     }
     return true;
   }
+}
+
+/** Mostly a few bytes. In rooms without history sometimes so many that nodes send them in pieces. */
+function sizeIn(room: string, random: Random): number {
+  const dice = random.unit();
+  if (dice < 0.97) return Math.floor(100 * random.unit());
+  if (dice < 0.995) return Math.floor(10_000 * random.unit());
+  return Math.floor((PLAIN_ROOMS.includes(room) ? 3 * PAYLOAD : PAYLOAD / 2) * random.unit());
 }
 
 function rounded(time: number | undefined): number | undefined {

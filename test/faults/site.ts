@@ -6,7 +6,11 @@ import { type NodeHandle, NodeProcess } from './node-process.ts';
 import type { Programs } from './programs.ts';
 
 /** What is kept of rooms; rooms of other names have no history. */
-const HISTORY: readonly HistoryChoice[] = [{ pattern: 'log*', size: 20_000, age: 600_000 }];
+const HISTORY: readonly HistoryChoice[] = [
+  { pattern: 'log-*', size: 20_000, age: 600_000 },
+  // So little that who was away for long can't get all that it missed.
+  { pattern: 'short-*', size: 40, age: 600_000 },
+];
 /** Times of the nodes, ms: a member that is gone is told soon. */
 const TIMES = { heartbeat: 500, readWait: 1500, writeWait: 2000, resumeWindow: 3000, closeWait: 300, loginWait: 3000 };
 
