@@ -49,8 +49,7 @@ export function checkLog(room: string, ledger: Ledger): Finding[] {
   for (const { name, events } of logs) checkMember(events, known, (kind, words) => tell(kind, name, words));
   const staying = logs.filter(({ hasLeft }) => !hasLeft);
   checkLast(staying, known, lastEpochOf(room, ledger), tell);
-  for (const { name, events } of logs)
-    checkGaps(events, ledger.mayGap[room] ?? [], (words) => tell('needless-gap', name, words));
+  for (const { name, events } of logs) checkGaps(events, ledger.mayGap, (words) => tell('needless-gap', name, words));
   for (const member of ledger.members) checkMissed(member, room, (words) => tell('lost', member.name, words));
   checkPublishers(known, tell);
   return findings;
@@ -179,9 +178,11 @@ function lastEpochOf(room: string, { published }: Ledger): string | undefined {
   return last?.place?.epoch;
 }
 
-function checkGaps(events: readonly LogEvent[], may: readonly string[], tell: (words: string) => void): void {
+function checkGaps(events: readonly LogEvent[], may: Ledger['mayGap'], tell: (words: string) => void): void {
   for (const event of events) {
-    if (event.kind !== 'gap' || may.includes(event.reason ?? '')) continue;
+    if (event.kind !== 'gap') continue;
+    const { at, reason } = event;
+    if (may.some((one) => one.room === event.room && one.reason === reason && one.from <= at)) continue;
     tell(`reason ${event.reason}, up to ${event.offset} of ${event.epoch}`);
   }
 }

@@ -37,7 +37,7 @@ function ledger(heard: readonly Heard[], more: Partial<Ledger> = {}): Ledger {
     published: published(4),
     calm: [],
     presence: [],
-    mayGap: { r: ['expired'] },
+    mayGap: [{ room: 'r', reason: 'expired', from: 0 }],
     ...more,
   };
 }
@@ -87,6 +87,11 @@ describe('a room with history', () => {
     expect(kinds(ledger([start, message(1), place('gap', 30, EPOCH, 'unknown'), message(4)]))).toEqual([
       'needless-gap',
     ]);
+  });
+
+  test('and a gap before anything could give its reason', () => {
+    const mayGap = [{ room: 'r', reason: 'expired', from: 1 }];
+    expect(kinds(ledger([start, message(1), place('gap', 30), message(4)], { mayGap }))).toEqual(['needless-gap']);
   });
 
   test('a doubled message is found, at the same place and at another', () => {

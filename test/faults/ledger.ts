@@ -93,8 +93,8 @@ export interface Ledger {
   /** While nothing was wrong: what is published then in a room without history reaches all. */
   readonly calm: readonly Span[];
   readonly presence: readonly Presence[];
-  /** Why members may be told `gap` in this run, by room. */
-  readonly mayGap: Readonly<Record<string, readonly string[]>>;
+  /** Why members may be told `gap`, in which room, and from when on. */
+  readonly mayGap: readonly { readonly room: string; readonly reason: string; readonly from: number }[];
 }
 
 export type FindingKind =

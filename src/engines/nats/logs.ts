@@ -214,7 +214,9 @@ export class RoomLogs {
       wait: (ms: number) => new Promise<void>((resolve) => void this.#world.timer(this.#world.now() + ms, resolve)),
       report: (error: unknown) => this.#host.report(error, 'room history'),
     };
-    const seen = (epoch: string): number => (epoch === known.lastEpoch ? known.newest : 0);
+    // As it is before the stream is asked how far it is: what comes meanwhile, it may not have counted.
+    const { lastEpoch, newest } = known;
+    const seen = (epoch: string): number => (epoch === lastEpoch ? newest : 0);
     const epoch = await openStream(known.names, known.rule, stream, seen);
     const isOther = known.lastEpoch !== '' && known.lastEpoch !== epoch;
     if (known.lastEpoch !== epoch) known.newest = 0;
