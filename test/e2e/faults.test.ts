@@ -7,8 +7,10 @@ import { faultsOf, play } from '../faults/run.ts';
 
 /** A small part of `npm run proof:faults`: one seed for each engine, of short faults. */
 const SAMPLES: readonly (readonly [EngineName, number, readonly FaultName[]])[] = [
-  ['memory', 1, ['stop-node', 'cut-clients']],
-  ['redis', 1, ['part-engine', 'kill-engine']],
+  ['memory', 1, ['kill-node', 'cut-clients']],
+  ['cluster', 1, ['kill-node', 'kill-primary']],
+  ['nats', 1, ['kill-node', 'kill-engine']],
+  ['redis', 1, ['part-engine', 'lose-engine']],
 ];
 const LASTS = 1200;
 
