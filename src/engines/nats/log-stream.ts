@@ -209,7 +209,8 @@ function streamFailure(error: unknown, stream: string, host: StreamHost): unknow
     const what = 'rooms with history need JetStream, which is off at this NATS';
     return new HawserError('ERR_UNSUPPORTED', what, { cause: error });
   }
-  if (name === 'PermissionViolationError') {
+  const { name: cause } = ((error as Error).cause ?? {}) as { readonly name?: unknown };
+  if (name === 'PermissionViolationError' || cause === 'PermissionViolationError') {
     return new HawserError('ERR_NOT_ALLOWED', `NATS does not allow it: ${message}`, { cause: error });
   }
   return down(`stream ${stream} can't be had: ${message}`, 'no', error);
