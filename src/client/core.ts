@@ -17,8 +17,6 @@ import {
   type Instant,
   type Limits,
   late,
-  mayComeBack,
-  mayPass,
   ON_PAGE,
   type Outbound,
   type Overflow,
@@ -41,7 +39,9 @@ import {
 } from '../wire/index.ts';
 import { ClientLink } from './client-link.ts';
 import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
+import { asHawserError, isPassing } from './passing.ts';
 import { race } from './race.ts';
+import { led } from './redirect.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './socket.ts';
 import { noteStanding, type Standings } from './standings.ts';
 
@@ -82,6 +82,11 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** HELLOs so far: a server that hears an early one late knows it by its number. */
   #hellos = 0;
   #retryAfter = 0;
+  /** The route of the link, or of the last one. */
+  #here: Route | undefined;
+  readonly #given: readonly Route[];
+  /** Where the server that goes sends its clients; undefined while none does. */
+  #alternatives: readonly string[] | undefined;
   #opened: { readonly resolve: () => void; readonly reject: (error: HawserError) => void } | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
@@ -94,6 +99,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.world = platform.world;
     this.codec = platform.codec;
     this.#plain = plain;
+    this.#given = routes;
     this.#routes = routes;
     this.#options = options;
     this.limits = options.limits;
@@ -245,6 +251,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   onGoaway(goaway: Goaway): void {
     this.#retryAfter = goaway.retryAfter ?? 0;
+    this.#alternatives = goaway.alternatives;
     this.socket.tell('goaway', goaway);
   }
 
@@ -296,7 +303,10 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         if (this.#stop.signal.aborted) return link.abort(aborted());
         const clientLink = new ClientLink(link, this);
         this.#link = link;
-        const onWelcome = (welcome: Welcome): Session => this.#welcomed(clientLink, welcome);
+        const onWelcome = (welcome: Welcome): Session => {
+          this.#here = route;
+          return this.#welcomed(clientLink, welcome);
+        };
         try {
           return await clientLink.login(this.#hello(token, route), this.times.loginWait, onWelcome);
         } catch (error) {
@@ -377,6 +387,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.transport = link.link.transport;
     this.#attempt = 0;
     this.#retryAfter = 0;
+    this.#alternatives = undefined;
     const heartbeat = Math.min(this.#settings.heartbeat, welcome.readWait / 2);
     const attach = (counts?: readonly ChannelCount[]): boolean => {
       this.session.configure({ ...this.#settings, heartbeat });
@@ -429,9 +440,31 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       this.#fail(error ?? new HawserError('ERR_DISCONNECTED', ON_PAGE ? undefined : 'the link broke'));
       return;
     }
+    if (this.#alternatives) {
+      this.#moveTo(this.#alternatives);
+      return;
+    }
     // Without a network an attempt costs nothing and counts for nothing.
     const bound = this.#isOffline ? most : Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
     this.#retryIn(bound, error);
+  }
+
+  /** At once: the server has spread its clients over time. */
+  #moveTo(urls: readonly string[]): void {
+    this.#alternatives = undefined;
+    this.#retryAfter = 0;
+    this.#routes = led(this.#given, this.#here, urls, (url) => this.#mayFollow(url));
+    this.#retryIn(0, undefined);
+  }
+
+  #mayFollow(url: string): boolean {
+    const { followRedirects, onError } = this.#options;
+    try {
+      return typeof followRedirects === 'function' ? followRedirects(url) : followRedirects;
+    } catch (error) {
+      onError(error, 'followRedirects');
+      return false;
+    }
   }
 
   #retryIn(bound: number, error: HawserError | undefined): void {
@@ -464,22 +497,4 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.socket.tell('close', reason, error);
     this.socket.finish(error);
   }
-}
-
-function asHawserError(error: unknown): HawserError {
-  if (error instanceof HawserError) return error;
-  return new HawserError('ERR_CONNECT_FAILED', undefined, { cause: error });
-}
-
-/** Whether trying again can help. */
-function isPassing({ code, cause, data }: HawserError): boolean {
-  if (code === 'ERR_DISCONNECTED') return mayComeBack((cause as CloseReason).code);
-  if (code !== 'ERR_HANDSHAKE_REFUSED') return mayPass(code);
-  const refusal = data as { readonly status?: number; readonly code?: string } | undefined;
-  return isPassingStatus(refusal?.status ?? 0) || mayPass(refusal?.code ?? '');
-}
-
-/** HTTP: too many requests, or the server's own trouble. */
-function isPassingStatus(status: number): boolean {
-  return status === 429 || status >= 500;
 }

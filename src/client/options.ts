@@ -48,6 +48,11 @@ export interface ConnectOptions {
   readonly persistent?: boolean;
   /** `false` ends the socket with its first link. */
   readonly reconnect?: ReconnectOptions | false;
+  /**
+   * Whether a server that goes may send this client, with its token, to an address that is not among the URLs. A function is asked for each, which is
+   * a URL without path or parameters. The scheme stays. Default false: only the order of the URLs changes.
+   */
+  readonly followRedirects?: boolean | ((url: string) => boolean);
   readonly limits?: Partial<Limits>;
   /** ms */
   readonly times?: Partial<Times>;
@@ -89,6 +94,7 @@ export interface ResolvedConnectOptions {
   readonly timeout: number;
   readonly persistent: boolean;
   readonly reconnect: Required<ReconnectOptions>;
+  readonly followRedirects: boolean | ((url: string) => boolean);
   readonly limits: Limits;
   readonly times: Times;
   readonly headers: Readonly<Record<string, string>>;
@@ -115,6 +121,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       reconnect || undefined,
       'reconnect',
     ),
+    followRedirects: options.followRedirects ?? false,
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},

@@ -8,6 +8,7 @@ export function createServer<A extends ApiShape = AnyApi>(options: ServerOptions
 }
 
 export { type ApiOptions, type ApiServer, createApi } from './api.ts';
+export type { CloseOptions } from './drain.ts';
 export type { EventMessage, EventMiddleware } from './gate.ts';
 export type { Handshake } from './handshake.ts';
 export type { AttachOptions, ListenTarget } from './listening.ts';

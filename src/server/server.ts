@@ -18,6 +18,7 @@ import {
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { Admission, STRANGER } from './admission.ts';
 import { Connection, type Reception } from './connection.ts';
+import { type CloseOptions, checkRedirect, Elsewhere, sendAway } from './drain.ts';
 import { makeEngineHost } from './engine-host.ts';
 import {
   type AttachOptions,
@@ -38,9 +39,6 @@ import { Registration, type Standing } from './registration.ts';
 import { Seating } from './seating.ts';
 import type { NamespaceOptions } from './setup.ts';
 import { Upgrades } from './upgrades.ts';
-
-/** How often a closing server looks whether its handlers are done, ms. */
-const DRAIN_STEP = 20;
 
 /** Sockets of a server now, and messages since it began. */
 export interface ServerStats {
@@ -77,6 +75,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #upgrades: Upgrades | undefined;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  /** Nobody new is let in. */
+  #isShut = false;
 
   constructor(options: ResolvedServerOptions) {
     this.#options = options;
@@ -151,7 +151,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * @throws HawserError ERR_ARGUMENT (neither a message nor such a list), ERR_CLOSED.
    */
   async push(messages: unknown, options?: PushOptions): Promise<readonly Pushed[]> {
-    this.#refuseClosed();
+    this.#refuseShut();
     return this.#pusher.push(messages, options);
   }
 
@@ -170,6 +170,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    *   and without `insecure`), ERR_CLOSED.
    */
   async listen(...targets: (string | ListenTarget)[]): Promise<readonly string[]> {
+    this.#refuseClosed();
     const listenings = targets.map((target) => resolveListening(target));
     for (const one of listenings) if (!isInherited(one)) this.#admission.refuseAnonymous(one.endpoint);
     await this.#start();
@@ -196,6 +197,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * @throws HawserError ERR_URL, ERR_OPTION, ERR_NOT_ALLOWED, ERR_CLOSED.
    */
   async receive(target: string | ListenTarget): Promise<(socket: Socket) => void> {
+    this.#refuseClosed();
     const { endpoint, halfOpen, net } = resolveListening(target);
     this.#admission.refuseAnonymous(endpoint);
     await this.#start();
@@ -218,6 +220,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * @throws HawserError ERR_CLOSED, ERR_ARGUMENT (no path), ERR_ADDRESS_IN_USE (the path is taken); whatever the engine's start throws.
    */
   async attach(httpServer: HttpServer, { path = '/' }: AttachOptions = {}): Promise<void> {
+    this.#refuseClosed();
     if (normalPath(path) === undefined) throw new HawserError('ERR_ARGUMENT', 'a path looks like /chat');
     await this.#start();
     const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
@@ -243,29 +246,36 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, tells every peer (GOAWAY), waits for handlers that are at work, then closes all with a code that
-   * invites clients back. After `drain` ms (default 5000) what is left is cut.
+   * Says that this node goes, stops accepting after `delay`, sends every peer away (GOAWAY), waits for handlers that are at work, then closes all
+   * with a code that invites clients back. What is left after `drain` ms more is cut. Where there are other nodes, or `redirect` names URLs, peers are
+   * told of them and go one after the other. docs/guides/operations.md has the whole.
+   * @throws HawserError ERR_OPTION for a `redirect` that is no URL.
    */
-  close({ drain = 5000 }: { readonly drain?: number } = {}): Promise<void> {
-    this.#closed ??= this.#close(drain);
-    return this.#closed;
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { redirect = true } = options;
+    const given =
+      typeof redirect === 'boolean' ? undefined : new Elsewhere(checkRedirect(redirect), this.#options.world);
+    this.#closed ??= this.#close(options, given);
+    await this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(drain: number): Promise<void> {
+  async #close(options: CloseOptions, given: Elsewhere | undefined): Promise<void> {
+    const { drain = 5000, delay = 0, redirect, retryAfter } = options;
     const { world, engine } = this.#options;
+    this.#registration.drain();
+    if (delay > 0) await new Promise<void>((resolve) => world.timer(world.now() + delay, resolve));
+    this.#isShut = true;
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
-    this.#registration.drain();
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#upgrades?.close();
-    for (const attendant of this.#seating.attendants) attendant.session.goaway(reason);
-    while (world.now() < deadline && [...this.#seating.attendants].some((attendant) => attendant.busy)) {
-      await new Promise<void>((resolve) => world.timer(world.now() + DRAIN_STEP, resolve));
-    }
+    const elsewhere = given ?? Elsewhere.of(redirect === false ? [] : await this.#otherNodes(), world);
+    const goaway = retryAfter === undefined ? reason : { ...reason, retryAfter };
+    await sendAway(() => this.#seating.attendants, elsewhere, goaway, deadline, world);
     for (const attendant of [...this.#seating.attendants]) attendant.close(reason);
     for (const connection of [...this.#connections]) connection.close(reason);
     const left = [...this.#connections].map((connection) => connection.link.closed);
@@ -280,17 +290,31 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await engine.close();
   }
 
+  /** Nobody, where nobody has an engine that knows. */
+  async #otherNodes(): Promise<readonly NodeInfo[]> {
+    try {
+      return this.#started === undefined ? [] : await this.#options.engine.nodes();
+    } catch (error) {
+      this.#options.onError(error, 'close');
+      return [];
+    }
+  }
+
   #abortAll(): void {
     for (const { link } of [...this.#connections])
       link.abort(new HawserError('ERR_SERVER_CLOSING', 'the drain time is over'));
   }
 
-  /** @throws HawserError ERR_CLOSED, also when `close` came while the engine was starting. */
+  /** @throws HawserError ERR_CLOSED, also when nobody new is let in since the engine began to start. */
   async #start(): Promise<void> {
-    this.#refuseClosed();
+    this.#refuseShut();
     this.#started ??= this.#options.engine.start(makeEngineHost(this.#options, this.#places, this.#pusher));
     await this.#started;
-    this.#refuseClosed();
+    this.#refuseShut();
+  }
+
+  #refuseShut(): void {
+    if (this.#isShut) throw new HawserError('ERR_CLOSED', 'the server is closed');
   }
 
   #refuseClosed(): void {
@@ -353,7 +377,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   #admit(peer: Peer, loopback: boolean): Refusal | undefined {
-    if (this.#closed !== undefined) {
+    if (this.#isShut) {
       return { reason: closeReason(CLOSE.serverClosing, 'the server is closing'), status: 503 };
     }
     const { kind } = this.#places.look(peer.path ?? '/');
@@ -374,7 +398,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** `namespace` is that of a peer who can't say another. */
   #onLink(link: Link, namespace: string): void {
     const codec = this.#options.dialects.codec(link.protocol);
-    if (codec === undefined || this.#closed !== undefined) {
+    if (codec === undefined || this.#isShut) {
       link.abort(new HawserError('ERR_SERVER_CLOSING', 'the server is closing'));
       return;
     }
@@ -390,7 +414,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       places: this.#places,
       admission: this.#admission,
       wheel: this.#wheel,
-      isClosed: () => this.#closed !== undefined,
+      isClosed: () => this.#isShut,
       counted: () => this.#registration.counted(),
     });
   }

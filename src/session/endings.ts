@@ -1,4 +1,4 @@
-import { CLOSE, type CloseReason, closeReason } from '../core/index.ts';
+import { CLOSE, type CloseReason, closeReason, type Instant } from '../core/index.ts';
 
 export function protocolError(what: string): CloseReason {
   return closeReason(CLOSE.protocol, what);
@@ -10,3 +10,8 @@ export function backlogFull(): CloseReason {
 
 /** Why the last link of a session was lost that has lost none yet. */
 export const NORMAL: CloseReason = closeReason(CLOSE.normal);
+
+/** A moment as a ping carries it: whole microseconds. */
+export function stampOf(at: Instant): number {
+  return Math.floor(at * 1000);
+}

@@ -20,7 +20,7 @@ import {
   type WireFailure,
 } from '../wire/index.ts';
 import type { SessionHandler, SessionPort, SessionSettings, SessionState } from './contract.ts';
-import { backlogFull, NORMAL, protocolError } from './endings.ts';
+import { backlogFull, NORMAL, protocolError, stampOf } from './endings.ts';
 import { Ledger } from './ledger.ts';
 import type { Left, Unacknowledged } from './unacknowledged.ts';
 
@@ -315,6 +315,8 @@ export class Session {
   /** Ends the session: what is queued is still written, then the link closes with the reason. Quiet after the end. */
   end(reason: CloseReason): void {
     if (this.#state === 'ended') return;
+    // So that the peer knows which of its messages came.
+    if (!ON_PAGE && this.#unackedCount > 0) this.#sendAck();
     this.#state = 'ended';
     const port = this.#port;
     this.#port = undefined;
@@ -492,9 +494,4 @@ export class Session {
     if (queue.sentLast) this.#port?.endLane?.(queue.channel);
     queue.markSent();
   }
-}
-
-/** A moment as a ping carries it: whole microseconds. */
-function stampOf(at: Instant): number {
-  return Math.floor(at * 1000);
 }

@@ -1,0 +1,238 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { freshUrl } from '../../test/support/house.ts';
+import { RawPeer } from '../../test/support/raw-peer.ts';
+import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
+import { JoinedEngine } from '../engine/index.ts';
+import { realWorld } from '../runtime/index.ts';
+import { TestHub } from '../testing/index.ts';
+import type { Goaway } from '../wire/index.ts';
+import { createServer, type Server, type ServerOptions } from './index.ts';
+
+const world = realWorld();
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+});
+
+class Node implements AsyncDisposable {
+  readonly server: Server;
+  readonly reported: unknown[] = [];
+  url = '';
+
+  constructor(hub: TestHub, options: ServerOptions) {
+    const engine = new JoinedEngine(hub.bus(), { world });
+    this.server = createServer({
+      engine,
+      onError: (error) => this.reported.push(error),
+      nameOneself: true,
+      ...options,
+    });
+    this.server.on('connection', (socket) => socket.handle('echo', (data) => data));
+  }
+
+  get sockets(): number {
+    return this.server.of('/').size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close({ drain: 0 });
+  }
+}
+
+/** Nodes of one cluster that know of each other, each on a port of its own. */
+async function nodes(count: number, options: ServerOptions = {}): Promise<Node[]> {
+  const hub = new TestHub({ world });
+  const all = Array.from({ length: count }, () => new Node(hub, { times: { closeWait: 200 }, ...options }));
+  for (const node of all) {
+    open.push(node);
+    [node.url = ''] = await node.server.listen(freshUrl('tcp'));
+  }
+  for (const { server } of all) await until(async () => (await server.nodes()).every(isReachable), count);
+  return all;
+
+  async function until(isSo: () => Promise<boolean>, least: number): Promise<void> {
+    for (;;) {
+      const known = await Promise.all(all.map(({ server }) => server.nodes()));
+      if (known.every((list) => list.length === least) && (await isSo())) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+const isReachable = ({ endpoints }: { readonly endpoints: readonly string[] }): boolean => endpoints.length > 0;
+
+async function client(urls: readonly string[], options: ConnectOptions = {}): Promise<ClientSocket> {
+  const socket = await connect(urls, { reconnect: { first: 60_000 }, ...options });
+  open.push(socket);
+  return socket;
+}
+
+const next = <T>(socket: ClientSocket, event: 'goaway' | 'up' | 'down'): Promise<T> =>
+  new Promise((resolve) => socket.on(event, ((told: T) => resolve(told)) as never));
+
+describe('a server that goes', () => {
+  test('sends its clients to the nodes that stay, where they go at once', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    // With a back-off of a minute: only who is sent away comes back so soon.
+    const socket = await client([near.url, far.url]);
+    expect([near.sockets, far.sockets]).toEqual([1, 0]);
+    const goaway = next<Goaway>(socket, 'goaway');
+    const up = next<{ recovered: boolean }>(socket, 'up');
+    await near.server.close();
+    expect(await goaway).toMatchObject({ code: 4006, alternatives: [far.url] });
+    expect(await up).toMatchObject({ recovered: false });
+    expect(await socket.request('echo', 1)).toBe(1);
+    expect(far.sockets).toBe(1);
+  });
+
+  test('sends nobody to a node that goes, too, and nobody anywhere when told so', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    const [early, late] = [await client([near.url]), await client([far.url])];
+    const told = [next<Goaway>(early, 'goaway'), next<Goaway>(late, 'goaway')];
+    await near.server.close({ redirect: false, retryAfter: 5 });
+    await far.server.close();
+    const [first, second] = await Promise.all(told);
+    expect([first?.alternatives, first?.retryAfter, second?.alternatives]).toEqual([undefined, 5, undefined]);
+  });
+
+  test('sends clients to the URLs that are given, and refuses what is none', async () => {
+    const [near] = (await nodes(1)) as [Node];
+    const socket = await client([near.url]);
+    const goaway = next<Goaway>(socket, 'goaway');
+    for (const redirect of [['nonsense'], ['http://b.example'], ['tcp://0.0.0.0:1'], ['tcp://[::]:1']]) {
+      await expect(near.server.close({ redirect })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    }
+    expect(await socket.request('echo', 1)).toBe(1);
+    await near.server.close({ redirect: ['tcp://b.example:7000/?token=secret', 'ws://c.example'] });
+    expect((await goaway).alternatives).toEqual(['tcp://b.example:7000']);
+  });
+
+  test('ends what is under way first, and cuts off what is not done in time', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    let finish: (() => void) | undefined;
+    near.server.on('connection', (socket) => {
+      socket.handle('slow', () => new Promise((resolve) => (finish = () => resolve('done'))));
+      socket.handle('never', () => new Promise(() => {}));
+    });
+    const [slow, stuck] = [await client([near.url, far.url]), await client([near.url, far.url])];
+    const [answer, none] = [slow.request('slow'), stuck.request('never')];
+    none.catch(() => {});
+    const goaways = Promise.all([slow, stuck].map((socket) => next(socket, 'goaway')));
+    const closing = near.server.close({ drain: 600 });
+    await goaways;
+    finish?.();
+    expect(await answer).toBe('done');
+    await closing;
+    await expect(none).rejects.toMatchObject({ code: 'ERR_SESSION_LOST', delivered: 'unknown' });
+    expect(await stuck.request('echo', 2)).toBe(2);
+    expect(far.sockets).toBe(2);
+  });
+
+  test('spreads its clients over the time that it has, and over the nodes that stay', async () => {
+    const [near, ...others] = await nodes(3);
+    if (near === undefined) throw new Error('no node');
+    const urls = [near.url, ...others.map(({ url }) => url)];
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => client(urls)));
+    const begun = world.now();
+    const moments: number[] = [];
+    const ups = sockets.map((socket) => {
+      socket.on('goaway', () => moments.push(world.now() - begun));
+      return next(socket, 'up');
+    });
+    await near.server.close({ drain: 1000 });
+    await Promise.all(ups);
+    expect(moments).toHaveLength(40);
+    // By chance all of 40 in one half would be one in 2^39.
+    expect(moments.some((at) => at < 400)).toBe(true);
+    expect(moments.some((at) => at > 400)).toBe(true);
+    expect(Math.max(...moments)).toBeLessThan(1000);
+    const counts = others.map((node) => node.sockets);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(40);
+    expect(Math.min(...counts)).toBeGreaterThan(0);
+  });
+
+  test('says so first: it is not ready, and still lets clients in until its delay is over', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    const closing = near.server.close({ delay: 300, drain: 100 });
+    expect(near.server.readiness(1000)).toBe('draining');
+    const late = await connect(near.url, { reconnect: false });
+    expect(await late.request('echo', 3)).toBe(3);
+    const others = (await far.server.nodes()).filter(({ isSelf }) => !isSelf);
+    expect(others.map(({ state }) => state)).toEqual(['draining']);
+    expect(await near.server.push({ event: 'say' })).toEqual([{ ok: true }]);
+    for (const more of [near.server.listen(freshUrl('tcp')), near.server.receive('tcp://127.0.0.1:1')]) {
+      await expect(more).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    }
+    await late.closed;
+    await closing;
+    await expect(connect(near.url, { reconnect: false })).rejects.toMatchObject({ code: 'ERR_CONNECT_FAILED' });
+  });
+
+  test('tells peers of the JSON dialect, too', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    const peer = await RawPeer.open(near.url, 'json', {});
+    open.push(peer);
+    await peer.enter();
+    const error = peer.expect(({ name }) => name === 'ERR_SERVER_CLOSING');
+    await near.server.close();
+    expect((await error).data).toMatchObject({ data: { alternatives: [far.url] } });
+  });
+
+  test('tells its clients which of their events it had', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    const heard: unknown[] = [];
+    near.server.on('connection', (socket) => socket.on('say', (data) => heard.push(data)));
+    const socket = await client([near.url, far.url]);
+    const up = next<{ unacknowledged: readonly unknown[] }>(socket, 'up');
+    socket.on('goaway', () => socket.send('say', 1));
+    await near.server.close();
+    expect((await up).unacknowledged).toEqual([]);
+    expect(heard).toEqual([1]);
+  });
+});
+
+describe('a client that is sent away', () => {
+  const STRANGER = 'tcp://127.0.0.1:1';
+
+  test('follows to an address of its own URLs alone, and to others by leave of the application', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    const asked: string[] = [];
+    const reconnect = { first: 1, most: 20 };
+    const staying = await client([near.url], { reconnect });
+    const choosing = await client([near.url], {
+      reconnect,
+      followRedirects: (url) => {
+        asked.push(url);
+        return url === far.url;
+      },
+    });
+    const careless = await client([near.url], {
+      reconnect,
+      onError: () => {},
+      followRedirects: () => {
+        throw new Error('a mistake');
+      },
+    });
+    const following = await client([near.url], { followRedirects: true });
+    const ups = [choosing, following].map((socket) => next(socket, 'up'));
+    const downs = [staying, careless].map((socket) => next(socket, 'down'));
+    await near.server.close({ redirect: [STRANGER, far.url, 'tls://127.0.0.1:1', 'ws://127.0.0.1:1'] });
+    await Promise.all([...ups, ...downs]);
+    expect(asked.toSorted()).toEqual([STRANGER, far.url].toSorted());
+    expect(far.sockets).toBe(2);
+    expect([staying.state, careless.state]).toEqual(['down', 'down']);
+  });
+
+  test('keeps its namespace and its query', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    for (const { server } of [near, far]) server.of('/chat');
+    const seen = new Promise((resolve) =>
+      far.server.of('/chat').on('connection', ({ handshake }) => resolve(handshake.query)),
+    );
+    const socket = await client([`${near.url}/chat?lang=de`], { followRedirects: true });
+    const up = next(socket, 'up');
+    await near.server.close();
+    await up;
+    expect(await seen).toEqual({ lang: 'de' });
+  });
+});
