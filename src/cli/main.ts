@@ -10,7 +10,7 @@ import { EXIT, Output, UsageError } from './output.ts';
 import { isPushUrl, pushTo } from './push.ts';
 import { receive } from './receive.ts';
 import { send } from './send.ts';
-import { serve } from './serve.ts';
+import { type ServeOptions, serve } from './serve.ts';
 import { workersOf } from './serve-workers.ts';
 import { makeToken, readSecret } from './tokens.ts';
 import type { VisitOptions } from './visitor.ts';
@@ -19,8 +19,8 @@ const USAGE = `hawser: real-time messaging over every transport
 
   hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
                [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
-               [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME]
-               [--history SIZE,AGE] [--json]
+               [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--node-endpoint URL]...
+               [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports;
       with --history 1000,5m rooms keep so many messages for so long, and who comes back is given what was missed
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
@@ -67,6 +67,9 @@ const OPTIONS = {
   'trust-proxy': { type: 'string', multiple: true },
   'api-key-file': { type: 'string' },
   'node-name': { type: 'string' },
+  'node-endpoint': { type: 'string', multiple: true },
+  drain: { type: 'string' },
+  'drain-delay': { type: 'string' },
   engine: { type: 'string' },
   cluster: { type: 'string' },
   json: { type: 'boolean' },
@@ -85,6 +88,9 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
     'trust-proxy',
     'api-key-file',
     'node-name',
+    'node-endpoint',
+    'drain',
+    'drain-delay',
     'engine',
     'cluster',
     'history',
@@ -126,24 +132,7 @@ async function run(args: readonly string[]): Promise<number> {
   const output = new Output(values.json ?? false);
   switch (command) {
     case 'serve':
-      return serve(
-        {
-          app: one(operands, 0, 1)[0],
-          listen: values.listen ?? [],
-          origins: values.origin ?? [],
-          insecure: values.insecure ?? false,
-          trustProxy: values['trust-proxy'] ?? [],
-          secret: values.secret,
-          jwks: values.jwks,
-          history: values.history === undefined ? undefined : historyOf(values.history),
-          workers: values.workers === undefined ? undefined : workersOf(values.workers),
-          apiKeyFile: values['api-key-file'],
-          nodeName: values['node-name'],
-          engine: values.engine,
-          cluster: values.cluster,
-        },
-        output,
-      );
+      return serve(serveOptions(one(operands, 0, 1), values), output);
     case 'chat':
       return chat(visitOptions(one(operands, 1, 1), values), values.room?.[0] ?? 'lobby', output);
     case 'tail':
@@ -170,6 +159,27 @@ async function run(args: readonly string[]): Promise<number> {
     default:
       return token(one(operands, 0, 0), values);
   }
+}
+
+function serveOptions([app]: readonly string[], values: Values): ServeOptions {
+  return {
+    app: app,
+    listen: values.listen ?? [],
+    origins: values.origin ?? [],
+    insecure: values.insecure ?? false,
+    trustProxy: values['trust-proxy'] ?? [],
+    secret: values.secret,
+    jwks: values.jwks,
+    history: values.history === undefined ? undefined : historyOf(values.history),
+    workers: values.workers === undefined ? undefined : workersOf(values.workers),
+    apiKeyFile: values['api-key-file'],
+    nodeName: values['node-name'],
+    nodeEndpoints: values['node-endpoint'],
+    drain: ms(values.drain),
+    drainDelay: ms(values['drain-delay']),
+    engine: values.engine,
+    cluster: values.cluster,
+  };
 }
 
 function push([url = '', event = '', json]: readonly string[], values: Values, output: Output): Promise<number> {
@@ -223,6 +233,10 @@ function historyOf(text: string): { readonly size: number; readonly age: number 
   const [, size, age] = /^(\d{1,9}),(\w+)$/.exec(text) ?? [];
   if (size === undefined || age === undefined) throw new UsageError(`a history looks like 1000,5m, not ${text}`);
   return { size: Number(size), age: seconds(age) * 1000 };
+}
+
+function ms(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : seconds(text) * 1000;
 }
 
 function visitOptions([url = '']: readonly string[], values: Values): VisitOptions {

@@ -1,4 +1,5 @@
 import {
+  type CloseOptions,
   createServer,
   type HawserError,
   type Server,
@@ -60,11 +61,11 @@ export async function serveAsWorker(
   worker: ThisWorker,
   server: Pick<Server, 'listen' | 'receive' | 'close'>,
   urls: readonly string[],
-  drain: number,
+  closing: CloseOptions,
 ): Promise<never> {
   const takers = await Promise.all(urls.filter(isIpc).map((url) => server.receive(url)));
   worker.onSocket((socket, at) => takers[at]?.(socket));
-  worker.onStop(() => server.close({ drain }));
+  worker.onStop(() => server.close(closing));
   // One after the other: which of several ports 0 is which is told by their order.
   const endpoints: string[] = [];
   for (const url of urls.filter((one) => !isIpc(one))) {

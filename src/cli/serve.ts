@@ -42,32 +42,39 @@ export interface ServeOptions {
   /** Tells the clusters on one engine's server apart. */
   readonly cluster: string | undefined;
   readonly nodeName: string | undefined;
+  /** Where clients reach this node, if not where it listens. */
+  readonly nodeEndpoints: readonly string[] | undefined;
+  /** ms for what is under way when it closes. */
+  readonly drain: number | undefined;
+  /** ms in which a node that goes is not ready, and lets clients in nevertheless. */
+  readonly drainDelay: number | undefined;
 }
 
-/** ms that a closing server gives to what is under way. */
+/** ms that a closing server gives to what is under way, unless it is said. */
 const DRAIN = 5000;
 
 /** Serves until SIGINT or SIGTERM. Resolves with the exit code. */
 export async function serve(options: ServeOptions, output: Output): Promise<number> {
   const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
   const worker = thisWorker();
+  const closing = { drain: options.drain ?? DRAIN, delay: options.drainDelay ?? 0 };
   if (options.workers !== undefined && worker === undefined) {
-    return await superviseWorkers(options.workers, urls, DRAIN, output);
+    return await superviseWorkers(options.workers, urls, closing.drain + closing.delay, output);
   }
   const server = await makeServer(options);
-  if (worker !== undefined) return await serveAsWorker(worker, server, urls, DRAIN);
+  if (worker !== undefined) return await serveAsWorker(worker, server, urls, closing);
   const endpoints = await server.listen(...urls);
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^wss?:/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
   const signal = await stopSignal();
   output.tell({ event: 'closing', signal }, `${signal}: closing`);
-  await server.close({ drain: DRAIN });
+  await server.close(closing);
   return EXIT.ended;
 }
 
 async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'receive' | 'close'>> {
-  const { origins, insecure, trustProxy, nodeName } = options;
+  const { origins, insecure, trustProxy, nodeName, nodeEndpoints } = options;
   const authenticate = await authentication(options);
   const engine = await engineFor(options);
   const common: ServerOptions = {
@@ -76,7 +83,7 @@ async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' 
     trustProxy,
     ...(engine === undefined ? {} : { engine }),
     ...(authenticate === undefined ? {} : { authenticate }),
-    ...(nodeName === undefined ? {} : { node: { name: nodeName } }),
+    node: { ...(nodeName && { name: nodeName }), ...(nodeEndpoints && { endpoints: nodeEndpoints }) },
   };
   const keys = await readKeys(options.apiKeyFile);
   const page = servePage(fileURLToPath(new URL('../console', import.meta.url)));
