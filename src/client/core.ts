@@ -41,7 +41,7 @@ import { ClientLink } from './client-link.ts';
 import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
 import { asHawserError, isPassing } from './passing.ts';
 import { race } from './race.ts';
-import { led } from './redirect.ts';
+import { Redirects } from './redirect.ts';
 import type { ClientSocket, UnacknowledgedEvent } from './socket.ts';
 import { noteStanding, type Standings } from './standings.ts';
 
@@ -82,11 +82,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
   /** HELLOs so far: a server that hears an early one late knows it by its number. */
   #hellos = 0;
   #retryAfter = 0;
-  /** The route of the link, or of the last one. */
-  #here: Route | undefined;
-  readonly #given: readonly Route[];
-  /** Where the server that goes sends its clients; undefined while none does. */
-  #alternatives: readonly string[] | undefined;
+  /** Undefined on a page. */
+  readonly #redirects: Redirects | undefined;
   #opened: { readonly resolve: () => void; readonly reject: (error: HawserError) => void } | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
@@ -99,7 +96,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.world = platform.world;
     this.codec = platform.codec;
     this.#plain = plain;
-    this.#given = routes;
+    if (!ON_PAGE) this.#redirects = new Redirects(routes, options);
     this.#routes = routes;
     this.#options = options;
     this.limits = options.limits;
@@ -251,7 +248,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   onGoaway(goaway: Goaway): void {
     this.#retryAfter = goaway.retryAfter ?? 0;
-    this.#alternatives = goaway.alternatives;
+    if (!ON_PAGE && this.#redirects) this.#redirects.urls = goaway.alternatives;
     this.socket.tell('goaway', goaway);
   }
 
@@ -304,7 +301,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
         const clientLink = new ClientLink(link, this);
         this.#link = link;
         const onWelcome = (welcome: Welcome): Session => {
-          this.#here = route;
+          if (!ON_PAGE) this.#redirects?.arrived(route);
           return this.#welcomed(clientLink, welcome);
         };
         try {
@@ -387,7 +384,6 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     this.transport = link.link.transport;
     this.#attempt = 0;
     this.#retryAfter = 0;
-    this.#alternatives = undefined;
     const heartbeat = Math.min(this.#settings.heartbeat, welcome.readWait / 2);
     const attach = (counts?: readonly ChannelCount[]): boolean => {
       this.session.configure({ ...this.#settings, heartbeat });
@@ -440,31 +436,17 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       this.#fail(error ?? new HawserError('ERR_DISCONNECTED', ON_PAGE ? undefined : 'the link broke'));
       return;
     }
-    if (this.#alternatives) {
-      this.#moveTo(this.#alternatives);
+    const led = ON_PAGE ? undefined : this.#redirects?.take();
+    if (led) {
+      // At once: the server has spread its clients over time.
+      this.#routes = led;
+      this.#retryAfter = 0;
+      this.#retryIn(0, error);
       return;
     }
     // Without a network an attempt costs nothing and counts for nothing.
     const bound = this.#isOffline ? most : Math.min(most, first * 2 ** Math.min(this.#attempt, 30));
     this.#retryIn(bound, error);
-  }
-
-  /** At once: the server has spread its clients over time. */
-  #moveTo(urls: readonly string[]): void {
-    this.#alternatives = undefined;
-    this.#retryAfter = 0;
-    this.#routes = led(this.#given, this.#here, urls, (url) => this.#mayFollow(url));
-    this.#retryIn(0, undefined);
-  }
-
-  #mayFollow(url: string): boolean {
-    const { followRedirects, onError } = this.#options;
-    try {
-      return typeof followRedirects === 'function' ? followRedirects(url) : followRedirects;
-    } catch (error) {
-      onError(error, 'followRedirects');
-      return false;
-    }
   }
 
   #retryIn(bound: number, error: HawserError | undefined): void {

@@ -50,7 +50,7 @@ export interface ConnectOptions {
   readonly reconnect?: ReconnectOptions | false;
   /**
    * Whether a server that goes may send this client, with its token, to an address that is not among the URLs. A function is asked for each, which is
-   * a URL without path or parameters. The scheme stays. Default false: only the order of the URLs changes.
+   * a URL without path or parameters. The scheme stays. Default false: only the order of the URLs changes. Node only.
    */
   readonly followRedirects?: boolean | ((url: string) => boolean);
   readonly limits?: Partial<Limits>;
@@ -121,7 +121,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       reconnect || undefined,
       'reconnect',
     ),
-    followRedirects: options.followRedirects ?? false,
+    followRedirects: !ON_PAGE && (options.followRedirects ?? false),
     limits: fillNumbers(DEFAULT_LIMITS, options.limits, 'limits'),
     times: fillNumbers(DEFAULT_TIMES, options.times, 'times'),
     headers: options.headers ?? {},

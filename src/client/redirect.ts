@@ -1,12 +1,50 @@
 import { type Endpoint, parseEndpoint } from '../transport/index.ts';
-import type { Route } from './options.ts';
+import type { ResolvedConnectOptions, Route } from './options.ts';
+
+/** Where a client goes whose server sends it away. On a page there is none: it comes back by its URLs, as after any loss. */
+export class Redirects {
+  /** The route of the link, or of the last one. */
+  here: Route | undefined;
+  /** What the server said that goes; undefined while none does. */
+  urls: readonly string[] | undefined;
+  readonly #given: readonly Route[];
+  readonly #options: ResolvedConnectOptions;
+
+  constructor(given: readonly Route[], options: ResolvedConnectOptions) {
+    this.#given = given;
+    this.#options = options;
+  }
+
+  /** A link is up. */
+  arrived(route: Route): void {
+    this.here = route;
+    this.urls = undefined;
+  }
+
+  /** The routes in the order in which they are dialled now, once after the server has named others. */
+  take(): readonly Route[] | undefined {
+    const { urls } = this;
+    this.urls = undefined;
+    return urls && led(this.#given, this.here, urls, (url) => this.#mayFollow(url));
+  }
+
+  #mayFollow(url: string): boolean {
+    const { followRedirects, onError } = this.#options;
+    try {
+      return typeof followRedirects === 'function' ? followRedirects(url) : followRedirects;
+    } catch (error) {
+      onError(error, 'followRedirects');
+      return false;
+    }
+  }
+}
 
 /**
- * The routes in the order in which they are dialled when the server of `here` sends its client away, to `urls` if possible. One that the
- * application has named itself goes to the front; another is followed only by the application's leave, and only by the same scheme, so that no
- * server can lead a client and its token elsewhere. `here` is the last, unless it is among them, as where several servers share an address.
+ * One that the application has named itself goes to the front; another is followed only by the application's leave, and only by the same
+ * scheme, so that no server can lead a client and its token elsewhere. `here` is the last, unless it is among them, as where several servers
+ * share an address.
  */
-export function led(
+function led(
   routes: readonly Route[],
   here: Route | undefined,
   urls: readonly string[],
