@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { bundleClient } from '../../scripts/client-bundle.mjs';
 import type * as Client from '../../src/client/browser.ts';
 import { type CloseReason, createServer, HawserError, type Server, type ServerSocket } from '../../src/index.ts';
@@ -262,6 +262,37 @@ describe('hawser/client in Chromium', () => {
     socket.close(4006, 'soon back');
     expect((await again).id).not.toBe(socket.id);
     await expect.poll(heard, SOON).toEqual([false]);
+  });
+
+  test('is given what it missed in a room with history when its session is lost, and keeps its place', async () => {
+    server.history('room');
+    server.on('connection', (socket) => {
+      socket.join('room');
+    });
+    const socket = await connect({ reconnect: { first: 200, most: 300 } });
+    await page.evaluate(() => {
+      kept.socket.onAny((event, data, { offset }) =>
+        kept.heard.push([event, event === 'say' ? data : undefined, offset]),
+      );
+    });
+    const { positions } = await server.to('room').publish('say', 'one');
+    await vi.waitFor(async () => expect(await heard()).toContainEqual(['say', 'one', 1]), SOON);
+    const gone = new Promise((resolve) => socket.on('close', resolve));
+    socket.close(4100, 'come back');
+    await gone;
+    for (const text of ['two', 'three']) await server.to('room').publish('say', text);
+    await vi.waitFor(async () => expect(JSON.stringify(await heard())).toContain('recovered'), SOON);
+    server.to('room').send('say', 'four');
+    await vi.waitFor(async () => expect(await heard()).toContainEqual(['say', 'four', 4]), SOON);
+    expect((await heard()).slice(-5)).toEqual([
+      ['say', 'one', 1],
+      ['say', 'two', 2],
+      ['say', 'three', 3],
+      ['recovered', undefined, undefined],
+      ['say', 'four', 4],
+    ]);
+    const place = { offset: 4, epoch: positions[0]?.epoch };
+    expect(await page.evaluate(() => kept.socket.position('room'))).toEqual(place);
   });
 
   test('says goodbye', async () => {

@@ -121,6 +121,36 @@ test('Python, a chat over TCP and a chat over a Unix socket see one another in o
   expect(peer.lines.some((line) => line.includes('psst'))).toBe(false);
 });
 
+test('a relay with history: chat and emit say so, who says where he was in lines of JSON gets what he missed, and what is no history', async () => {
+  await using served = await Served.start(EVERYWHERE(), ['--history', '10,5m']);
+  const url = served.endpoint('tcp').href;
+  const ada = Program.hawser('chat', url, '--user', 'ada');
+  await ada.line('* lobby keeps what is said');
+  await ada.line('in lobby: ada');
+  const sent = Program.hawser('emit', url, 'say', '{"text":"first"}', '--json');
+  expect(JSON.parse(await sent.line('"sent"'))).toMatchObject({ position: { offset: 1 } });
+  await ada.line(': first');
+  const { position } = JSON.parse(await sent.line('"sent"')) as { position: object };
+  ada.say('second');
+  const tail = Program.hawser('tail', url, '--json');
+  await tail.line('"position"');
+  const socket = connectTcp(served.port('tcp'), '127.0.0.1');
+  const lines = createInterface(socket)[Symbol.asyncIterator]();
+  socket.write(`${JSON.stringify({ event: 'join', id: 1, data: { room: 'lobby', since: position } })}\n`);
+  const heard: { event: string; offset?: number; data: unknown }[] = [];
+  while (heard.at(-1)?.event !== 'join') heard.push(JSON.parse((await lines.next()).value as string));
+  expect(heard.filter(({ event }) => event !== 'joined')).toMatchObject([
+    { event: 'say', room: 'lobby', offset: 2, data: { text: 'second' } },
+    { event: 'recovered', room: 'lobby', data: { offset: 2, missed: 1 } },
+    { event: 'join', id: 1, data: { position: { offset: 2 }, recovered: true, missed: 1 } },
+  ]);
+  socket.destroy();
+  for (const history of ['10', '10,5', '0,5m', 'x,5m', '100001,5m']) {
+    const refused = Program.hawser('serve', '--history', history, '--listen', 'tcp://127.0.0.1:0');
+    expect([history, await refused.exitCode()]).toEqual([history, 2]);
+  }
+});
+
 test('lines of JSON over TCP: joining, publishing, direct messages and what is refused', async () => {
   await using served = await Served.start(EVERYWHERE());
   const socket = connectTcp(served.port('tcp'), '127.0.0.1');
