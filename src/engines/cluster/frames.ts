@@ -37,7 +37,7 @@ export const KIND = {
   forwarded: 22,
   /** To the worker: the key of a node whose process has ended. */
   ended: 23,
-  /** To a worker that hears: the numbers of all whose processes live (1 each), in ascending order. Again when it is another list. */
+  /** To a worker that hears: what all of them know (32), the numbers of all whose processes live (1 each), in ascending order. Again when it is another list. */
   workers: 24,
 } as const;
 

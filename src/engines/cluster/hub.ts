@@ -45,6 +45,8 @@ export class Hub implements HubOfPeer, AsyncDisposable {
   readonly #routes = new Routes<HubPeer>();
   readonly #logs: HubLogs;
   #strangers = 0;
+  /** By which workers know each other. */
+  readonly #common: Buffer = randomBytes(SECRET_BYTES);
 
   private constructor(report: (error: HawserError) => void, limits: HubLimits) {
     this.#report = report;
@@ -150,7 +152,7 @@ export class Hub implements HubOfPeer, AsyncDisposable {
 
   hears(peer: HubPeer): void {
     const workers = [...this.#known.keys()].toSorted((a, b) => a - b);
-    peer.out.push(frameOf(KIND.workers, Uint8Array.from(workers)));
+    peer.out.push(frameOf(KIND.workers, Buffer.concat([this.#common, Buffer.from(workers)])));
   }
 
   gone(peer: HubPeer, error: Error | undefined): void {

@@ -37,7 +37,7 @@ export const HUB: HubLimits = {
   strangers: 64,
   joinWait: 5000,
   readingBytes: 16_777_216,
-  forwardBytes: 1_048_576,
+  forwardBytes: 4_194_304,
   logs: 100_000,
   logBytes: 268_435_456,
   answerWait: 5000,

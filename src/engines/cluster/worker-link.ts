@@ -1,22 +1,33 @@
 import type { WorkerChannel } from '../../core/index.ts';
-import { beginFrame, Cursor, HEAD_BYTES, KIND, putHead } from './frames.ts';
+import { beginFrame, Cursor, HEAD_BYTES, KIND, putHead, SECRET_BYTES } from './frames.ts';
 import type { HubDoor } from './hub.ts';
 import { HubLink, type HubLinkUser } from './hub-link.ts';
 import { HUB } from './limits.ts';
+import { WorkerMesh, writeForwarded } from './worker-mesh.ts';
 
 type OnForwarded = (from: number, bytes: Uint8Array) => void;
 
-/** The way from this worker to the others, through the hub: a connection of its own, so that datagrams don't wait behind messages of rooms. */
+/**
+ * The way from this worker to the others: straight, and through the hub until they have found each other. It has a connection to the hub of its
+ * own, so that datagrams don't wait behind messages of rooms.
+ */
 export class WorkerLink implements WorkerChannel, HubLinkUser {
   readonly self: number;
   readonly #link: HubLink;
   readonly #handlers = new Set<OnForwarded>();
   readonly #lookers = new Set<() => void>();
   #workers: readonly number[] | undefined;
+  #path = '';
+  #mesh: WorkerMesh | undefined;
 
   constructor(self: number, findDoor: () => Promise<HubDoor>) {
     this.self = self;
-    this.#link = new HubLink(findDoor, this);
+    const find = async (): Promise<HubDoor> => {
+      const door = await findDoor();
+      this.#path = door.path;
+      return door;
+    };
+    this.#link = new HubLink(find, this);
     const hear = (): void => this.again();
     this.#link.open().then(hear, () => this.#link.openLater());
   }
@@ -26,8 +37,11 @@ export class WorkerLink implements WorkerChannel, HubLinkUser {
   }
 
   forward(worker: number, bytes: Uint8Array): boolean {
+    if (bytes.length > HUB.payloadBytes || this.#workers?.includes(worker) !== true) return false;
+    const straight = this.#mesh?.to(worker);
+    if (straight !== undefined) return writeForwarded(straight, bytes);
     const { out } = this.#link;
-    if (out === undefined || out.bytes > HUB.forwardBytes || bytes.length > HUB.payloadBytes) return false;
+    if (out === undefined || out.bytes > HUB.forwardBytes) return false;
     const at = beginFrame(out, KIND.forward, 2 + HEAD_BYTES + bytes.length);
     const { memory } = out;
     memory[at] = worker;
@@ -58,15 +72,22 @@ export class WorkerLink implements WorkerChannel, HubLinkUser {
 
   frame(kind: number, bytes: Buffer, at: number, end: number): boolean {
     if (kind === KIND.workers) {
-      this.#know([...bytes.subarray(at, end)]);
+      const secret = Buffer.from(bytes.subarray(at, at + SECRET_BYTES));
+      this.#mesh ??= new WorkerMesh({ path: this.#path, self: this.self, secret }, (from, rest) =>
+        this.#tell(from, rest),
+      );
+      this.#know([...bytes.subarray(at + SECRET_BYTES, end)]);
       return true;
     }
     const body = new Cursor(bytes, at, end);
     const from = body.u8();
     if (kind !== KIND.forwarded || body.isBad) return false;
-    const rest = body.rest();
-    for (const hear of this.#handlers) hear(from, rest);
+    this.#tell(from, body.rest());
     return true;
+  }
+
+  #tell(from: number, bytes: Uint8Array): void {
+    for (const hear of this.#handlers) hear(from, bytes);
   }
 
   #know(workers: readonly number[] | undefined): void {
