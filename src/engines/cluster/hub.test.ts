@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   ALL,
@@ -191,5 +192,30 @@ describe('the hub', () => {
     expect(cluster.reports).toEqual([]);
     sender.destroy();
     socket.destroy();
+  });
+
+  test('is upset by no bytes of a worker, whatever they are', async () => {
+    await using cluster = await Cluster.start();
+    const { bus, ear } = await cluster.node();
+    bus.subscribe(ALL);
+    await pass(cluster.hub, ({ subjects }) => subjects === 1);
+    const door = cluster.door();
+    let sent = 0;
+    const body = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      // Keys and lengths that fit, and what does not behind them.
+      fc.uint8Array({ maxLength: 60 }).map((rest) => Buffer.concat([Buffer.from([1, 0, 97]), rest])),
+      fc.uint8Array({ maxLength: 60 }).map((rest) => Buffer.concat([Buffer.from([7, 0, 0, 0, 1, 0, 97]), rest])),
+    );
+    const isTame = fc.asyncProperty(fc.array(fc.tuple(fc.nat(9), body), { maxLength: 5 }), async (said) => {
+      const socket = await dial(door.path);
+      socket.end(Buffer.concat([greeting(door), ...said.map(([kind, bytes]) => frame(kind, bytes))]));
+      await closed(socket);
+      sent += 1;
+      bus.publish(ALL, say(`still here ${sent}`));
+      await ear.hears(`still here ${sent}`);
+    });
+    await fc.assert(isTame, { numRuns: 200 });
+    expect(ear.errors).toEqual([]);
   });
 });

@@ -38,6 +38,8 @@ export class Outgoing {
   /** Room for `length` bytes in `memory`: where it begins. */
   claim(length: number): number {
     this.#dueSoon(length);
+    // What is over is written over.
+    if (this.#isOver) this.#start = this.#used = 0;
     if (this.#used + length > this.memory.length) {
       this.#seal();
       this.memory = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, length));
@@ -57,6 +59,7 @@ export class Outgoing {
       return;
     }
     this.#dueSoon(bytes.length);
+    if (this.#isOver) return;
     this.#seal();
     this.#sealed.push(bytes);
     this.#sealedBytes += bytes.length;
