@@ -335,6 +335,40 @@ test('in a room with history nothing is lost, doubled or out of order, whatever 
   expect(gaps).toEqual([]);
 });
 
+test('while the primary hangs each worker serves its own; then all is as it was', async () => {
+  using folder = socketFolder();
+  const app = appIn(
+    folder.path,
+    HISTORY_APP.replace(
+      'void socket.join',
+      "socket.join('r');\n      socket.on('say', (data) => server.to('r').send('say', data));\n      void socket.join",
+    ),
+  );
+  await using served = await Served.start(['ws://127.0.0.1:0'], [...WORKERS, app]);
+  await using stack = new Stack();
+  const members = await crowd(served.endpoints[0] ?? '', stack);
+  const [first] = members;
+  const near = members.filter(({ pid }) => pid === first?.pid);
+  const far = members.filter(({ pid }) => pid !== first?.pid);
+  const refused: unknown[] = [];
+  served.signal('SIGSTOP');
+  try {
+    first?.say();
+    for (const { heard } of near) await expect.poll(() => heard).toEqual(['m0 1']);
+    for (const { heard } of far) expect(heard).toEqual([]);
+    const adding = first?.socket.request('add', { text: 't', id: 'once' }, { timeout: 20_000 });
+    await adding?.catch((error: unknown) => refused.push(error));
+    expect(refused).toMatchObject([{ code: 'ERR_ENGINE_DOWN' }]);
+  } finally {
+    served.signal('SIGCONT');
+  }
+  for (const { heard } of far) await expect.poll(() => heard).toEqual(['m0 1']);
+  // It was added after all, and is not added twice.
+  const again = await first?.socket.request('add', { text: 't', id: 'once' });
+  expect(again).toMatchObject({ isDuplicate: true, positions: [{ offset: 1 }] });
+  for (const { ups } of members) expect(ups).toBe(1);
+});
+
 describe('what is wrong is said by one worker, with its exit code', () => {
   test.each([
     ['a scheme that there is not', ['--workers', '4', '--listen', 'foo://127.0.0.1'], 2, 'ERR_URL'],

@@ -47,6 +47,10 @@ export class Served implements AsyncDisposable {
     return this.#told.until(is, from);
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
