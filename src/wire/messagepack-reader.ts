@@ -2,8 +2,10 @@ import { readVarint, VARINT_MAX, varintLengthAt } from '../core/index.ts';
 import { DEPTH_MAX, MALFORMED } from './rules.ts';
 import { utf8 } from './text.ts';
 
-/** Up to this many bytes a loop beats the decoder. */
+/** Names up to this many bytes are looked for among those that came before. */
 const SHORT = 24;
+/** Up to this many bytes a loop beats the decoder. What V8 puts together of more it keeps in pieces, which take five times the memory. */
+const LOOPED = 12;
 /** From this length on bytes of memory that was given are not copied, where they are most of it. */
 const KEPT_BYTES = 4096;
 const SAFE_HIGH = 0x1fffff;
@@ -172,7 +174,7 @@ export class Reader {
     const bytes = this.#bytes;
     const start = this.#take(length);
     const end = start + length;
-    if (length > SHORT) return utf8.read(bytes, start, end);
+    if (length > LOOPED) return utf8.read(bytes, start, end);
     let text = '';
     for (let at = start; at < end; at++) {
       const byte = bytes[at] ?? 0;

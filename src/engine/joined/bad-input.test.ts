@@ -43,9 +43,10 @@ test('a node of another version is named once, and not heard', async () => {
 test('frames that are nearly right change nothing', async () => {
   const bodies: [keyof typeof FRAME, unknown[]][] = [
     ['message', []],
-    ['message', [0, '/', ['r'], 'say', 1, { room: 7 }, []]],
-    ['message', [4, '/', ['r'], 'say', 1, {}, [], [], [], 'sideways', null, null]],
-    ['message', [0, '/', [Uint8Array.of(1)], 'say', 1, {}, []]],
+    ['message', [0, '/', ['r'], 'say', 1, { room: 7 }, null, []]],
+    ['message', [8, '/', ['r'], 'say', 1, 7, null, []]],
+    ['message', [4, '/', ['r'], 'say', 1, {}, null, [], [], [], 'sideways', null, null]],
+    ['message', [0, '/', [Uint8Array.of(1)], 'say', 1, {}, null, []]],
     ['heartbeat', [1, 0]],
     ['heartbeat', [1, 0, -1, 0, 0]],
     ['changes', [1, 0, [1, '/', 'r', 'x1']]],
@@ -123,7 +124,7 @@ test('an entry that can not be read is left out, and the next one follows the on
   await append(() => here.bus.append('/', 'r', rule, new TextEncoder().encode('poison'), {}));
   // Well-formed, but of another room.
   await append(() =>
-    here.bus.append('/', 'r', rule, STRANGER.frame(FRAME.message, [0, '/', ['s'], 'e', 1, {}, []]), {}),
+    here.bus.append('/', 'r', rule, STRANGER.frame(FRAME.message, [0, '/', ['s'], 'e', 1, {}, null, []]), {}),
   );
   await append(() => here.engine.append(messageTo('r', 2), rule));
   await append(() => here.engine.append(messageTo('r', 3), rule));

@@ -1,4 +1,6 @@
-import { type Owner, type Present, presents } from './directory.ts';
+import type { Member } from '../../wire/index.ts';
+import { type Owner, presents, type Room } from './directory.ts';
+import { allOf } from './few.ts';
 import { carried, isCount, nameOf } from './frame.ts';
 
 /** What a change is: the first of the five values that it has on the wire. */
@@ -89,17 +91,20 @@ function changeAt(flat: readonly unknown[], at: number, before: Change | undefin
 
 /** All that a node has at the moment of the call; each change is made when it is asked for. */
 export function holdingsOf(owner: Owner): Iterator<Change> {
-  const all = presents(owner).map(({ hall, member, rooms, stamp }) => ({ hall, member, rooms: [...rooms], stamp }));
+  const all = presents(owner).map((present) => {
+    const { hall, rooms, stamp } = present;
+    return { present, hall, rooms: rooms instanceof Set ? [...rooms] : (allOf(rooms) as readonly Room[]), stamp };
+  });
   let at = 0;
   let room = -1;
   const next = (): IteratorResult<Change> => {
     for (; at < all.length; at += 1, room = -1) {
-      const { hall, member, rooms, stamp } = all[at] as (typeof all)[number];
+      const { present, hall, rooms, stamp } = all[at] as (typeof all)[number];
       room += 1;
-      if (room === 0 && stamp > 0) return { value: arrival(hall.name, member.user ?? '', member.id, stamp) };
+      if (room === 0 && stamp > 0) return { value: arrival(hall.name, present.user ?? '', present.id, stamp) };
       if (room === 0) room = 1;
       const entered = rooms[room - 1];
-      if (entered !== undefined) return { value: entry(hall.name, entered.name, member) };
+      if (entered !== undefined) return { value: entry(hall.name, entered.name, present) };
     }
     return { done: true, value: undefined };
   };
@@ -110,6 +115,6 @@ export function arrival(namespace: string, user: string, socket: string, stamp: 
   return { code: CHANGE.arrive, namespace, name: user, socket, user: null, stamp };
 }
 
-export function entry(namespace: string, room: string, member: Present['member']): Change {
-  return { code: CHANGE.enter, namespace, name: room, socket: member.id, user: member.user, stamp: 0 };
+export function entry(namespace: string, room: string, { id, user }: Member): Change {
+  return { code: CHANGE.enter, namespace, name: room, socket: id, user, stamp: 0 };
 }

@@ -1,5 +1,5 @@
 import type { Member } from '../../wire/index.ts';
-import { type Few, isIn, NONE, sizeOf, withOne, withoutOne } from './few.ts';
+import { allOf, type Few, isIn, withOne, withoutOne } from './few.ts';
 
 /** A node, as the one whose sockets they are. */
 export class Owner {
@@ -34,19 +34,25 @@ export interface User {
 
 /** A socket of some node, under one user's name, as long as it is in a room or logged in. */
 export class Present {
-  readonly member: Member;
+  readonly id: string;
+  readonly user: string | null;
   readonly owner: Owner;
   readonly hall: Hall;
   /** The same socket under another user's name, which it is about to give up. */
   other: Present | undefined = undefined;
-  rooms: Few<Room> = NONE;
+  rooms: Few<Room> = undefined;
   /** When it logged in, by the clock that the nodes share; 0: it has not. */
   stamp = 0;
 
-  constructor(owner: Owner, hall: Hall, member: Member) {
+  constructor(owner: Owner, hall: Hall, { id, user }: Member) {
     this.owner = owner;
     this.hall = hall;
-    this.member = member;
+    this.id = id;
+    this.user = user;
+  }
+
+  get member(): Member {
+    return { id: this.id, user: this.user };
   }
 }
 
@@ -75,16 +81,16 @@ export class Directory {
     return this.#halls.get(namespace);
   }
 
-  /** Whether it was a change. `member` may be kept. */
+  /** Whether it was a change. */
   enter(owner: Owner, namespace: string, name: string, member: Member): boolean {
     const hall = this.#hallOf(namespace);
-    const room = hall.rooms.get(name) ?? { name, members: NONE };
+    const room = hall.rooms.get(name) ?? { name, members: undefined };
     if (find(owner, hall, member.id, (one) => isIn(room.members, one)) !== undefined) return false;
     hall.rooms.set(name, room);
     const present = presentOf(owner, hall, member);
     room.members = withOne(room.members, present);
     present.rooms = withOne(present.rooms, room);
-    this.#host.changed(hall, room, present.member, 'joined');
+    this.#host.changed(hall, room, member, 'joined');
     return true;
   }
 
@@ -102,7 +108,7 @@ export class Directory {
   leaveOf(present: Present, room: Room): void {
     const { hall } = present;
     room.members = withoutOne(room.members, present);
-    if (sizeOf(room.members) === 0) hall.rooms.delete(room.name);
+    if (room.members === undefined) hall.rooms.delete(room.name);
     present.rooms = withoutOne(present.rooms, room);
     this.#release(present);
     this.#host.changed(hall, room, present.member, 'left');
@@ -110,16 +116,16 @@ export class Directory {
 
   arrive(owner: Owner, namespace: string, name: string, id: string, stamp: number): boolean {
     const hall = this.#hallOf(namespace);
-    if (find(owner, hall, id, (one) => one.stamp > 0 && one.member.user === name) !== undefined) return false;
-    const user = hall.users.get(name) ?? { mine: NONE, theirs: NONE };
+    if (find(owner, hall, id, (one) => one.stamp > 0 && one.user === name) !== undefined) return false;
+    const user = hall.users.get(name) ?? { mine: undefined, theirs: undefined };
     hall.users.set(name, user);
     const present = presentOf(owner, hall, { id, user: name });
     present.stamp = stamp;
     const rivals = owner.isSelf ? user.theirs : user.mine;
     if (owner.isSelf) user.mine = withOne(user.mine, present);
     else user.theirs = withOne(user.theirs, present);
-    if (sizeOf(rivals) === 0) return true;
-    for (const rival of [...rivals]) {
+    if (rivals === undefined) return true;
+    for (const rival of [...allOf(rivals)]) {
       if (owner.isSelf) this.#host.met(present, rival);
       else this.#host.met(rival, present);
     }
@@ -129,7 +135,7 @@ export class Directory {
   depart(owner: Owner, namespace: string, name: string, id: string): boolean {
     const hall = this.#halls.get(namespace);
     if (hall === undefined) return false;
-    const present = find(owner, hall, id, (one) => one.stamp > 0 && one.member.user === name);
+    const present = find(owner, hall, id, (one) => one.stamp > 0 && one.user === name);
     if (present === undefined) return false;
     this.departOf(present);
     return true;
@@ -138,12 +144,12 @@ export class Directory {
   /** As `depart`, of one who is logged in. */
   departOf(present: Present): void {
     const { hall, owner } = present;
-    const name = present.member.user ?? '';
+    const name = present.user ?? '';
     const user = hall.users.get(name);
     if (user === undefined) return;
     if (owner.isSelf) user.mine = withoutOne(user.mine, present);
     else user.theirs = withoutOne(user.theirs, present);
-    if (sizeOf(user.mine) + sizeOf(user.theirs) === 0) hall.users.delete(name);
+    if (user.mine === undefined && user.theirs === undefined) hall.users.delete(name);
     present.stamp = 0;
     this.#release(present);
   }
@@ -151,7 +157,7 @@ export class Directory {
   /** A node is gone, with all that it had. */
   drop(owner: Owner): void {
     for (const present of presents(owner)) {
-      for (const room of [...present.rooms]) this.leaveOf(present, room);
+      for (const room of [...allOf(present.rooms)]) this.leaveOf(present, room);
       if (present.stamp > 0) this.departOf(present);
     }
   }
@@ -171,8 +177,8 @@ export class Directory {
 
   /** Forgets a socket that is nowhere any more, and its namespace when it was the last. */
   #release(present: Present): void {
-    const { hall, owner, member } = present;
-    if (sizeOf(present.rooms) === 0 && present.stamp === 0) unlink(owner, hall, member.id, present);
+    const { hall, owner, id } = present;
+    if (present.rooms === undefined && present.stamp === 0) unlink(owner, hall, id, present);
     if (hall.rooms.size === 0 && hall.users.size === 0) this.#halls.delete(hall.name);
   }
 }
@@ -196,7 +202,7 @@ function find(owner: Owner, hall: Hall, id: string, fits: (present: Present) => 
 
 /** The socket under this user's name: the one that is known, or a new one. */
 function presentOf(owner: Owner, hall: Hall, member: Member): Present {
-  const known = find(owner, hall, member.id, (one) => one.member.user === member.user);
+  const known = find(owner, hall, member.id, (one) => one.user === member.user);
   if (known !== undefined) return known;
   let byId = owner.halls.get(hall);
   if (byId === undefined) {

@@ -6,7 +6,7 @@ import type { Appended, HistoryRule, Reading, ReadOptions } from '../history.ts'
 import type { AskOptions, NodeInfo, NodeNotice, Polled, Whereabouts } from '../nodes.ts';
 import { arrival, CHANGE, entry } from './changes.ts';
 import { type Directory, isLater } from './directory.ts';
-import { sizeOf } from './few.ts';
+import { allOf, sizeOf } from './few.ts';
 import { Interests } from './interests.ts';
 import { LogReader } from './log-reader.ts';
 import { messageFrame, readMessage } from './message-frame.ts';
@@ -130,12 +130,12 @@ export class JoinedEngine implements Engine {
   }
 
   async members(namespace: string, room: string, most: number = MOST): Promise<readonly Member[]> {
-    const members = this.#directory.hall(namespace)?.rooms.get(room)?.members ?? [];
-    return take(members, most).map(({ member }) => member);
+    const members = this.#directory.hall(namespace)?.rooms.get(room)?.members;
+    return take(allOf(members), most).map(({ member }) => member);
   }
 
   async count(namespace: string, room: string): Promise<number> {
-    return sizeOf(this.#directory.hall(namespace)?.rooms.get(room)?.members ?? []);
+    return sizeOf(this.#directory.hall(namespace)?.rooms.get(room)?.members);
   }
 
   async rooms(namespace: string, most: number = MOST): Promise<ReadonlyMap<string, number>> {
@@ -171,9 +171,9 @@ export class JoinedEngine implements Engine {
 
   async whereIs(namespace: string, user: string): Promise<readonly Whereabouts[]> {
     const known = this.#directory.hall(namespace)?.users.get(user);
-    const all = known === undefined ? [] : [...known.mine, ...known.theirs];
+    const all = known === undefined ? [] : [...allOf(known.mine), ...allOf(known.theirs)];
     const inOrder = all.toSorted((a, b) => (isLater(a, b) ? 1 : isLater(b, a) ? -1 : 0));
-    return inOrder.map(({ owner, member }) => ({ node: owner.id, socket: member.id }));
+    return inOrder.map(({ owner, id }) => ({ node: owner.id, socket: id }));
   }
 
   announce(notice: NodeNotice): void {

@@ -8,6 +8,8 @@ const VOLATILE = 1;
 const NO_DATA = 2;
 /** More follows than most messages have. */
 const MORE = 4;
+/** All that the room layer vouches for is who sent it: the meta is their id and user, or no user. */
+const FROM = 8;
 
 const NO_NAMES: readonly string[] = [];
 const OVERFLOWS: readonly unknown[] = ['block', 'disconnect', 'drop', 'latest'] satisfies Overflow[];
@@ -16,16 +18,20 @@ const OVERFLOWS: readonly unknown[] = ['block', 'disconnect', 'drop', 'latest'] 
 export function messageFrame(framer: Framer, message: EngineMessage): Uint8Array {
   const { target, event, data, meta, overflow, key, id } = message;
   const { users, exceptRooms } = target;
+  const { from, room, member } = meta;
   const hasMore =
     users.length + exceptRooms.length > 0 || overflow !== undefined || key !== undefined || id !== undefined;
-  const flags = (message.volatile ? VOLATILE : 0) | (data === undefined ? NO_DATA : 0) | (hasMore ? MORE : 0);
+  const isFrom = from !== undefined && room === undefined && member === undefined;
+  const flags =
+    (message.volatile ? VOLATILE : 0) | (data === undefined ? NO_DATA : 0) | (hasMore ? MORE : 0) | (isFrom ? FROM : 0);
   const list: unknown[] = [
     flags,
     carried(target.namespace),
     allCarried(target.rooms),
     event,
     data,
-    meta,
+    isFrom ? carried(from.id) : meta,
+    isFrom && from.user !== null ? carried(from.user) : null,
     allCarried(target.exceptSockets),
   ];
   if (hasMore) list.push(allCarried(users), allCarried(exceptRooms), overflow, key, id);
@@ -36,17 +42,18 @@ export function messageFrame(framer: Framer, message: EngineMessage): Uint8Array
 export function readMessage(frame: Uint8Array): EngineMessage | undefined {
   const body = bodyOf(frame);
   if (body === undefined) return undefined;
-  const [flags, space, inRooms, event, data, meta, outSockets, toUsers, outRooms, overflow, key, id] = body;
-  if (typeof flags !== 'number' || typeof event !== 'string' || !isMeta(meta)) return undefined;
+  const [flags, space, inRooms, event, data, said, user, outSockets, toUsers, outRooms, overflow, key, id] = body;
+  if (typeof flags !== 'number' || typeof event !== 'string') return undefined;
   const hasMore = (flags & MORE) !== 0;
-  if (body.length !== (hasMore ? 12 : 7)) return undefined;
+  if (body.length !== (hasMore ? 13 : 8)) return undefined;
+  const meta = (flags & FROM) === 0 ? metaOf(said) : fromOf(said, user);
   const namespace = nameOf(space);
   const rooms = namesOf(inRooms);
   const exceptSockets = namesOf(outSockets);
   const users = hasMore ? namesOf(toUsers) : NO_NAMES;
   const exceptRooms = hasMore ? namesOf(outRooms) : NO_NAMES;
   if (namespace === undefined || rooms === undefined || exceptSockets === undefined) return undefined;
-  if (users === undefined || exceptRooms === undefined) return undefined;
+  if (users === undefined || exceptRooms === undefined || meta === undefined) return undefined;
   const plain = {
     target: { namespace, rooms, users, exceptRooms, exceptSockets },
     event,
@@ -84,14 +91,20 @@ function isTextOrNone(value: unknown): value is string | null {
   return value === null || typeof value === 'string';
 }
 
-function isMeta(value: unknown): value is Meta {
-  if (!isMap(value)) return false;
+function fromOf(inId: unknown, inUser: unknown): Meta | undefined {
+  const id = nameOf(inId);
+  const user = inUser === null ? null : nameOf(inUser);
+  return id === undefined || user === undefined ? undefined : { from: { id, user } };
+}
+
+function metaOf(value: unknown): Meta | undefined {
+  if (!isMap(value)) return undefined;
   const { room, from, member } = value;
-  return (
+  const isGood =
     (room === undefined || typeof room === 'string') &&
     (from === undefined || isPeer(from)) &&
-    (member === undefined || isPeer(member))
-  );
+    (member === undefined || isPeer(member));
+  return isGood ? value : undefined;
 }
 
 function isPeer(value: unknown): boolean {

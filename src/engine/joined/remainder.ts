@@ -1,6 +1,6 @@
 import { CHANGE, type Change } from './changes.ts';
 import { type Directory, type Owner, type Present, presents, type Room } from './directory.ts';
-import { type Few, isIn, withoutOne } from './few.ts';
+import { allOf, type Few, isIn, withoutOne } from './few.ts';
 
 /** What a peer had before its snapshot came, less what the snapshot has shown: in the end what is no longer true. */
 export class Remainder {
@@ -28,7 +28,7 @@ export class Remainder {
   /** Ends what was not shown. */
   finish(): void {
     for (const [present, rooms] of this.#rooms) {
-      for (const room of rooms) if (isIn(room.members, present)) this.#directory.leaveOf(present, room);
+      for (const room of allOf(rooms)) if (isIn(room.members, present)) this.#directory.leaveOf(present, room);
     }
     for (const present of this.#logins) if (present.stamp > 0) this.#directory.departOf(present);
   }
@@ -57,7 +57,7 @@ export class Remainder {
   #find(namespace: string, socket: string, user: string | null): Present | undefined {
     const hall = this.#directory.hall(namespace);
     let one = hall && this.#owner.halls.get(hall)?.get(socket);
-    while (one !== undefined && one.member.user !== user) one = one.other;
+    while (one !== undefined && one.user !== user) one = one.other;
     return one;
   }
 }

@@ -287,7 +287,7 @@ export class Talk {
   #tellRival(mine: Present, theirs: Present): void {
     if (mine.stamp === 0 || theirs.stamp === 0) return;
     const later = isLater(mine, theirs) ? 'mine' : 'theirs';
-    this.#host?.rival(mine.hall.name, mine.member.user ?? '', mine.member.id, theirs.member.id, later);
+    this.#host?.rival(mine.hall.name, mine.user ?? '', mine.id, theirs.id, later);
   }
 
   #refuse(why: 'foreign' | 'version' | 'malformed', frame: Uint8Array): void {
