@@ -208,6 +208,11 @@ export class Namespace implements Hall {
     };
   }
 
+  /** Whether what is for this room goes into a log. */
+  hasHistory(room: string): boolean {
+    return this.#chronicle.rules.of(room) !== undefined;
+  }
+
   /** What another node has published. */
   deliver(message: EngineMessage): void {
     if (this.#isNew(message)) this.#deliver(message);

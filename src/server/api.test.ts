@@ -43,8 +43,8 @@ class Bench {
   }
 
   /** A client, and what it is told. */
-  async listener(user: string): Promise<{ readonly socket: ClientSocket; readonly heard: unknown[] }> {
-    const heard: unknown[] = [];
+  async listener(user: string): Promise<{ readonly socket: ClientSocket; readonly heard: [string, unknown][] }> {
+    const heard: [string, unknown][] = [];
     const socket = await this.house.client('tcp', { user });
     socket.onAny((event, data) => heard.push([event, data]));
     return { socket, heard };
@@ -110,6 +110,32 @@ describe('POST /api/publish', () => {
     expect(ada.heard).toEqual([1, 2, 3].map((data) => ['say', data]));
   });
 
+  test('says where a message stands in the history of its room, and publishes one id once', async () => {
+    const bench = await Bench.open();
+    bench.house.server.history('hall', { size: 10, age: 60_000 });
+    const ada = await bench.listener('ada');
+    const heard = new Promise<void>((resolve) => ada.socket.on('say', (data) => data === 2 && resolve()));
+    const headers = { ...AUTHORIZED, 'Idempotency-Key': 'once' };
+    const answers: unknown[] = [];
+    for (let n = 0; n < 2; n++) answers.push(await (await bench.post(SAY, headers)).json());
+    answers.push(await (await bench.post({ ...SAY, data: 2 })).json());
+    const epoch = expect.any(String);
+    expect(answers).toEqual([
+      { ok: true, id: 'once', position: { offset: 1, epoch } },
+      { ok: true, id: 'once', position: { offset: 1, epoch }, isDuplicate: true },
+      { ok: true, position: { offset: 2, epoch } },
+    ]);
+    await heard;
+    expect(ada.heard.filter(([event]) => event === 'say')).toEqual([
+      ['say', 1],
+      ['say', 2],
+    ]);
+    const user = { user: 'ada', event: 'note', id: 'u' };
+    expect(await (await bench.post([user, user])).json()).toMatchObject({
+      results: [{ ok: true }, { isDuplicate: true }],
+    });
+  });
+
   test('takes the key by either header, and whatever the spelling of Bearer', async () => {
     const bench = await Bench.open();
     for (const shown of [{ Authorization: `bearer  ${KEY} ` }, { 'X-API-Key': KEY }]) {
@@ -147,7 +173,7 @@ describe('POST /api/publish', () => {
     ['a room and a user', { room: 'hall', user: 'ada', event: 'say' }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
     ['a room that is no text', { room: 7, event: 'say' }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
     ['a name that is too long', { room: 'x'.repeat(257), event: 'say' }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
-    ['an id that is too long', { ...SAY, id: 'x'.repeat(257) }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
+    ['an id that is too long', { ...SAY, id: 'x'.repeat(129) }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
     ['an unknown field', { ...SAY, romo: 1 }, AUTHORIZED, 400, 'ERR_ARGUMENT'],
     ['an unknown namespace', { ...SAY, namespace: '/no' }, AUTHORIZED, 404, 'ERR_NO_SUCH_NAMESPACE'],
     ['an empty list', [], AUTHORIZED, 400, 'ERR_ARGUMENT'],
@@ -345,5 +371,16 @@ describe('what comes by the server of the engine', () => {
     expect(heard).toEqual([1, 2, 3]);
     expect(published).toEqual([1]);
     expect(house.reported).toHaveLength(3);
+    house.server.history('kept', { size: 10, age: 60_000 });
+    const kept = { room: 'kept', event: 'say' };
+    expect(await answer(json(kept), 'all')).toMatchObject({ ok: false, error: { code: 'ERR_ARGUMENT' } });
+    const [first, second] = [
+      await answer(json({ ...kept, id: 'k' }), 'all'),
+      await answer(json({ ...kept, id: 'k' }), 'all'),
+    ];
+    expect([first, second]).toMatchObject([
+      { position: { offset: 1 } },
+      { position: { offset: 1 }, isDuplicate: true },
+    ]);
   });
 });

@@ -118,6 +118,11 @@ export class Places {
     return this.#find(path)?.rooms;
   }
 
+  /** Its rooms; an empty namespace where there is none now. */
+  hall(path: string): Namespace {
+    return this.#roomsOrNone(normalPath(path) ?? path);
+  }
+
   /** What leads to a path that `look` knows; makes nothing. */
   face(path: string): ServerNamespace {
     const name = normalPath(path) ?? path;

@@ -22,13 +22,15 @@ export interface Push {
 
 /** What became of one message that was pushed. */
 export type Pushed =
-  | {
-      readonly ok: true;
-      readonly id?: string;
-      /** Where the message stands in the history of its room, if it has one. */
-      readonly position?: Position;
-    }
+  | ({ readonly ok: true; readonly id?: string } & Where)
   | { readonly ok: false; readonly id?: string; readonly error: PushError };
+
+interface Where {
+  /** Where the message stands in the history of its room, if it has one. */
+  readonly position?: Position;
+  /** It was published before, by its id, and nobody got it again. */
+  readonly isDuplicate?: boolean;
+}
 
 export interface PushError {
   readonly code: string;
@@ -97,27 +99,37 @@ export class Pusher {
       const push = readPush(value);
       const id = push.id ?? options.id;
       if (id !== undefined) told = { id };
-      const position = await this.#publish({ ...push, ...told }, options);
-      return { ok: true, ...told, ...(position && { position }) };
+      return { ok: true, ...told, ...(await this.#publish({ ...push, ...told }, options)) };
     } catch (error) {
       return { ok: false, ...told, error: pushError(error) };
     }
   }
 
   /** @throws HawserError for who has pushed it. */
-  async #publish(push: Push, { isEverywhere = false }: PushOptions & Heard): Promise<Position | undefined> {
-    const { namespace = '/', room, user, event, data } = push;
+  async #publish(push: Push, { isEverywhere = false, ...options }: PushOptions & Heard): Promise<Where> {
+    const { namespace = '/', room, user, event, data, id } = push;
     if (this.#places.look(namespace).kind === 'unknown') {
       throw new HawserError('ERR_NO_SUCH_NAMESPACE', `there is no namespace '${namespace}' here`);
     }
-    if (isEverywhere) {
+    const isKept = room !== undefined && this.#places.hall(namespace).hasHistory(room);
+    if (isEverywhere && isKept && id === undefined) {
+      throw new HawserError('ERR_ARGUMENT', 'what all nodes hear needs an id to enter a history once');
+    }
+    if (isEverywhere && !isKept) {
       this.#deliver({ ...push, namespace });
-      return undefined;
+      return {};
     }
     const face = this.#places.face(namespace);
     const whom = room === undefined ? (user === undefined ? face.all() : face.user(user)) : face.to(room);
-    whom.send(event, data);
-    return undefined;
+    const { signal, timeout } = options;
+    const published = await whom.publish(event, data, {
+      ...(id === undefined ? {} : { id }),
+      ...(signal && { signal }),
+      ...(timeout === undefined ? {} : { timeout }),
+    });
+    const [{ offset, epoch } = {}] = published.positions;
+    const position = offset === undefined || epoch === undefined ? {} : { position: { offset, epoch } };
+    return { ...position, ...(published.isDuplicate && { isDuplicate: true }) };
   }
 
   /** To the sockets of this node alone. */
@@ -147,6 +159,7 @@ export function answerOf(value: unknown, pushed: readonly Pushed[]): PushAnswer 
 const FIELDS: ReadonlySet<string> = new Set(['namespace', 'room', 'user', 'event', 'data', 'id']);
 const NAME_LETTERS = 256;
 const NAMESPACE_LETTERS = 1024;
+const ID_LETTERS = 128;
 
 /** @throws HawserError ERR_ARGUMENT with what is wrong, ERR_EVENT_RESERVED. */
 function readPush(value: unknown): Push {
@@ -154,7 +167,8 @@ function readPush(value: unknown): Push {
   const unknown = Object.keys(value).find((name) => !FIELDS.has(name));
   if (unknown !== undefined) throw wrong(`a push has no ${JSON.stringify(unknown.slice(0, NAME_LETTERS))}`);
   checkName(value['event'] as string, NAME_LETTERS);
-  for (const name of ['room', 'user', 'id']) checkText(name, value[name], NAME_LETTERS);
+  for (const name of ['room', 'user']) checkText(name, value[name], NAME_LETTERS);
+  checkText('id', value['id'], ID_LETTERS);
   checkText('namespace', value['namespace'], NAMESPACE_LETTERS);
   if (value['room'] !== undefined && value['user'] !== undefined) throw wrong('a push is for a room or for a user');
   return value as unknown as Push;
