@@ -48,10 +48,10 @@ async function busPort(server: Redis | undefined): Promise<string> {
   return /@(\d+)/.exec(nodes)?.[1] ?? '';
 }
 
-async function whole(): Promise<void> {
+async function whole(size: number = THIRDS.length): Promise<void> {
   const isWhole = async (server: Redis): Promise<boolean> => {
     const info = String(await command(server, 'CLUSTER', 'INFO'));
-    return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
   };
   await until(async () => (await Promise.all(servers.map(isWhole))).every(Boolean), 'a cluster');
 }
@@ -166,5 +166,29 @@ describe('on a Redis Cluster', { timeout: 60_000 }, () => {
     const read = await one.bus.read('/', rooms[2] ?? '', RULE, { since: places[2] });
     expect(read.isWhole && read.entries.map((entry) => text(entry.bytes))).toEqual(['after']);
     await until(() => one.entries.some((entry) => entry.text === 'after'), 'the entry');
+  });
+
+  test('a replica that takes over is found, and has what it had got', async () => {
+    const [first, second] = servers;
+    const replica = await startRedis({ cluster: 'some' });
+    servers.push(replica);
+    await command(replica, 'CLUSTER', 'MEET', '127.0.0.1', String(first?.port), await busPort(first));
+    await whole(4);
+    await command(replica, 'CLUSTER', 'REPLICATE', String(await command(second, 'CLUSTER', 'MYID')));
+    await until(async () => String(await command(replica, 'INFO')).includes('master_link_status:up'), 'a copy');
+    const { cluster, name } = fresh();
+    await using one = await HeardBus.start({ cluster: cluster.slice(0, 3), name });
+    const [, room = ''] = roomsOf(name);
+    one.bus.watchLog('/', room);
+    const place = await one.bus.append('/', room, RULE, bytes('before'));
+    await command(second, 'WAIT', '1', '5000');
+    await second?.daemon.stop('SIGKILL');
+    await until(() => one.told.length > 0, 'the news');
+    await until(() => one.told.at(-1) === 'reconnected', 'the replica');
+    await one.bus.append('/', room, RULE, bytes('after'));
+    const read = await one.bus.read('/', room, RULE, { since: place });
+    expect(read.isWhole && read.entries.map((entry) => text(entry.bytes))).toEqual(['after']);
+    await until(() => one.entries.at(-1)?.text === 'after', 'the entry');
+    expect(one.told).toEqual(['disconnected ERR_CONNECT_FAILED', 'reconnected']);
   });
 });

@@ -1,8 +1,9 @@
 import type { Timer, World } from '../../core/index.ts';
 import { HawserError, late } from '../../core/index.ts';
+import { type Address, textOf } from './addresses.ts';
 import type { RedisClient, RedisModule } from './client.ts';
 import { connectError, tooOld } from './failures.ts';
-import type { Address, RedisSettings } from './options.ts';
+import type { RedisSettings } from './options.ts';
 import { APPEND, READ } from './scripts.ts';
 
 /** Pings without an answer, one after another, that end a link. */
@@ -118,10 +119,6 @@ export async function openClient(parts: LinkParts, address: Address): Promise<Re
   const client = makeClient(parts, address);
   await attempt(parts, address, [client], async () => connected(client));
   return client;
-}
-
-export function textOf({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function makeClient({ redis, settings }: LinkParts, { host, port }: Address): RedisClient {

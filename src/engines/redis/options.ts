@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { HawserError } from '../../core/index.ts';
+import type { Address } from './addresses.ts';
 
 export interface RedisEngineOptions {
   /** `redis://[user:password@]host[:port]`, or `rediss://` for TLS. A server of a Redis Cluster leads to all of it. Default `redis://127.0.0.1:6379`. */
@@ -21,12 +22,6 @@ export interface RedisEngineOptions {
   readonly payloadBytes?: number;
   /** Whether to take what other programs push by Redis (docs/guides/redis.md). Default true. */
   readonly push?: boolean;
-}
-
-/** One server, and what it is shown. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface RedisSettings {

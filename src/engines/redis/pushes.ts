@@ -1,10 +1,11 @@
 import type { Timer, World } from '../../core/index.ts';
 import type { BusHost } from '../../engine/index.ts';
+import { addressOf } from './addresses.ts';
 import { AS_BYTES, type RedisClient, type RedisModule } from './client.ts';
 import { isMoved, logError, wordOf } from './failures.ts';
 import { end, openClient } from './link.ts';
 import type { RedisSettings } from './options.ts';
-import { addressOf, type Servers } from './servers.ts';
+import type { Servers } from './servers.ts';
 
 export interface PushesParts {
   readonly redis: RedisModule;

@@ -1,9 +1,10 @@
 import { HawserError, type Timer, type World } from '../../core/index.ts';
+import { type Address, addressOf, type Share, sharesOf, textOf } from './addresses.ts';
 import type { RedisModule } from './client.ts';
 import { connectError, isFinal, logError } from './failures.ts';
-import { Link, textOf } from './link.ts';
+import { Link } from './link.ts';
 import { SLOTS, slotOf } from './names.ts';
-import type { Address, RedisSettings } from './options.ts';
+import type { RedisSettings } from './options.ts';
 
 export interface ServersHost {
   /** Something is missing: a server, or the place of a slot. Once, until `whole`. */
@@ -14,17 +15,13 @@ export interface ServersHost {
   whole(): void;
 }
 
-/** Which slots a server has. */
-interface Share {
-  readonly address: Address;
-  readonly ranges: readonly (readonly [from: number, to: number])[];
-}
-
 const MOVED = new Error('slots have moved');
 /** ms */
 const DRAIN_WAIT = 1000;
-const PAUSE_LEAST = 100;
-const PAUSE_MOST = 5000;
+const PAUSE_LEAST = 50;
+const PAUSE_MOST = 2000;
+/** ms after which it is no sequel to what went wrong before. */
+const STEADY = 10_000;
 /** Beats of the heart between two looks at who has which slot. */
 const LOOK_BEATS = 3;
 
@@ -43,6 +40,9 @@ export class Servers {
   #isSettling = false;
   #isStale = false;
   #isClosed = false;
+  /** Those that went wrong, or may be the beginning of it, in a row. */
+  #attempt = 0;
+  #wholeAt = Number.NEGATIVE_INFINITY;
   #lookTimer: Timer | undefined;
   #pauseTimer: Timer | undefined;
   #wake: (() => void) | undefined;
@@ -59,12 +59,13 @@ export class Servers {
   /** @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION. */
   async start(): Promise<void> {
     const until = this.#world.now() + this.#settings.connectWait;
-    for (let attempt = 0; ; attempt += 1) {
+    this.#isSettling = true;
+    for (;;) {
       try {
         await this.#settle();
         break;
       } catch (error) {
-        const pause = this.#pauseOf(attempt);
+        const pause = this.#nextPause();
         if (isFinal(error) || this.#isClosed || this.#world.now() + pause >= until) {
           this.close();
           throw connectError(error, this.#settings.seeds.map(textOf).join(', '));
@@ -72,8 +73,8 @@ export class Servers {
         await this.#sleep(pause);
       }
     }
-    this.#isWhole = true;
-    this.#look();
+    this.#isSettling = false;
+    this.#restore();
   }
 
   /** Who has the slot, if it is there. */
@@ -135,28 +136,34 @@ export class Servers {
     if (!this.#isSettling) void this.#mend();
   }
 
-  /** Tries until all is there. */
+  /** Tries until all is there: at once if all was well for a while, otherwise after a pause that grows. */
   async #mend(): Promise<void> {
     this.#isSettling = true;
-    for (let attempt = 0; this.#isStale && !this.#isClosed; attempt += 1) {
-      this.#isStale = false;
-      try {
-        await this.#settle();
-      } catch {
-        this.#isStale = true;
-        this.#release();
-        await this.#sleep(this.#pauseOf(attempt));
-      }
+    if (this.#world.now() - this.#wholeAt > STEADY) this.#attempt = 0;
+    let isDone = false;
+    while (!isDone && !this.#isClosed) {
+      if (this.#attempt > 0) await this.#sleep(this.#nextPause());
+      else this.#attempt = 1;
+      isDone = await this.#settle().then(
+        () => true,
+        () => false,
+      );
+      this.#release();
     }
     this.#isSettling = false;
-    this.#release();
     if (this.#isClosed) return;
-    this.#isWhole = true;
+    this.#restore();
     this.#host.whole();
+  }
+
+  #restore(): void {
+    this.#isWhole = true;
+    this.#wholeAt = this.#world.now();
     this.#look();
   }
 
   async #settle(): Promise<void> {
+    this.#isStale = false;
     const shares = await this.#shares();
     const opened = await Promise.allSettled(
       shares.map(async (share) => this.#place(share, await this.#open(share.address))),
@@ -165,6 +172,7 @@ export class Servers {
     await this.#host.moved();
     const failed = opened.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+    if (this.#isStale) throw new HawserError('ERR_CONNECT_FAILED', 'the connection to Redis was lost again');
   }
 
   /** Asks whom it can reach, first those that it has links to. */
@@ -264,8 +272,10 @@ export class Servers {
     }
   }
 
-  #pauseOf(attempt: number): number {
-    return Math.min(PAUSE_MOST, PAUSE_LEAST * 2 ** attempt) * (0.5 + this.#world.random.unit());
+  #nextPause(): number {
+    const pause = Math.min(PAUSE_MOST, PAUSE_LEAST * 2 ** this.#attempt);
+    this.#attempt += 1;
+    return pause * (0.5 + this.#world.random.unit());
   }
 
   async #sleep(pause: number): Promise<void> {
@@ -279,23 +289,4 @@ export class Servers {
   #release(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
-}
-
-/** What `textOf` made of it. */
-export function addressOf(text: string): Address {
-  const at = text.lastIndexOf(':');
-  return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
-}
-
-/** The answer to CLUSTER SLOTS, by server. A server that doesn't know its own name is the one that was asked. */
-function sharesOf(answer: unknown, asked: Address): readonly Share[] {
-  const shares = new Map<string, { readonly address: Address; readonly ranges: [number, number][] }>();
-  for (const [from, to, master] of answer as [number, number, [string | null, number]][]) {
-    const [host, port] = master;
-    const address = { host: host === null || host === '' || host === '?' ? asked.host : host, port };
-    const share = shares.get(textOf(address)) ?? { address, ranges: [] };
-    share.ranges.push([from, to]);
-    shares.set(textOf(address), share);
-  }
-  return [...shares.values()];
 }
