@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { RelayApi } from '../../src/cli/relay.ts';
 import { connect } from '../../src/client/index.ts';
 import { Terminal } from '../support/example.ts';
 import { startNats } from '../support/nats-server.ts';
@@ -51,7 +52,7 @@ async function follow(block: string, more: string, engine: string, url: string):
 
 /** Waits until a node knows that somebody is in the room, on whatever node. */
 async function isThere(url: string): Promise<void> {
-  const socket = await connect(url);
+  const socket = await connect<RelayApi>(url);
   for (let total = 0; total === 0; ) ({ total } = await socket.request('presence', { room: 'lobby' }));
   await socket.close();
 }
