@@ -26,7 +26,7 @@ function wordsOf(line: string): string[] {
 }
 
 /** Types a block into processes, with free ports for those of the guide. */
-async function follow(block: string, more: string, engine: string, url: string): Promise<void> {
+async function follow(block: string, more: string, engine: string, url: string): Promise<string> {
   const [one = [], two = [], tail = [], emit = []] = commandsOf(block.replaceAll(engine, url));
   const [push = []] = commandsOf(more.replaceAll(engine, url));
   const start = (words: readonly string[]): Promise<Served> => {
@@ -45,9 +45,10 @@ async function follow(block: string, more: string, engine: string, url: string):
   const said = new Terminal(shellOf(emit.map((word) => word.replace('ws://127.0.0.1:4000', at(second)))));
   expect(await said.exit()).toBe(0);
   await listener.shows(/hello from two/);
-  if (push.length === 0) return;
+  if (push.length === 0) return listener.shown;
   expect(await new Terminal(shellOf(push)).exit()).toBe(0);
   await listener.shows(/hello from outside/);
+  return listener.shown;
 }
 
 /** Waits until a node knows that somebody is in the room, on whatever node. */
@@ -63,11 +64,13 @@ const shellOf = (words: readonly string[]): string =>
 describe('two nodes in five minutes', () => {
   test('with NATS', async () => {
     await using nats = await startNats({ jetstream: true });
-    await follow(withNats, outside, 'nats://127.0.0.1:4222', nats.url);
+    const shown = await follow(withNats, outside, 'nats://127.0.0.1:4222', nats.url);
+    expect(shown).toContain('"offset"');
   });
 
   test('with Redis', async () => {
     await using redis = await startRedis();
-    await follow(withRedis, '', 'redis://127.0.0.1:6379', redis.url);
+    const shown = await follow(withRedis, '', 'redis://127.0.0.1:6379', redis.url);
+    expect(shown).toContain('"offset"');
   });
 });
