@@ -1,8 +1,16 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { HawserError } from '../core/index.ts';
+import type { Joined, Published } from '../room/index.ts';
 import type { Server, ServerSocket } from '../server/index.ts';
 import type { Member } from '../wire/index.ts';
-import { type ClientSocket, type CloseReason, connect, type EventStream } from './index.ts';
+import {
+  type ClientSocket,
+  type CloseReason,
+  connect,
+  type EventStream,
+  type RoomGap,
+  type RoomPosition,
+} from './index.ts';
 
 interface Api {
   toServer: {
@@ -82,6 +90,13 @@ function client(socket: ClientSocket<Api>): void {
     expectTypeOf(error).toEqualTypeOf<HawserError | undefined>();
   });
   socket.on('joined', (_, { member }) => expectTypeOf(member).toEqualTypeOf<Member | undefined>());
+  socket.on('recovered', ({ missed, offset, epoch }, { room }) => {
+    expectTypeOf({ missed, offset, epoch }).toEqualTypeOf<{ missed: number; offset: number; epoch: string }>();
+    expectTypeOf(room).toEqualTypeOf<string | undefined>();
+  });
+  socket.on('gap', (gap) => expectTypeOf(gap).toEqualTypeOf<RoomGap>());
+  socket.on('said', (_, { offset }) => expectTypeOf(offset).toEqualTypeOf<number | undefined>());
+  expectTypeOf(socket.position('a')).toEqualTypeOf<RoomPosition | undefined>();
   // @ts-expect-error no such event comes
   socket.on('say', () => {});
   socket.handle('name', () => 'ada');
@@ -93,6 +108,13 @@ function client(socket: ClientSocket<Api>): void {
 }
 
 function server(of: Server<Api>, socket: ServerSocket<Api>): void {
+  of.history('a-*', { size: 10 }).history('*', { age: 1000 });
+  expectTypeOf(socket.join('a', { since: { offset: 1, epoch: 'e' } })).toEqualTypeOf<Promise<Joined>>();
+  expectTypeOf(of.to('a').publish('said', { text: 'b' }, { id: 'c' })).toEqualTypeOf<Promise<Published>>();
+  // @ts-expect-error the wrong data
+  void of.to('a').publish('said', { text: 5 });
+  // @ts-expect-error nobody can say that it may be lost
+  void of.to('a').publish('said', { text: 'b' }, { volatile: true });
   socket.handle('sum', (numbers) => {
     expectTypeOf(numbers).toEqualTypeOf<number[]>();
     return 7;
