@@ -127,13 +127,28 @@ describe('the reading of a room', () => {
     ]);
   });
 
+  test('has all of many, in order, and not all of too many', async () => {
+    const stream = new RoomStream(1000);
+    const since = stream.add();
+    const offsets: number[] = [];
+    for (let i = 0; i < 300; i++) {
+      stream.elsewhere(i % 7);
+      offsets.push(stream.add());
+      if (i % 100 === 0) stream.addMark();
+    }
+    expect(offsetsOf(await stream.read(since, 500))).toEqual(offsets);
+    for (const most of [1, 16, 17, 40, 299]) expect(offsetsOf(await stream.read(since, 500, most))).toBe('too-many');
+    expect(offsetsOf(await stream.read(since, 500, 300))).toEqual(offsets);
+    expect(offsetsOf(await stream.read(since, 299))).toBe('expired');
+  });
+
   test('is whole or refused, and never anything else, whatever is removed and added meanwhile', async () => {
     const step = fc.constantFrom('message', 'message', 'message', 'mark', 'elsewhere', 'expire', 'nothing');
     const isHonest = fc.asyncProperty(
+      fc.array(step, { maxLength: 80, size: 'max' }),
       fc.array(step, { maxLength: 40 }),
-      fc.array(step, { maxLength: 30 }),
-      fc.nat(40),
-      fc.integer({ min: 1, max: 8 }),
+      fc.nat(80),
+      fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 15, max: 50 })),
       async (before, during, at, size) => {
         const act = (stream: RoomStream, what: string | undefined): void => {
           if (what === 'message') stream.add();

@@ -72,13 +72,33 @@ export async function readRoom(source: RoomSource, epoch: string, bounds: ProofB
 /** Marks that can be in a stream at one time, for their number is bounded by its age. */
 export const MARKS_MOST = 4;
 
+/** Entries that are asked for one after the other, before the rest is asked for in parts at the same time. */
+const IN_A_ROW = 16;
+const PARTS = 8;
+
+/** What is kept from one number to another; at least `most` of it when there is so much. */
 async function list(source: RoomSource, from: number, to: number, most: number): Promise<readonly Kept[]> {
-  const listed: Kept[] = [];
-  for (let at = from; at <= to && listed.length < most; ) {
+  const first = await walk(source, from, to, { left: Math.min(IN_A_ROW, most) });
+  const last = first.at(-1);
+  if (last === undefined || first.length < IN_A_ROW || last.offset >= to || first.length >= most) return first;
+  const length = Math.ceil((to - last.offset) / PARTS);
+  // The last answer of each part may be of no use.
+  const budget = { left: most - first.length + PARTS };
+  const parts = Array.from({ length: PARTS }, (_, part) => {
+    const start = last.offset + 1 + part * length;
+    return walk(source, start, Math.min(to, start + length - 1), budget);
+  });
+  return [...first, ...(await Promise.all(parts)).flat()];
+}
+
+async function walk(source: RoomSource, from: number, to: number, budget: { left: number }): Promise<readonly Kept[]> {
+  const walked: Kept[] = [];
+  for (let at = from; at <= to && budget.left > 0; ) {
+    budget.left--;
     const next = await source.next(at);
-    if (next === undefined) break;
-    listed.push(next);
+    if (next === undefined || next.offset > to) break;
+    walked.push(next);
     at = next.offset + 1;
   }
-  return listed;
+  return walked;
 }
