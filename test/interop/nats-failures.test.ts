@@ -1,10 +1,13 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
 import type { Appended, HistoryRule, Subject } from '../../src/engine/index.ts';
 import { Authority } from '../support/certificates.ts';
+import { NatsOperator, nkeyUser } from '../support/nats-keys.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
 import { CuttingProxy } from '../support/proxy.ts';
 import { bytes, HeardBus, text, until } from './nats-bus.ts';
@@ -82,6 +85,37 @@ describe('the start', () => {
       }
     },
   );
+
+  test('logs in by an nkey', async () => {
+    const user = nkeyUser();
+    await using nats = await startNats({ config: user.config });
+    await using bus = await HeardBus.start({ servers: nats.url, nkey: user.seed });
+    expect(bus.reported).toEqual([]);
+    const error = await HeardBus.start({ servers: nats.url, nkey: nkeyUser().seed }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'ERR_AUTH_FAILED' });
+    await expect(HeardBus.start({ servers: nats.url, nkey: 'SUNONSENSE' })).rejects.toThrow(
+      expect.not.stringContaining('SUNONSENSE'),
+    );
+  });
+
+  test('logs in by a file, and by what stands in it later', async () => {
+    const operator = new NatsOperator();
+    await using nats = await startNats({ config: operator.config });
+    using folder = new Authority();
+    const credentials = join(folder.folder, 'hawser.creds');
+    writeFileSync(credentials, operator.credentials(Math.floor(Date.now() / 1000) + 2));
+    await using bus = await HeardBus.start({ servers: nats.url, credentials });
+    await until(() => bus.times('disconnected') > 0, 'it ran out');
+    await until(
+      () => bus.reported.some((error) => (error as { code?: string }).code === 'ERR_AUTH_FAILED'),
+      'it is said',
+    );
+    writeFileSync(credentials, operator.credentials());
+    await until(() => bus.times('reconnected') > 0, 'it is back');
+    bus.bus.subscribe(ROOM);
+    bus.bus.publish(ROOM, bytes('back'));
+    await until(() => bus.heard.length === 1, 'it is heard');
+  });
 
   test('speaks TLS, and to nobody whose certificate is not to be trusted', async () => {
     using authority = new Authority();
