@@ -115,6 +115,7 @@ describe('the start', () => {
     bus.bus.subscribe(ROOM);
     bus.bus.publish(ROOM, bytes('back'));
     await until(() => bus.heard.length === 1, 'it is heard');
+    expect(bus.heard).toEqual(['back']);
   });
 
   test('speaks TLS, and to nobody whose certificate is not to be trusted', async () => {
