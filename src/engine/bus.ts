@@ -45,7 +45,7 @@ export interface BusHost {
 export interface Bus extends AsyncDisposable {
   /** Such as `nats`, for logs and metrics. */
   readonly name: string;
-  /** The most bytes that one `publish` or `append` takes. */
+  /** The most bytes that one `publish` or `append` takes; at least 256. */
   readonly payloadBytes: number;
   /** Called once, before anything else. @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION. */
   start(host: BusHost): Promise<void>;

@@ -49,6 +49,8 @@ export const ODD_NAMES: readonly string[] = [
 /** How long a case may take, ms. */
 const CASE_WAIT = 20_000;
 const TIMES: JoinedTimes = { heartbeat: 50, lease: 200 };
+/** Levels of lists and maps that the data of a message may have. */
+const DEPTH = 64;
 /** What probes the way between two nodes. */
 const PROBE = 'probe';
 
@@ -190,9 +192,14 @@ export function fullMessage(target: Partial<Target>): EngineMessage {
     date: new Date(1_700_000_000_123),
     large: 2n ** 63n,
     list: [null, true, -1, 1.5, '🚀', { deep: [[[[]]]] }],
+    deepest: deep(DEPTH - 1),
   };
   const meta = { room: 'r', from: ADA, member: NOBODY };
   return { ...message(target, data), meta, volatile: true, overflow: 'latest', key: 'k', id: 'id 1' };
+}
+
+function deep(levels: number): unknown {
+  return levels === 0 ? 'end' : [deep(levels - 1)];
 }
 
 /** A rule for one case. */

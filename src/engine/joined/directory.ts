@@ -64,8 +64,8 @@ export function isLater(a: Present, b: Present): boolean {
 /** What a directory tells, after each change. */
 export interface DirectoryHost {
   changed(hall: Hall, room: Room, member: Member, change: 'joined' | 'left'): void;
-  /** A user has a socket here and one elsewhere. */
-  met(mine: Present, theirs: Present): void;
+  /** A user has a socket here and one elsewhere, one of which has just come. */
+  met(mine: Present, theirs: Present, isMineNew: boolean): void;
 }
 
 /** Who is where, of all nodes. What is there already, or is not there, is no change. */
@@ -126,8 +126,8 @@ export class Directory {
     else user.theirs = withOne(user.theirs, present);
     if (rivals === undefined) return true;
     for (const rival of [...allOf(rivals)]) {
-      if (owner.isSelf) this.#host.met(present, rival);
-      else this.#host.met(rival, present);
+      if (owner.isSelf) this.#host.met(present, rival, true);
+      else this.#host.met(rival, present, false);
     }
     return true;
   }

@@ -1,4 +1,4 @@
-import type { Instant, World } from '../../core/index.ts';
+import type { Instant, Timer, World } from '../../core/index.ts';
 import { CHANGE, type Change, holdingsOf, Packer, unpack } from './changes.ts';
 import type { Directory, Owner } from './directory.ts';
 import { FRAME, isCount } from './frame.ts';
@@ -7,8 +7,11 @@ import type { Peer } from './peers.ts';
 import type { Post } from './post.ts';
 import { Remainder } from './remainder.ts';
 
-/** Chunks of snapshots that leave in one turn of the event loop. */
+/** Chunks of snapshots that leave at once, and how long the next ones wait, ms: who asks for much must not fill the way of all others. */
 const CHUNKS_A_TURN = 4;
+const TURN_PAUSE = 10;
+/** So much longer the next chunk is waited for than the first one. */
+const PATIENT = 5;
 /** In the place of a number: all that you have. */
 const ALL_OF_IT = -1;
 /** In the place of a number: only what you say of yourself. */
@@ -26,7 +29,7 @@ export interface Transfer {
 /** A snapshot that is on its way to a peer. */
 interface Outgoing {
   readonly node: string;
-  readonly request: number;
+  request: number;
   readonly number: number;
   readonly holdings: Iterator<Change>;
   index: number;
@@ -54,7 +57,7 @@ export class Replica {
   readonly #parts: ReplicaParts;
   /** By the node that asked. */
   readonly #outgoing = new Map<string, Outgoing>();
-  #isTurnAsked = false;
+  #turnAsked: Timer | undefined;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -87,6 +90,12 @@ export class Replica {
   /** A peer wants what it lacks of ours. */
   wanted(peer: Peer, [request, from]: readonly unknown[]): boolean {
     if (!isCount(request) || typeof from !== 'number') return false;
+    const waiting = this.#outgoing.get(peer.id);
+    if (waiting?.index === 0) {
+      // It is in the row already, and only lost its patience.
+      waiting.request = request;
+      return true;
+    }
     this.#outgoing.delete(peer.id);
     const { post, log, self, flush } = this.#parts;
     flush();
@@ -96,7 +105,7 @@ export class Replica {
       return true;
     }
     this.#outgoing.set(peer.id, { node: peer.id, request, number: log.last, holdings: holdingsOf(self), index: 0 });
-    this.#askTurn();
+    this.#askTurn(0);
     return true;
   }
 
@@ -124,6 +133,7 @@ export class Replica {
 
   close(): void {
     this.#outgoing.clear();
+    this.#turnAsked?.cancel();
   }
 
   #begin(peer: Peer, number: number): void {
@@ -168,7 +178,8 @@ export class Replica {
   /** Asks for what we lack, unless it was asked for a moment ago. */
   #want(peer: Peer): void {
     const now = this.#now();
-    if (peer.askedAt !== undefined && now - peer.askedAt < this.#parts.patience) return;
+    const patience = this.#parts.patience * (peer.transfer === undefined ? 1 : PATIENT);
+    if (peer.askedAt !== undefined && now - peer.askedAt < patience) return;
     peer.transfer = undefined;
     peer.askedAt = now;
     peer.request += 1;
@@ -176,22 +187,22 @@ export class Replica {
     this.#parts.post.toNode(peer.id, FRAME.want, [peer.request, from]);
   }
 
-  #askTurn(): void {
-    if (this.#isTurnAsked) return;
-    this.#isTurnAsked = true;
-    this.#parts.world.soon(() => this.#turn());
+  #askTurn(wait: number): void {
+    this.#turnAsked ??= this.#parts.world.timer(this.#now() + wait, () => this.#turn());
   }
 
   /** Sends some chunks, to each who waits in turn. */
   #turn(): void {
-    this.#isTurnAsked = false;
-    for (let sent = 0; sent < CHUNKS_A_TURN && this.#outgoing.size > 0; ) {
-      for (const outgoing of this.#outgoing.values()) {
-        if (!this.#sendChunk(outgoing)) this.#outgoing.delete(outgoing.node);
-        sent += 1;
-      }
+    this.#turnAsked = undefined;
+    let sent = 0;
+    for (const outgoing of this.#outgoing.values()) {
+      if (sent === CHUNKS_A_TURN) break;
+      sent += 1;
+      // Who gets more goes to the end of the row.
+      this.#outgoing.delete(outgoing.node);
+      if (this.#sendChunk(outgoing)) this.#outgoing.set(outgoing.node, outgoing);
     }
-    if (this.#outgoing.size > 0) this.#askTurn();
+    if (this.#outgoing.size > 0) this.#askTurn(TURN_PAUSE);
   }
 
   /** Whether there is more. */

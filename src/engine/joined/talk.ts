@@ -55,7 +55,7 @@ export class Talk {
   #stamp = 0;
   /** Errors that came up before there was anybody to tell. */
   #early: (readonly [unknown, string])[] = [];
-  /** Rivals that met in this turn. */
+  /** Rivals that an own arrival of this turn met. */
   #met: (readonly [Present, Present])[] = [];
 
   constructor(bus: Bus, options: TalkOptions) {
@@ -68,7 +68,7 @@ export class Talk {
     this.directory = new Directory({
       changed: (hall, room, member, change) =>
         this.#host?.presence(hall.name, room.name, member, change, sizeOf(room.members)),
-      met: (mine, theirs) => this.#meet(mine, theirs),
+      met: (mine, theirs, isMineNew) => this.#meet(mine, theirs, isMineNew),
     });
     const chunkBytes = Math.min(CHUNK_BYTES, bus.payloadBytes / 2);
     this.#log = new OwnLog(this.framer, chunkBytes);
@@ -105,7 +105,8 @@ export class Talk {
 
   /** The next stamp of the clock that the nodes share. */
   tick(): number {
-    this.#stamp += 1;
+    // At the end, where only a broken node can bring it, it stands still: ids of nodes decide then.
+    this.#stamp = Math.min(this.#stamp + 1, Number.MAX_SAFE_INTEGER);
     return this.#stamp;
   }
 
@@ -276,9 +277,10 @@ export class Talk {
     if (stamp > this.#stamp) this.#stamp = stamp;
   }
 
-  /** Told in the next turn: who arrives may be in the middle of it. */
-  #meet(mine: Present, theirs: Present): void {
-    if (this.#met.push([mine, theirs]) > 1) return;
+  /** Where the own one is new it is told in the next turn: it may be in the middle of its arrival. */
+  #meet(mine: Present, theirs: Present, isMineNew: boolean): void {
+    if (!isMineNew) this.#tellRival(mine, theirs);
+    if (!isMineNew || this.#met.push([mine, theirs]) > 1) return;
     this.#options.world.soon(() => {
       for (const pair of this.#met.splice(0)) this.#tellRival(...pair);
     });
