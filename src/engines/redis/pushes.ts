@@ -129,7 +129,7 @@ export class Pushes {
       const json = fields === null ? undefined : jsonOf(fields);
       const isTooLarge = json !== undefined && json.length > settings.payloadBytes;
       const answer = await host.pushed?.(json === undefined || isTooLarge ? new Uint8Array(0) : json, 'one');
-      if (answer === undefined || !isForLater(answer)) done.push(id.toString());
+      if (answer !== undefined && !isForLater(answer)) done.push(id.toString());
     }
     if (done.length === 0) return;
     // In this order: what is lost between them is no entry that nobody will look at again.
@@ -195,19 +195,29 @@ function jsonOf(fields: readonly Buffer[]): Buffer | undefined {
 }
 
 /** Not its own fault: it may do better later, or with another node. */
-const LATER: ReadonlySet<unknown> = new Set(['ERR_ENGINE_DOWN', 'ERR_SERVER_CLOSING', 'ERR_TIMEOUT']);
+const LATER: ReadonlySet<unknown> = new Set([
+  'ERR_ABORTED',
+  'ERR_CLOSED',
+  'ERR_ENGINE_DOWN',
+  'ERR_SERVER_CLOSING',
+  'ERR_TIMEOUT',
+]);
 
-function isForLater(answer: Uint8Array): boolean {
-  const said: unknown = parsed(answer);
-  return (Array.isArray(said) ? said : [said]).some((one: unknown) => {
-    const { error, code } = (one ?? {}) as { error?: { code?: unknown }; code?: unknown };
-    return LATER.has(error?.code ?? code);
-  });
+interface Told {
+  readonly error?: { readonly code?: unknown };
+  /** Of a list. */
+  readonly results?: readonly Told[];
 }
 
-function parsed(answer: Uint8Array): unknown {
+/** Also where nobody has answered. */
+function isForLater(answer: Uint8Array): boolean {
+  const told = parsed(answer);
+  return told === undefined || [told, ...(told.results ?? [])].some(({ error }) => LATER.has(error?.code));
+}
+
+function parsed(answer: Uint8Array): Told | undefined {
   try {
-    return JSON.parse(Buffer.from(answer).toString());
+    return JSON.parse(Buffer.from(answer).toString()) as Told;
   } catch {
     return undefined;
   }
