@@ -1,6 +1,7 @@
-import { HawserError, type World } from '../../src/core/index.ts';
+import { HawserError, type World } from '../../../src/core/index.ts';
 import {
   type Appended,
+  type Engine,
   type EngineHost,
   type EngineMessage,
   type Entry,
@@ -8,10 +9,72 @@ import {
   MemoryEngine,
   type Reading,
   type ReadOptions,
-} from '../../src/engine/index.ts';
+} from '../../../src/engine/index.ts';
+import type { Namespace } from '../../../src/room/index.ts';
+import type { Stage, TrueLog } from './stage.ts';
+
+/** A log and engines that have nothing else: anything may come late, twice or never. */
+export class SimpleStage implements Stage {
+  readonly log: SimLog;
+  readonly #world: World;
+  readonly #size: number;
+  readonly #harm: number;
+  readonly #engines: SimEngine[] = [];
+
+  /** `size`: entries that are kept. `harm`: how much happens, 0 to 1. */
+  constructor(world: World, size: number, harm: number) {
+    this.#world = world;
+    this.#size = size;
+    this.#harm = harm;
+    this.log = new SimLog(world);
+  }
+
+  makeEngine(): Engine {
+    const engine = new SimEngine(this.log, this.#world, this.#anyWeather());
+    this.#engines.push(engine);
+    return engine;
+  }
+
+  harm(nodes: readonly Namespace[]): void {
+    const what = this.#unit();
+    const at = Math.floor(this.#unit() * nodes.length);
+    const engine = this.#engines[at];
+    if (what < 0.35 && engine !== undefined) engine.weather = this.#anyWeather();
+    else if (what < 0.6) nodes[at]?.interrupted();
+    else if (what < 0.75) this.log.isDown = this.#unit() < this.#harm / 2;
+    else if (what < 0.88) this.log.trim(Math.floor(this.#unit() * this.#size));
+    else if (this.#unit() < this.#harm) this.#restart(nodes);
+  }
+
+  calm(nodes: readonly Namespace[]): void {
+    this.log.isDown = false;
+    for (const engine of this.#engines) engine.weather = { delay: 10, loss: 0, twice: 0, failing: 0 };
+    for (const node of nodes) node.interrupted();
+  }
+
+  /** Nodes hear that there is another log by what is added to it, or, as from an engine that reconnects, by being told. */
+  #restart(nodes: readonly Namespace[]): void {
+    this.log.restart();
+    if (this.#unit() < 0.5) for (const node of nodes) node.interrupted();
+  }
+
+  #anyWeather(): Weather {
+    const harm = this.#harm;
+    return {
+      delay: 1 + this.#unit() ** 2 * 300,
+      loss: this.#unit() < 0.5 ? 0 : this.#unit() * harm * 0.5,
+      twice: this.#unit() * harm * 0.3,
+      failing: this.#unit() < 0.5 ? 0 : this.#unit() * harm * 0.5,
+    };
+  }
+
+  #unit(): number {
+    return this.#world.random.unit();
+  }
+}
 
 /** What a server of logs has of one room, and for the referee all that it ever had. */
-export class SimLog {
+class SimLog implements TrueLog {
   epoch = 'e1';
   /** All entries of each epoch, those that are no longer kept included. */
   readonly all: Map<string, Entry[]> = new Map([['e1', []]]);
@@ -72,7 +135,7 @@ export class SimLog {
 }
 
 /** How bad the way between a node and the log is. */
-export interface Weather {
+interface Weather {
   readonly delay: number;
   readonly loss: number;
   readonly twice: number;
@@ -80,7 +143,7 @@ export interface Weather {
 }
 
 /** The engine of one node: entries come late, twice or not at all, readings and additions late or not at all. */
-export class SimEngine extends MemoryEngine {
+class SimEngine extends MemoryEngine {
   weather: Weather;
   readonly #log: SimLog;
   readonly #world: World;
