@@ -13,6 +13,8 @@ class RoomStream implements RoomSource {
   /** Called before each answer: what may happen in between. */
   readonly #between: (stream: RoomStream) => void;
   readonly messages: number[] = [];
+  readonly wrongAfter = new Set<number>();
+  doubtsMarks = false;
   entries: Kept[] = [];
   #last = 0;
 
@@ -26,25 +28,44 @@ class RoomStream implements RoomSource {
     this.#last += count;
   }
 
-  add(last?: number): number {
+  add(last?: number, after = this.entries.at(-1)?.offset ?? 0): number {
     const offset = ++this.#last;
-    const mark = last === undefined ? undefined : { last: last === 0 ? offset : last };
+    const mark = last === undefined ? undefined : { last: last === 0 ? offset : last, after: last === 0 ? 0 : after };
     if (mark === undefined) this.messages.push(offset);
     this.entries.push({ offset, bytes: NOTHING, mark });
     this.entries = this.entries.slice(-this.#kept);
+    this.#trim();
     return offset;
+  }
+
+  /** A mark for which a server of a cluster has not seen the message before it. */
+  addWrongMark(): void {
+    const newest = this.entries.at(-1);
+    if (newest === undefined || this.entries.filter(({ mark }) => mark !== undefined).length >= MARKS_MOST) return;
+    const last = this.wrongAfter.has(newest.offset - 1) ? newest.offset - 1 : (newest.mark?.last ?? newest.offset);
+    this.wrongAfter.add(this.add());
+    this.add(last, newest.offset);
+    this.#trim();
   }
 
   /** As a node does that knows the newest entry. */
   addMark(): void {
     const newest = this.entries.at(-1);
     if (newest !== undefined && this.entries.filter(({ mark }) => mark !== undefined).length < MARKS_MOST) {
-      this.add(newest.mark?.last ?? newest.offset);
+      // As who has looked whether it is a wrong one.
+      this.add(this.wrongAfter.has(newest.offset - 1) ? newest.offset - 1 : (newest.mark?.last ?? newest.offset));
     }
   }
 
   expire(count: number): void {
     this.entries = this.entries.slice(count);
+    this.#trim();
+  }
+
+  /** A wrong mark goes with the message before it. */
+  #trim(): void {
+    const [first] = this.entries;
+    if (first?.mark !== undefined && this.wrongAfter.has(first.offset - 1)) this.entries.shift();
   }
 
   async newest(): Promise<Kept | undefined> {
@@ -64,7 +85,7 @@ class RoomStream implements RoomSource {
 
   read(since: number | undefined, size: number, most = 1000, epoch = EPOCH): Promise<BytesRead> {
     const place = since === undefined ? undefined : { offset: since, epoch };
-    return readRoom(this, EPOCH, { since: place, most, size, kept: this.#kept });
+    return readRoom(this, EPOCH, { since: place, most, size, kept: this.#kept, doubtsMarks: this.doubtsMarks });
   }
 }
 
@@ -143,22 +164,34 @@ describe('the reading of a room', () => {
   });
 
   test('is whole or refused, and never anything else, whatever is removed and added meanwhile', async () => {
-    const step = fc.constantFrom('message', 'message', 'message', 'mark', 'elsewhere', 'expire', 'nothing');
+    const step = fc.constantFrom(
+      'message',
+      'message',
+      'message',
+      'mark',
+      'wrong mark',
+      'elsewhere',
+      'expire',
+      'nothing',
+    );
     const isHonest = fc.asyncProperty(
       fc.array(step, { maxLength: 80, size: 'max' }),
       fc.array(step, { maxLength: 40 }),
       fc.nat(80),
       fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 15, max: 50 })),
-      async (before, during, at, size) => {
+      fc.boolean(),
+      async (before, during, at, size, doubtsMarks) => {
         const act = (stream: RoomStream, what: string | undefined): void => {
           if (what === 'message') stream.add();
-          if (what === 'mark') stream.addMark();
+          if (what === 'mark' || (what === 'wrong mark' && !doubtsMarks)) stream.addMark();
+          if (what === 'wrong mark' && doubtsMarks) stream.addWrongMark();
           if (what === 'elsewhere') stream.elsewhere(1);
           if (what === 'expire') stream.expire(1);
         };
         const left = [...during];
         let isReading = false;
         const stream = new RoomStream(size + MARKS_MOST, (one) => isReading && act(one, left.shift()));
+        stream.doubtsMarks = doubtsMarks;
         for (const what of before) act(stream, what);
         const since = stream.messages[at % Math.max(1, stream.messages.length)];
         if (since === undefined) return true;
@@ -181,22 +214,38 @@ describe('the reading of a room', () => {
 describe('what was heard of a log', () => {
   test('the message before is named across marks, and a mark shows what was not heard', () => {
     const watch = new Watch('/', 'r');
-    expect(watch.hearMark('e', 5, 5)).toBe(true);
+    expect(watch.hearMark('e', 5, 0, { last: 5, after: 0 })).toBe(true);
     expect(watch.hearMessage('e', 7, 5)).toBe(5);
-    expect(watch.hearMark('e', 9, 7)).toBe(true);
+    expect(watch.hearMark('e', 9, 7, { last: 7, after: 7 })).toBe(true);
     expect(watch.hearMessage('e', 11, 9)).toBe(7);
     expect([watch.newest, watch.last]).toEqual([11, 11]);
-    expect(watch.hearMark('e', 15, 13)).toBe(false);
+    expect(watch.hearMark('e', 15, 13, { last: 13, after: 13 })).toBe(false);
     expect(watch.last).toBe(11);
-    expect(watch.hearMessage('e', 17, 16)).toBe(16);
+    // It is read, and known from then on.
+    expect(watch.hearMessage('e', 13, 11)).toBe(11);
+    expect(watch.hearMark('e', 17, 15, { last: 13, after: 15 })).toBe(true);
+    expect(watch.hearMessage('e', 19, 17)).toBe(13);
+  });
+
+  test('a mark that was added after a message that its maker had not seen misleads nobody', () => {
+    const [heard, missed] = [new Watch('/', 'r'), new Watch('/', 'r')];
+    for (const watch of [heard, missed]) watch.hearMessage('e', 7, 0);
+    heard.hearMessage('e', 8, 7);
+    expect(heard.hearMark('e', 9, 8, { last: 7, after: 7 })).toBe(true);
+    expect(heard.hearMessage('e', 10, 9)).toBe(8);
+    expect(missed.hearMark('e', 9, 8, { last: 7, after: 7 })).toBe(false);
+    // A mark that was missed hides nothing.
+    const other = new Watch('/', 'r');
+    other.hearMessage('e', 7, 0);
+    expect(other.hearMark('e', 12, 9, { last: 7, after: 9 })).toBe(true);
   });
 
   test('what is heard twice or late changes nothing', () => {
     const watch = new Watch('/', 'r');
     watch.hearMessage('e', 7, 0);
-    watch.hearMark('e', 9, 7);
+    watch.hearMark('e', 9, 7, { last: 7, after: 7 });
     expect(watch.hearMessage('e', 7, 0)).toBe(0);
-    expect(watch.hearMark('e', 8, 3)).toBe(true);
+    expect(watch.hearMark('e', 8, 3, { last: 3, after: 3 })).toBe(true);
     expect([watch.newest, watch.last]).toEqual([9, 7]);
   });
 
@@ -206,7 +255,7 @@ describe('what was heard of a log', () => {
     expect(watch.hearMessage('e', 12, 9)).toBe(7);
     watch.learn('e', 10, 10);
     expect([watch.newest, watch.last]).toEqual([12, 12]);
-    expect(watch.hearMark('f', 2, 2)).toBe(false);
+    expect(watch.hearMark('f', 2, 0, { last: 2, after: 0 })).toBe(false);
     expect([watch.epoch, watch.last]).toEqual(['f', 0]);
   });
 });

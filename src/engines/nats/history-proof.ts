@@ -1,13 +1,18 @@
 import type { BytesRead, GapReason, LoggedBytes, Position } from '../../engine/index.ts';
 
-/**
- * What a stream keeps of one room. A mark is an entry without a message; `last` is where the room's log stood when it was made: the offset
- * of the last message, or of a mark that began the log.
- */
+/** What a stream keeps of one room. */
 export interface Kept {
   readonly offset: number;
   readonly bytes: Uint8Array;
-  readonly mark?: { readonly last: number } | undefined;
+  readonly mark?: Mark | undefined;
+}
+
+/** What an entry without a message says. */
+export interface Mark {
+  /** Where the room's log stood: the offset of the last message, or of this mark, when it begins the log. */
+  readonly last: number;
+  /** The newest entry, of whatever kind, on condition of which it was added; 0 for none. */
+  readonly after: number;
 }
 
 /** A room's part of a stream. The answers are of one server: what it removed once it never shows again. */
@@ -26,6 +31,13 @@ export interface ProofBounds {
   readonly size: number;
   /** Entries that the stream keeps of one room. */
   readonly kept: number;
+  /**
+   * Servers of a cluster look at the condition of a mark before they agree on what comes first (up to 2.10), so that a message may have come
+   * between that has not been seen.
+   */
+  readonly doubtsMarks?: boolean;
+  /** Told what the newest entry and the last message are. */
+  readonly found?: (newest: number, last: number) => void;
 }
 
 /**
@@ -42,12 +54,16 @@ export interface ProofBounds {
  *    if the mark still is, after the listing.
  * 3. If the log stands at `since`, nothing came.
  *
+ * With replicas a mark may say so though a message came just before it. That one is found as long as it is kept, which is as long as the mark is,
+ * but for the moment between the removal of the two.
+ *
  * As each message has only one place, what is listed has its predecessors: the message before it, across marks.
  */
 export async function readRoom(source: RoomSource, epoch: string, bounds: ProofBounds): Promise<BytesRead> {
-  const { since, most, size, kept } = bounds;
+  const { since, most, size, kept, doubtsMarks = false } = bounds;
   const newest = (await source.newest()) ?? (await source.begin());
-  const position = { offset: newest.mark?.last ?? newest.offset, epoch };
+  const position = { offset: await standing(source, newest, doubtsMarks), epoch };
+  bounds.found?.(newest.offset, position.offset);
   const refuse = (reason: GapReason): BytesRead => ({ isWhole: false, reason, position });
   if (since === undefined) return { isWhole: true, entries: [], position };
   if (since.epoch !== epoch) return refuse('epoch');
@@ -67,6 +83,15 @@ export async function readRoom(source: RoomSource, epoch: string, bounds: ProofB
     return entry;
   });
   return { isWhole: true, entries, position: { offset: previous, epoch } };
+}
+
+/** The last message. */
+async function standing(source: RoomSource, newest: Kept, doubtsMarks: boolean): Promise<number> {
+  const { offset, mark } = newest;
+  if (mark === undefined) return offset;
+  if (!doubtsMarks || mark.last === offset) return mark.last;
+  const between = await walk(source, mark.after + 1, offset - 1, { left: IN_A_ROW });
+  return between.findLast((entry) => entry.mark === undefined)?.offset ?? mark.last;
 }
 
 /** Marks that can be in a stream at one time, for their number is bounded by its age. */

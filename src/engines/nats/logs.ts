@@ -1,10 +1,10 @@
 import type { DirectMsgRequest, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
-import type { Appended, BytesRead, HistoryRule, LoggedBytes, ReadOptions } from '../../engine/index.ts';
+import type { Appended, BytesRead, HistoryRule, LoggedBytes, Position, ReadOptions } from '../../engine/index.ts';
 import { type Ack, Acks, readAck } from './acks.ts';
 import { down } from './failures.ts';
-import { type Kept, type RoomSource, readRoom } from './history-proof.ts';
+import { type Kept, type Mark, type RoomSource, readRoom } from './history-proof.ts';
 import type { Hearing, NatsLink } from './link.ts';
 import { keptOf, markWait, openStream } from './log-stream.ts';
 import { epochIn, type LogNames, type Names, pathOf } from './names.ts';
@@ -158,8 +158,7 @@ export class RoomLogs {
   ): Promise<BytesRead> {
     const known = this.#rule(rule);
     const path = pathOf(namespace, room);
-    const bounds = { since, most, size: rule.size, kept: keptOf(rule) };
-    const run = (epoch: string): Promise<BytesRead> => readRoom(this.#source(known, epoch, path), epoch, bounds);
+    const run = (epoch: string): Promise<BytesRead> => this.#readRoom(known, epoch, path, { since, most });
     return within(this.#link, this.#world, { signal, timeout }, async () => {
       const epoch = known.epoch ?? (await this.#open(known));
       try {
@@ -170,6 +169,23 @@ export class RoomLogs {
         if (other === epoch) throw readFailure(error);
         return await run(other);
       }
+    });
+  }
+
+  #readRoom(
+    known: Rule,
+    epoch: string,
+    path: string,
+    asked: { readonly since: Position | undefined; readonly most: number },
+  ): Promise<BytesRead> {
+    const { rule } = known;
+    const watch = this.#watched.get(keyOf(rule, path))?.watch;
+    return readRoom(this.#source(known, epoch, path), epoch, {
+      ...asked,
+      size: rule.size,
+      kept: keptOf(rule),
+      doubtsMarks: this.#options.history.replicas > 1,
+      found: (newest, last) => watch?.last === 0 && watch.learn(epoch, newest, last),
     });
   }
 
@@ -292,7 +308,7 @@ export class RoomLogs {
     const mark = markOf(headers, offset);
     const { watch } = watched;
     if (mark !== undefined) {
-      if (!watch.hearMark(epoch, offset, mark.last)) void this.#repair(watched);
+      if (!watch.hearMark(epoch, offset, before, mark)) void this.#repair(watched);
       return;
     }
     const entry = { bytes: message.data, offset, previous: watch.hearMessage(epoch, offset, before) };
@@ -311,7 +327,7 @@ export class RoomLogs {
     try {
       const epoch = rule.epoch ?? (await this.#open(rule));
       if (watch.newest === 0 || watch.epoch !== epoch) {
-        await this.#source(rule, epoch, path).newest();
+        await this.#readRoom(rule, epoch, path, { since: undefined, most: 0 });
         if (watch.newest === 0) return;
       }
       const headers = this.#headers(MARK, `${watch.last}`);
@@ -352,7 +368,6 @@ export class RoomLogs {
     const subject = `${known.names.added(epoch)}.${path}`;
     const { stream } = known.names;
     const { manager } = this.#link;
-    const watch = this.#watched.get(keyOf(known.rule, path))?.watch;
     const get = async (query: DirectMsgRequest): Promise<Kept | undefined> => {
       const { replicas } = this.#options.history;
       const found = await (replicas === 1
@@ -361,19 +376,13 @@ export class RoomLogs {
       return found === null ? undefined : keptIn(found);
     };
     const source: RoomSource = {
-      newest: async () => {
-        const newest = await get({ last_by_subj: subject });
-        if (newest !== undefined && watch?.last === 0) {
-          watch.learn(epoch, newest.offset, newest.mark?.last ?? newest.offset);
-        }
-        return newest;
-      },
+      newest: () => get({ last_by_subj: subject }),
       next: (offset) => get({ seq: Math.max(1, offset), next_by_subj: subject }),
       begin: async () => {
         const headers = this.#headers(MARK, '0');
         headers.set(EXPECTED, '0');
         const ack = await this.#add(known, epoch, path, NOTHING, headers, { timeout: this.#options.answerWait });
-        if (ack.kind === 'added') return { offset: ack.offset, bytes: NOTHING, mark: { last: ack.offset } };
+        if (ack.kind === 'added') return { offset: ack.offset, bytes: NOTHING, mark: { last: ack.offset, after: 0 } };
         const newest = await source.newest();
         if (newest === undefined) throw down(`stream ${stream} takes no mark`, 'no');
         return newest;
@@ -400,10 +409,11 @@ function keptIn({ seq, data, header }: StoredMsg): Kept {
 }
 
 /** What a mark says; undefined for a message. A wrong one says nothing that could be believed, so that it begins the log anew. */
-function markOf(headers: MsgHdrs | undefined, offset: number): { readonly last: number } | undefined {
+function markOf(headers: MsgHdrs | undefined, offset: number): Mark | undefined {
   if (headers === undefined || !headers.has(MARK)) return undefined;
-  const last = Number(headers.get(MARK));
-  return { last: Number.isSafeInteger(last) && last > 0 && last <= offset ? last : offset };
+  const [last, after] = [Number(headers.get(MARK)), Number(headers.get(EXPECTED))];
+  const isRight = Number.isSafeInteger(last) && last > 0 && last <= after && after < offset;
+  return isRight ? { last, after } : { last: offset, after: 0 };
 }
 
 function readFailure(error: unknown): unknown {

@@ -1,3 +1,5 @@
+import type { Mark } from './history-proof.ts';
+
 /** What was heard of a room's log: enough to name the message before each, across marks, and to see a hole at a mark. */
 export class Watch {
   readonly namespace: string;
@@ -20,22 +22,25 @@ export class Watch {
   hearMessage(epoch: string, offset: number, before: number): number {
     this.#turnTo(epoch);
     const previous = before !== 0 && before === this.#mark ? this.#markLast : before;
-    if (offset > this.newest) {
-      this.newest = offset;
-      this.last = offset;
-    }
+    this.newest = Math.max(this.newest, offset);
+    this.last = Math.max(this.last, offset);
+    if (offset < this.#mark) this.#markLast = Math.max(this.#markLast, offset);
     return previous;
   }
 
-  /** False when it tells of a message that was not heard, or of a stream that was made anew. */
-  hearMark(epoch: string, offset: number, last: number): boolean {
+  /**
+   * False when a message that was not heard came before it, or the stream was made anew. What the mark says counts only if it was added where it
+   * was meant to be, and not if what came before it was heard.
+   */
+  hearMark(epoch: string, offset: number, before: number, { last, after }: Mark): boolean {
     if (this.#turnTo(epoch)) return false;
     if (offset <= this.newest) return true;
-    const isWhole = this.last === 0 || this.last === last;
+    const isNext = before !== 0 && before === this.newest;
+    const isWhole = isNext || this.last === 0 || (this.last === last && before === after);
     this.newest = offset;
-    this.#mark = offset;
-    this.#markLast = last;
     if (this.last === 0) this.last = last;
+    this.#mark = offset;
+    this.#markLast = this.last;
     return isWhole;
   }
 
