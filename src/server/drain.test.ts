@@ -1,12 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { freshUrl } from '../../test/support/house.ts';
+import { joinedServers, type JoinedServer as Node } from '../../test/support/joined-servers.ts';
 import { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
-import { JoinedEngine } from '../engine/index.ts';
 import { realWorld } from '../runtime/index.ts';
-import { TestHub } from '../testing/index.ts';
 import type { Goaway } from '../wire/index.ts';
-import { createServer, type Server, type ServerOptions } from './index.ts';
 
 const world = realWorld();
 const open: AsyncDisposable[] = [];
@@ -14,52 +12,11 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-class Node implements AsyncDisposable {
-  readonly server: Server;
-  readonly reported: unknown[] = [];
-  url = '';
-
-  constructor(hub: TestHub, options: ServerOptions) {
-    const engine = new JoinedEngine(hub.bus(), { world });
-    this.server = createServer({
-      engine,
-      onError: (error) => this.reported.push(error),
-      nameOneself: true,
-      ...options,
-    });
-    this.server.on('connection', (socket) => socket.handle('echo', (data) => data));
-  }
-
-  get sockets(): number {
-    return this.server.of('/').size;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.close({ drain: 0 });
-  }
-}
-
-/** Nodes of one cluster that know of each other, each on a port of its own. */
-async function nodes(count: number, options: ServerOptions = {}): Promise<Node[]> {
-  const hub = new TestHub({ world });
-  const all = Array.from({ length: count }, () => new Node(hub, { times: { closeWait: 200 }, ...options }));
-  for (const node of all) {
-    open.push(node);
-    [node.url = ''] = await node.server.listen(freshUrl('tcp'));
-  }
-  for (const { server } of all) await until(async () => (await server.nodes()).every(isReachable), count);
+async function nodes(count: number): Promise<Node[]> {
+  const all = await joinedServers(count);
+  open.push(...all);
   return all;
-
-  async function until(isSo: () => Promise<boolean>, least: number): Promise<void> {
-    for (;;) {
-      const known = await Promise.all(all.map(({ server }) => server.nodes()));
-      if (known.every((list) => list.length === least) && (await isSo())) return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
 }
-
-const isReachable = ({ endpoints }: { readonly endpoints: readonly string[] }): boolean => endpoints.length > 0;
 
 async function client(urls: readonly string[], options: ConnectOptions = {}): Promise<ClientSocket> {
   const socket = await connect(urls, { reconnect: { first: 60_000 }, ...options });

@@ -18,6 +18,8 @@ export interface Greeting {
   readonly token?: string | undefined;
   readonly user?: string | undefined;
   readonly query?: Readonly<Record<string, string>> | undefined;
+  /** The session that the peer wants to go on with. */
+  readonly resume?: { readonly ticket: Uint8Array } | undefined;
 }
 
 /** What a peer shows when it logs in: its link and its HELLO. */

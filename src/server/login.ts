@@ -5,6 +5,7 @@ import { credentialsOf, type Shown } from './handshake.ts';
 import { type Admitted, admit } from './middleware.ts';
 import type { Credentials, Identity, ResolvedServerOptions } from './options.ts';
 import type { Place, Places, Standing } from './places.ts';
+import { proofOf } from './rivals.ts';
 import type { SecondLogin } from './setup.ts';
 
 /** All those who are nobody in particular. */
@@ -26,7 +27,7 @@ export class Login {
   readonly #options: ResolvedServerOptions;
   readonly #places: Places;
   readonly #tickets: TicketBook<Attendant>;
-  /** Tickets of sockets that gave way to another of their user, oldest first. */
+  /** By the proofs of the tickets of sockets that gave way to another of their user, oldest first. */
   readonly #displaced = new Map<string, Displaced>();
 
   constructor(options: ResolvedServerOptions, places: Places, tickets: TicketBook<Attendant>) {
@@ -73,14 +74,31 @@ export class Login {
     }
   }
 
+  /** Ends a socket whose user has come in by another one; its client stays away, also when it can't be told now. */
+  displace(attendant: Attendant, user: string): void {
+    this.#remember(attendant, user);
+    attendant.close(closeReason(CLOSE.loggedInElsewhere, 'the user logged in elsewhere'));
+  }
+
+  /** Whether the ticket of this proof is of a socket of the user's that gave way. */
+  isDisplaced(proof: string, user: string): boolean {
+    const displaced = this.#displaced.get(proof);
+    return displaced?.user === user && displaced.until >= this.#options.world.now();
+  }
+
+  /** What becomes of a user who comes in twice at this path. */
+  policyAt(namespace: string): SecondLogin {
+    const setup = this.#standing({ namespace })?.setup;
+    return setup?.options.secondLogin ?? this.#options.secondLogin;
+  }
+
   /**
    * A ticket did not bring its session back. Where there may be but one socket, what comes late must not end the one in use.
    * @throws HawserError ERR_LOGGED_IN_ELSEWHERE: the session gave way to a newer login. ERR_REPLACED: the same client has gone on with it
    *   by a later attempt.
    */
   refuseLate(ticket: Uint8Array, attempt: number | undefined, user: string | null): void {
-    const displaced = this.#displaced.get(ticketKey(ticket));
-    if (displaced?.user === user && displaced.until >= this.#options.world.now()) {
+    if (user !== null && this.isDisplaced(proofOf(ticketKey(ticket)), user)) {
       throw new HawserError('ERR_LOGGED_IN_ELSEWHERE', 'the user logged in elsewhere');
     }
     const owner = this.#tickets.peek(ticket);
@@ -113,7 +131,7 @@ export class Login {
     const { world, times, limits } = this.#options;
     const now = world.now();
     for (const key of this.#tickets.keysOf(attendant)) {
-      this.#displaced.set(key, { user, until: now + times.resumeWindow });
+      this.#displaced.set(proofOf(key), { user, until: now + times.resumeWindow });
     }
     for (const [key, { until }] of this.#displaced) {
       if (until > now && this.#displaced.size <= limits.sockets) break;

@@ -11,6 +11,7 @@ import { Login } from './login.ts';
 import { Admitted } from './middleware.ts';
 import type { Identity, ResolvedServerOptions } from './options.ts';
 import type { Places } from './places.ts';
+import { Rivals } from './rivals.ts';
 
 const TICKET_BYTES = 16;
 const ID_BYTES = 9;
@@ -30,6 +31,7 @@ export interface Hall {
 /** The sockets of a server: who gets one, who goes on with the one that he had, and what becomes of their tickets. */
 export class Seating {
   readonly login: Login;
+  readonly rivals: Rivals;
   readonly counters: { received: number; sent: number; dropped: number } = { received: 0, sent: 0, dropped: 0 };
   readonly #options: ResolvedServerOptions;
   readonly #places: Places;
@@ -47,12 +49,20 @@ export class Seating {
     this.#isClosed = isClosed;
     this.#counted = counted;
     this.login = new Login(options, places, this.#tickets);
+    this.rivals = new Rivals(options, places, this.#tickets, this.login);
     this.#house = this.#makeHouse(wheel);
   }
 
   /** All sockets, those that wait for a resume included. */
   get attendants(): ReadonlySet<Attendant> {
     return this.#attendants;
+  }
+
+  /** Who the peer is, if other nodes have nothing against it. No promise where there is nothing to wait for. */
+  authenticate(shown: Shown): Identity | Promise<Identity> {
+    const identity = this.login.authenticate(shown);
+    if (identity instanceof Promise) return identity.then((known) => this.#checked(shown, known));
+    return this.#checked(shown, identity);
   }
 
   /**
@@ -74,6 +84,7 @@ export class Seating {
     const attendant = new Attendant(this.#house, id, place, connection, identity, queryOf(shown), hello?.channels);
     if (hello?.positions !== undefined) attendant.showPositions(hello.positions);
     if (identity instanceof Admitted) Object.assign(attendant.socket.data, identity.data);
+    if (known.ticket !== undefined) this.rivals.showed(attendant, known.ticket);
     this.#attendants.add(attendant);
     this.#counted();
     place.rooms.add(attendant);
@@ -82,6 +93,10 @@ export class Seating {
     if (hello !== undefined) this.#sayWelcome(attendant, connection, hello.resume === undefined ? undefined : false);
     attendant.attach(connection);
     place.setup.tell('connection', this.#options.onError, attendant.socket, place.face);
+  }
+
+  #checked(shown: Shown, identity: Identity): Identity | Promise<Identity> {
+    return this.rivals.check(shown, identity)?.then(() => identity) ?? identity;
   }
 
   /** Goes on with the session that the ticket brings back, if it is there still, is this user's, and the counts can be. */

@@ -308,7 +308,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** @throws HawserError ERR_CLOSED, also when nobody new is let in since the engine began to start. */
   async #start(): Promise<void> {
     this.#refuseShut();
-    this.#started ??= this.#options.engine.start(makeEngineHost(this.#options, this.#places, this.#pusher));
+    this.#started ??= this.#options.engine.start(
+      makeEngineHost(this.#options, this.#places, this.#pusher, this.#seating.rivals),
+    );
     await this.#started;
     this.#refuseShut();
   }
@@ -436,7 +438,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       soon: (run) => world.soon(run),
       report: onError,
       hasNamespace: (name) => this.#places.look(name).kind !== 'unknown',
-      authenticate: (shown) => this.#seating.login.authenticate(shown),
+      authenticate: (shown) => this.#seating.authenticate(shown),
       seat: (connection, hello, shown, identity) => this.#seating.seat(connection, hello, shown, identity),
       rename: (attendant, connection, identity) => this.#seating.rename(attendant, connection, identity),
       gone: (connection) => this.#gone(connection),
