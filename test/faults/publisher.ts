@@ -18,6 +18,7 @@ export class Publisher implements AsyncDisposable {
   readonly failures: Record<string, number> = {};
   /** When a try failed first since `forget`. */
   failedAt: number | undefined;
+  readonly #asked = new Map<string, number>();
   readonly #urls: readonly string[];
   readonly #run: string;
   readonly #stop = new AbortController();
@@ -40,6 +41,11 @@ export class Publisher implements AsyncDisposable {
   /** Begins; `pauseOf` says how long to wait after each message, ms, and `sizeOf` how long one is, bytes. */
   begin(rooms: readonly string[], pauseOf: () => number, sizeOf: (room: string) => number): void {
     this.#rooms = rooms.map((room) => this.#publishTo(room, pauseOf, sizeOf));
+  }
+
+  /** When it began to publish this one. */
+  askedAt(room: string, number: number): number | undefined {
+    return this.#asked.get(`${room}/${number}`);
   }
 
   forget(): void {
@@ -65,6 +71,7 @@ export class Publisher implements AsyncDisposable {
     for (let number = 1; !this.#stop.signal.aborted; number++) {
       const askedAt = now();
       const at = this.published.length;
+      this.#asked.set(`${room}/${number}`, askedAt);
       const asked = { publisher: this.name, room, number, askedAt };
       this.published.push({ ...asked, doneAt: undefined, tries: 0, place: undefined });
       const { answer, tries } = await this.#insist(room, number, sizeOf(room));

@@ -108,7 +108,7 @@ class Run implements AsyncDisposable {
     this.#stop.abort();
     await Promise.all(visits);
     await Promise.all(this.#publishers.map((publisher) => publisher.end(5000)));
-    await this.#settle(now());
+    await this.#until(async () => (await this.#minds()) === '', CATCH_UP_MOST);
     await this.#until(() => this.#areAtEnd(), CATCH_UP_MOST);
     const presence = await this.#presence();
     const reports = await this.#reports();
@@ -151,7 +151,9 @@ class Run implements AsyncDisposable {
   /** Up to the first that goes wrong. */
   async #playSteps(steps: Timed[]): Promise<void> {
     try {
-      if ((await this.#settle(now())) === undefined) this.#failures.push(`at the start: ${await this.#minds()}`);
+      if ((await this.#settle(now())) === undefined) {
+        this.#failures.push(`at the start: ${(await this.#minds()) || this.#unheard(0)}`);
+      }
       for (const step of this.#plan.steps) {
         if (this.#failures.length > 0) return;
         await this.#beCalm();
@@ -180,7 +182,9 @@ class Run implements AsyncDisposable {
     if (!goOn) this.#failures.push(`after ${namesOf(step).join(' and ')} ${this.#whoStands(from)}`);
     const settled = await this.#settle(from + lasted);
     if (settled === undefined) {
-      this.#failures.push(`after ${namesOf(step).join(' and ')} the nodes were of two minds: ${await this.#minds()}`);
+      this.#failures.push(
+        `after ${namesOf(step).join(' and ')} not all is well: ${(await this.#minds()) || this.#unheard(from + lasted)}`,
+      );
     }
     stop.abort();
     const { longest, lastEnd } = this.#silences(from);
@@ -315,10 +319,33 @@ class Run implements AsyncDisposable {
     return asked;
   }
 
-  /** Waits until all nodes know each other and who is in the rooms, and says how long after `from` that was. */
+  /**
+   * Waits until all nodes know each other and who is in the rooms, and each member hears in each room of each publisher; says how long after
+   * `from` that was.
+   */
   async #settle(from: number): Promise<number | undefined> {
-    const isSettled = await this.#until(async () => (await this.#minds()) === '', SETTLE_MOST);
+    if (!(await this.#until(async () => (await this.#minds()) === '', SETTLE_MOST))) return undefined;
+    const since = now();
+    const isSettled = await this.#until(() => this.#unheard(since) === undefined, SETTLE_MOST);
     return isSettled ? now() - from : undefined;
+  }
+
+  /** A member, a room and a publisher of whom nothing came there that was published after `since`. */
+  #unheard(since: number): string | undefined {
+    for (const { name, node, heard } of this.#members) {
+      const open = new Set(ROOMS.flatMap((room) => this.#publishers.map((publisher) => `${room}/${publisher.name}`)));
+      for (let at = heard.length - 1; at >= 0 && open.size > 0; at--) {
+        const event = heard[at] as Heard;
+        if (event.at < since) break;
+        if (event.kind !== 'message') continue;
+        const publisher = this.#publishers.find((one) => one.name === event.publisher);
+        const asked = publisher?.askedAt(event.room, event.number) ?? 0;
+        if (asked >= since) open.delete(`${event.room}/${event.publisher}`);
+      }
+      const [first] = open;
+      if (first !== undefined) return `${name} on ${node} hears nothing any more of ${first}`;
+    }
+    return undefined;
   }
 
   /** What the nodes have wrong, for people. */
