@@ -1,5 +1,5 @@
 import type { Daemon } from '../support/daemon.ts';
-import { startNats, startNatsCluster } from '../support/nats-server.ts';
+import { type Nats, startNats, startNatsCluster } from '../support/nats-server.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { EngineChoice } from './control.ts';
 
@@ -17,7 +17,7 @@ export interface Backend extends AsyncDisposable {
   readonly port: number | undefined;
   /** What a node is given; `port` is that of its own line. */
   choiceFor(port: number): EngineChoice;
-  /** The server that leads, where one does. */
+  /** The server that leads a log, where one does. */
   leader(): Promise<Daemon>;
 }
 
@@ -30,7 +30,7 @@ export async function startBackend(engine: EngineName, size: number): Promise<Ba
   }
   if (engine === 'nats-3') {
     const cluster = await startNatsCluster(3, { maxPayload: PAYLOAD });
-    const leader = async (): Promise<Daemon> => (await cluster.leader()).daemon;
+    const leader = async (): Promise<Daemon> => (await cluster.leader(await streamOf(cluster.nodes))).daemon;
     return backendOf(cluster.nodes, () => ({ kind: 'nats', servers: cluster.urls, replicas: 3 }), undefined, leader);
   }
   if (engine === 'redis') {
@@ -47,6 +47,18 @@ export async function startBackend(engine: EngineName, size: number): Promise<Ba
   };
   const choice: EngineChoice = engine === 'cluster' ? { kind: engine, workers: size } : { kind: engine };
   return backendOf([], () => choice, undefined, nobody);
+}
+
+/** The name of a stream that is there, if any. */
+async function streamOf(nodes: readonly Nats[]): Promise<string | undefined> {
+  const pages = nodes.filter(({ daemon }) => daemon.isRunning).map((node) => node.monitor('jsz?streams=1'));
+  const streams = (await Promise.all(pages)).flatMap((page) => {
+    const { account_details: accounts = [] } = page as {
+      account_details?: { stream_detail?: { name: string }[] }[];
+    };
+    return accounts.flatMap(({ stream_detail: details = [] }) => details.map(({ name }) => name));
+  });
+  return streams.toSorted()[0];
 }
 
 function backendOf(
