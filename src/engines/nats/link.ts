@@ -45,6 +45,9 @@ export class NatsLink {
   #isUp = false;
   #isClosed = false;
   #again: Timer | undefined;
+  /** When the connection was made, and attempts to make it again since. */
+  #upAt = -Infinity;
+  #attempts = 0;
   /** Bytes that were published and that the server has not said to have. */
   #waiting = 0;
   #unasked = 0;
@@ -150,7 +153,7 @@ export class NatsLink {
 
   #dial(): Promise<NatsConnection> {
     const { transport } = this.#modules;
-    const { servers, connectWait, reconnectWait, pingInterval, tls, name } = this.#options;
+    const { servers, connectWait, pingInterval, tls, name } = this.#options;
     return transport.connect({
       servers: [...servers],
       name: `hawser ${name}`,
@@ -160,11 +163,27 @@ export class NatsLink {
       // For ever: the application decides when a node without its server is of no use.
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,
-      reconnectDelayHandler: () => reconnectWait * (1 + this.#world.random.unit() / 2),
+      // The client's own pauses go by the time of day, which may be set back by an hour while it waits; ours don't.
+      reconnectDelayHandler: () => Number.NEGATIVE_INFINITY,
+      reconnectToServer: ({ 0: server, length }) =>
+        server === undefined ? null : { server, delay: this.#pauseBefore(length) },
       pingInterval,
       maxPingOut: PINGS_OUT,
       noAsyncTraces: true,
     });
+  }
+
+  /** ms before the next attempt: none before the first one at each server, unless the last connection broke as soon as it was made. */
+  #pauseBefore(servers: number): number {
+    const { reconnectWait } = this.#options;
+    const isFirst = this.#attempts++ < servers && this.#world.now() - this.#upAt > reconnectWait;
+    return isFirst ? 0 : reconnectWait * (1 + this.#world.random.unit() / 2);
+  }
+
+  #came(): void {
+    this.#isUp = true;
+    this.#upAt = this.#world.now();
+    this.#attempts = 0;
   }
 
   async #use(connection: NatsConnection): Promise<void> {
@@ -172,7 +191,7 @@ export class NatsLink {
     const timeout = this.#options.answerWait;
     this.#manager = await jetstream.jetstreamManager(connection, { checkAPI: false, timeout });
     this.#connection = connection;
-    this.#isUp = true;
+    this.#came();
     void this.#follow(connection);
     for (const hearing of this.#hearings) this.#subscribe(hearing);
   }
@@ -194,7 +213,7 @@ export class NatsLink {
         break;
       case 'reconnect':
         if (this.#isUp) break;
-        this.#isUp = true;
+        this.#came();
         this.#events.up();
         break;
       case 'update':

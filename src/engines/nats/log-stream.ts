@@ -10,6 +10,8 @@ import type { ResolvedNatsOptions } from './options.ts';
 const ID_WINDOW = 120_000;
 /** ms for the first mark of a stream that another node has made. */
 const FIRST_WAIT = 500;
+/** How often a leader that knows less than we do is asked again. */
+const LOOKS = 6;
 const NANOS = 1_000_000;
 /** 292 years of nanoseconds are what 64 bits hold. */
 const AGE_MOST = 100 * 365 * 86_400_000;
@@ -150,11 +152,20 @@ function epochOf(names: LogNames, { config }: StreamInfo): Epoch {
  * that it gave before would be given again.
  */
 async function hasForgotten(host: StreamHost, { config, state }: StreamInfo, seen: number): Promise<boolean> {
-  if (state.last_seq < seen) return true;
+  if (state.last_seq < seen) return await isBehind(host, config, seen);
   if (state.last_seq > 0) return false;
   // Its first mark is on its way, or it was lost.
   await host.wait(FIRST_WAIT);
   return (await host.manager.streams.info(config.name)).state.last_seq === 0;
+}
+
+/** A new leader may not have taken in yet all that the one before it has told; a single server has nobody to learn it from. */
+async function isBehind(host: StreamHost, config: StreamConfig, seen: number): Promise<boolean> {
+  for (let look = 0; config.num_replicas > 1 && look < LOOKS; look++) {
+    await host.wait(FIRST_WAIT);
+    if ((await host.manager.streams.info(config.name)).state.last_seq >= seen) return false;
+  }
+  return true;
 }
 
 async function mend(
