@@ -59,6 +59,10 @@ export function kindOf(frame: Uint8Array): number | NoFrame {
 export class Framer {
   readonly id: string;
   readonly key: number;
+  /** How often the bus has come back: what was sent before that is older than what is sent now, in whatever order it comes. */
+  turn = 0;
+  /** Frames that went in pieces. */
+  #cut = 0;
   readonly #heads: readonly Uint8Array[];
 
   /** `id`: 8 bytes. */
@@ -69,6 +73,12 @@ export class Framer {
     const head = this.head(FRAME.goodbye);
     this.id = senderId(head);
     this.key = senderKey(head);
+  }
+
+  /** A number for a frame that is to go in pieces. */
+  nextCut(): number {
+    this.#cut = (this.#cut + 1) >>> 0;
+    return this.#cut;
   }
 
   head(kind: FrameKind): Uint8Array {

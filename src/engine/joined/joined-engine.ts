@@ -9,7 +9,7 @@ import { type Directory, isLater } from './directory.ts';
 import { allOf, sizeOf } from './few.ts';
 import { Interests } from './interests.ts';
 import { LogReader } from './log-reader.ts';
-import { messageFrame, readMessage } from './message-frame.ts';
+import { messageFrame, messageIn } from './message-frame.ts';
 import { JOINED_TIMES, type JoinedTimes, Talk } from './talk.ts';
 
 export interface JoinedOptions {
@@ -49,7 +49,7 @@ export class JoinedEngine implements Engine {
     this.#talk = new Talk(bus, {
       world,
       times: { ...JOINED_TIMES, ...times },
-      deliver: (frame) => this.#deliver(frame),
+      deliver: (body) => this.#deliver(body),
     });
     this.#directory = this.#talk.directory;
     this.#interests = new Interests(bus);
@@ -233,6 +233,7 @@ export class JoinedEngine implements Engine {
   #reconnected(): void {
     if (this.#isClosed) return;
     this.#downSince = undefined;
+    this.#talk.framer.turn += 1;
     this.#host?.interrupted();
     this.#talk.beat();
   }
@@ -244,8 +245,8 @@ export class JoinedEngine implements Engine {
     this.#talk.report(down, 'engine');
   }
 
-  #deliver(frame: Uint8Array): boolean {
-    const message = readMessage(frame);
+  #deliver(body: readonly unknown[]): boolean {
+    const message = messageIn(body);
     if (message !== undefined && this.#interests.has(message.target)) this.#host?.deliver(message);
     return message !== undefined;
   }

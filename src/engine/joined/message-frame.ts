@@ -1,7 +1,7 @@
 import type { Overflow } from '../../core/index.ts';
 import type { Meta } from '../../wire/index.ts';
 import type { EngineMessage } from '../engine.ts';
-import { bodyOf, carried, FRAME, type Framer, nameOf } from './frame.ts';
+import { bodyOf, carried, FRAME, type Framer, isCount, nameOf } from './frame.ts';
 
 const VOLATILE = 1;
 /** MessagePack has no word for it. */
@@ -10,6 +10,8 @@ const NO_DATA = 2;
 const MORE = 4;
 /** All that the room layer vouches for is who sent it: the meta is their id and user, or no user. */
 const FROM = 8;
+/** The flags are below it; above is the sender's turn. */
+const TURN = 16;
 
 const NO_NAMES: readonly string[] = [];
 const OVERFLOWS: readonly unknown[] = ['block', 'disconnect', 'drop', 'latest'] satisfies Overflow[];
@@ -25,7 +27,7 @@ export function messageFrame(framer: Framer, message: EngineMessage): Uint8Array
   const flags =
     (message.volatile ? VOLATILE : 0) | (data === undefined ? NO_DATA : 0) | (hasMore ? MORE : 0) | (isFrom ? FROM : 0);
   const list: unknown[] = [
-    flags,
+    flags + TURN * framer.turn,
     carried(target.namespace),
     allCarried(target.rooms),
     event,
@@ -41,9 +43,18 @@ export function messageFrame(framer: Framer, message: EngineMessage): Uint8Array
 /** Undefined when it is no message. */
 export function readMessage(frame: Uint8Array): EngineMessage | undefined {
   const body = bodyOf(frame);
-  if (body === undefined) return undefined;
+  return body === undefined ? undefined : messageIn(body);
+}
+
+/** The sender's turn, from what is in a frame; 0 when that is no message. */
+export function turnIn(body: readonly unknown[]): number {
+  return isCount(body[0]) ? Math.floor(body[0] / TURN) : 0;
+}
+
+/** The message, from what is in a frame; undefined when it is none. */
+export function messageIn(body: readonly unknown[]): EngineMessage | undefined {
   const [flags, space, inRooms, event, data, said, user, outSockets, toUsers, outRooms, overflow, key, id] = body;
-  if (typeof flags !== 'number' || typeof event !== 'string') return undefined;
+  if (!isCount(flags) || typeof event !== 'string') return undefined;
   const hasMore = (flags & MORE) !== 0;
   if (body.length !== (hasMore ? 13 : 8)) return undefined;
   const meta = (flags & FROM) === 0 ? metaOf(said) : fromOf(said, user);

@@ -23,6 +23,8 @@ export class Peer {
   heardAt: Instant;
   /** Our round when it was last heard. */
   round: number;
+  /** The latest turn of its messages. */
+  turn = 0;
   /** The last of its changes that we have; -1: we don't know what it has. */
   applied = -1;
   /** The last of its changes that we know of. */

@@ -6,6 +6,7 @@ import type { Change } from './changes.ts';
 import { Directory, isLater, Owner, type Present } from './directory.ts';
 import { sizeOf } from './few.ts';
 import { bodyOf, FRAME, Framer, HEAD_BYTES, isCount, kindOf, NODE_PROTOCOL, senderId, senderKey } from './frame.ts';
+import { turnIn } from './message-frame.ts';
 import { OwnNotice, readNotice } from './notice.ts';
 import { CHUNK_BYTES, OwnLog } from './own-log.ts';
 import { NODES_MOST, type Peer, Peers } from './peers.ts';
@@ -29,8 +30,8 @@ const STRANGERS_MOST = 100;
 export interface TalkOptions {
   readonly world: World;
   readonly times: JoinedTimes;
-  /** A frame came that is a message for sockets. False for what is malformed. */
-  readonly deliver: (frame: Uint8Array) => boolean;
+  /** A message for sockets came, or what should be one. False for what is malformed. */
+  readonly deliver: (body: readonly unknown[]) => boolean;
 }
 
 /** What nodes say to each other, beside messages: who they are, that they live, what their sockets do, questions and answers. */
@@ -191,13 +192,25 @@ export class Talk {
 
   #take(peer: Peer, kind: number, frame: Uint8Array): void {
     if (kind === FRAME.message) {
-      if (!this.#options.deliver(frame)) this.#refuse('malformed', frame);
+      if (!this.#message(peer, bodyOf(frame))) this.#refuse('malformed', frame);
     } else if (kind === FRAME.fragment) this.#addPiece(peer, frame);
     else if (kind === FRAME.goodbye) this.#end(peer);
     else {
       const body = bodyOf(frame);
       if (body === undefined || !this.#heard(peer, kind, body)) this.#refuse('malformed', frame);
     }
+  }
+
+  /**
+   * False for what is malformed. A server that stood still while its nodes went to another one sends what it had of them when it goes on: that
+   * comes behind what is newer, and is left out.
+   */
+  #message(peer: Peer, body: readonly unknown[] | undefined): boolean {
+    if (body === undefined) return false;
+    const turn = turnIn(body);
+    if (turn < peer.turn) return true;
+    peer.turn = turn;
+    return this.#options.deliver(body);
   }
 
   /** False for what is malformed. */
