@@ -193,3 +193,34 @@ describe('a client that is sent away', () => {
     expect(await seen).toEqual({ lang: 'de' });
   });
 });
+
+describe('who is on the way in when a server begins to close', () => {
+  test.each(['tcp', 'ws'] as const)('is let in, and nobody after him (%s)', async (scheme) => {
+    let known = (): void => {};
+    let asked = (): void => {};
+    const arrived = new Promise<void>((resolve) => (asked = resolve));
+    const server = createServer({
+      authenticate: () => {
+        asked();
+        return new Promise((resolve) => (known = () => resolve({ user: 'ada' })));
+      },
+    });
+    const [url = ''] = await server.listen(freshUrl(scheme));
+    const coming = connect(url, { token: 't' });
+    await arrived;
+    const closing = server.close();
+    await expect(connect(url, { token: 't' })).rejects.toMatchObject({ code: 'ERR_CONNECT_FAILED' });
+    known();
+    expect((await coming).user).toBe('ada');
+    await closing;
+  });
+
+  test('is not waited for longer than a moment', async () => {
+    const server = createServer({ authenticate: () => new Promise(() => {}), times: { closeWait: 50 } });
+    const [url = ''] = await server.listen(freshUrl('tcp'));
+    const coming = connect(url, { token: 't' }).catch((error: unknown) => error);
+    await expect.poll(() => server.stats.connections).toBe(1);
+    await server.close({ drain: 100 });
+    expect(await coming).toMatchObject({ code: 'ERR_DISCONNECTED' });
+  });
+});

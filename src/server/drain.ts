@@ -17,6 +17,8 @@ export interface CloseOptions {
 
 /** How often a draining server looks whether its handlers are done, ms. */
 const STEP = 20;
+/** For who is on the way in when it begins, ms. */
+const LET_IN = 250;
 /** The part of the time to drain in which clients are sent away. */
 const SPREAD = 0.8;
 /** But no more of it than this for each, ms: few are sent away soon. */
@@ -105,6 +107,12 @@ export async function sendAway(
     });
     return now >= deadline || waiting.length + leaving.length === 0;
   }, world);
+}
+
+/** Waits a moment for who has connected already, so that nobody is refused who came in time. */
+export async function letIn(arriving: () => number, world: World, drain: number): Promise<void> {
+  const late = world.now() + Math.min(drain, LET_IN);
+  await until(() => arriving() === 0 || world.now() >= late, world);
 }
 
 /** @throws HawserError ERR_OPTION for a URL that clients can't dial. */

@@ -18,7 +18,7 @@ import {
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { Admission, STRANGER } from './admission.ts';
 import { Connection, type Reception } from './connection.ts';
-import { type CloseOptions, checkRedirect, Elsewhere, sendAway } from './drain.ts';
+import { type CloseOptions, checkRedirect, Elsewhere, letIn, sendAway } from './drain.ts';
 import { makeEngineHost } from './engine-host.ts';
 import {
   type AttachOptions,
@@ -268,6 +268,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const { world, engine } = this.#options;
     this.#registration.drain();
     if (delay > 0) await new Promise<void>((resolve) => world.timer(world.now() + delay, resolve));
+    for (const listener of this.#listeners) listener.stop?.();
+    if (this.#arriving > 0) await letIn(() => this.#arriving, world, drain);
     this.#isShut = true;
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
@@ -288,6 +290,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#places.clear();
     this.#registration.stop();
     await engine.close();
+  }
+
+  /** Who has connected and is no socket yet. */
+  get #arriving(): number {
+    const strangers = [...this.#connections].filter(({ attendant }) => attendant === undefined);
+    return this.#listeners.reduce((sum, { guests = 0 }) => sum + guests, strangers.length);
   }
 
   /** Nobody, where nobody has an engine that knows. */

@@ -227,6 +227,10 @@ export interface Listener extends AsyncDisposable {
   /** Whether the listener keeps the process alive: it does until `unref`. */
   ref?(): void;
   unref?(): void;
+  /** Connections that have no link yet. */
+  readonly guests?: number;
+  /** Stops accepting; those that have no link yet may go on, until `close`. */
+  stop?(): void;
   /** Stops accepting; links that are up live on. */
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import {
   type Receiver,
 } from '../../transport/index.ts';
 import { Doorway } from '../doorway.ts';
-import { boundEndpoint } from '../sockets.ts';
+import { boundEndpoint, stopListening } from '../sockets.ts';
 import { Visitor } from './visitor.ts';
 
 /** A server of node:net whose connections become links once they have shown what they speak. */
@@ -82,6 +82,10 @@ export class NetListener implements Receiver {
   /** Goes on with a connection that another has accepted. */
   take(socket: Socket): void {
     this.#doorway.take(socket);
+  }
+
+  stop(): void {
+    stopListening(this.server);
   }
 
   close(): Promise<void> {

@@ -13,7 +13,7 @@ import {
 import { encodeRefusal, refuse } from '../../websocket/index.ts';
 import { Doorway, receptionOf } from '../doorway.ts';
 import type { Reception } from '../guest.ts';
-import { boundEndpoint } from '../sockets.ts';
+import { boundEndpoint, stopListening } from '../sockets.ts';
 import { resolveCompression } from './compression.ts';
 import { hiddenHttpServer } from './http.ts';
 import { type Lobby, Routes } from './routes.ts';
@@ -139,6 +139,11 @@ export class WebSocketListener implements Receiver {
       close,
       [Symbol.asyncDispose]: close,
     };
+  }
+
+  /** Unless others share the port. */
+  stop(): void {
+    if (this.#lobby.routes.size === 1) stopListening(this.server);
   }
 
   async close(): Promise<void> {
