@@ -5,6 +5,7 @@ import { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { Goaway } from '../wire/index.ts';
+import { createServer } from './index.ts';
 
 const world = realWorld();
 const open: AsyncDisposable[] = [];
