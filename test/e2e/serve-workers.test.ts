@@ -211,9 +211,7 @@ describe('hawser serve --workers', () => {
     const visits = served.endpoints.map(async (url, at) => {
       let count = 0;
       for (; !work.isOver; count++) {
-        const visit = await connect(url, { user: `v${at}` }).catch((error: unknown) =>
-          refused.push(error),
-        );
+        const visit = await connect(url, { user: `v${at}` }).catch((error: unknown) => refused.push(error));
         if (typeof visit === 'object') await visit.close();
       }
       return count;
