@@ -131,15 +131,31 @@ describe('a start', () => {
     ['6.2.6', 'ERR_VERSION'],
     ['7.0.0', 'ERR_CONNECT_FAILED'],
   ])('with a server of version %s ends with %s', async (version, code) => {
-    const hello = `%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$${version.length}\r\n${version}\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n`;
     await using old = await server((socket) => {
       socket.on('data', (chunk) => {
         for (const word of chunk.toString().match(/HELLO|SETINFO|SCRIPT/g) ?? []) {
-          socket.write(word === 'HELLO' ? hello : word === 'SETINFO' ? '+OK\r\n' : '-ERR no scripts\r\n');
+          socket.write(word === 'HELLO' ? helloOf(version) : word === 'SETINFO' ? '+OK\r\n' : '-ERR no scripts\r\n');
         }
       });
     });
     await expect(HeardBus.start({ url: old.url, connectWait: 400 })).rejects.toMatchObject({ code });
+  });
+
+  test('with a server that drops one of the connections in between fails, instead of being deaf', async () => {
+    let first: Socket | undefined;
+    await using fake = await server((socket) => {
+      first ??= socket;
+      socket.on('data', (chunk) => {
+        const words: string[] = chunk.toString().match(/HELLO|SCRIPT/g) ?? [];
+        for (const word of words) if (word === 'HELLO') socket.write(helloOf('7.0.0'));
+        if (!words.includes('SCRIPT')) return;
+        // Answered when the client has seen that the other one is gone.
+        first?.once('end', () => socket.write('+OK\r\n+OK\r\n')).end();
+      });
+    });
+    await expect(HeardBus.start({ url: fake.url, connectWait: 400, heartbeat: 5000 })).rejects.toMatchObject({
+      code: 'ERR_CONNECT_FAILED',
+    });
   });
 
   test('with a server that knows no RESP3 ends with ERR_VERSION', async () => {
@@ -410,6 +426,13 @@ describe('while Redis', () => {
     }
   }
 });
+
+/** What a server of this version says to HELLO. */
+function helloOf(version: string): string {
+  const fields = { server: 'redis', version, mode: 'standalone' };
+  const bulk = (words: string): string => `$${words.length}\r\n${words}\r\n`;
+  return `%3\r\n${Object.entries(fields).flat().map(bulk).join('')}`;
+}
 
 interface Fake extends AsyncDisposable {
   readonly url: string;

@@ -2,7 +2,7 @@ import type { Timer, World } from '../../core/index.ts';
 import { HawserError, late } from '../../core/index.ts';
 import { type Address, textOf } from './addresses.ts';
 import type { RedisClient, RedisModule } from './client.ts';
-import { connectError, tooOld } from './failures.ts';
+import { connectError, tooOld, wordOf } from './failures.ts';
 import type { RedisSettings } from './options.ts';
 import { APPEND, READ } from './scripts.ts';
 
@@ -102,13 +102,13 @@ export class Link {
     this.#arm();
   }
 
-  /** Any answer will do, a refusal too; but not that it has become a replica. */
+  /** Any answer of Redis will do, a refusal too; but not that it has become a replica, nor that there is no connection. */
   async #ping(kind: 'wire' | 'log'): Promise<void> {
     try {
       const said = await helloOf(this[kind]);
       if (!this.isClustered) refuseReplica(said, this.address);
     } catch (error) {
-      if (error instanceof HawserError) this.#lose(error);
+      if (wordOf(error) === '') this.#lose(connectError(error, this.address));
     }
     this.heard(kind);
   }
@@ -117,13 +117,13 @@ export class Link {
 /** A connection of its own, which nobody looks after. @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED. */
 export async function openClient(parts: LinkParts, address: Address): Promise<RedisClient> {
   const client = makeClient(parts, address);
-  await attempt(parts, address, [client], async () => connected(client));
+  await attempt(parts, address, [client], async () => client.connect());
   return client;
 }
 
 function makeClient({ redis, settings }: LinkParts, { host, port }: Address): RedisClient {
   const { username, password, tls, connectWait } = settings;
-  const client = redis.createClient({
+  return redis.createClient({
     RESP: 3,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -140,9 +140,6 @@ function makeClient({ redis, settings }: LinkParts, { host, port }: Address): Re
       connectTimeout: connectWait,
     },
   });
-  // Until there is a link, the promise of `connect` tells.
-  client.on('error', () => {});
-  return client;
 }
 
 async function greet(
@@ -150,7 +147,7 @@ async function greet(
   where: string,
 ): Promise<{ readonly isClustered: boolean }> {
   const [wire, log] = clients;
-  await Promise.all(clients.map(connected));
+  await Promise.all(clients.map(async (client) => client.connect()));
   const said = await helloOf(wire);
   if (!(Number.parseInt(String(said.get('version')), 10) >= 7)) throw tooOld(where);
   await Promise.all([APPEND, READ].map(async ({ text }) => log.sendCommand(['SCRIPT', 'LOAD', text])));
@@ -170,14 +167,6 @@ function refuseReplica(said: ReadonlyMap<unknown, unknown>, where: string): void
   if (said.get('role') === 'replica') throw new HawserError('ERR_CONNECT_FAILED', `Redis at ${where} is a replica`);
 }
 
-/** The client tells of what is no Redis by an event alone. */
-async function connected(client: RedisClient): Promise<void> {
-  await new Promise((resolve, reject) => {
-    client.on('error', reject);
-    client.connect().then(resolve, reject);
-  });
-}
-
 /** In the time that a connection may take; what fails leaves nothing open. */
 async function attempt<T>(
   { world, settings }: LinkParts,
@@ -190,7 +179,10 @@ async function attempt<T>(
   const over = new Promise<never>((_, reject) => {
     const error = new HawserError('ERR_CONNECT_FAILED', `no answer of Redis at ${where} in ${settings.connectWait} ms`);
     timer = world.timer(world.now() + settings.connectWait, () => reject(error));
+    // The client tells of what is no Redis by an event alone, and of a connection that was lost while another was waited for.
+    for (const client of clients) client.on('error', reject);
   });
+  over.catch(() => {});
   const work = run();
   try {
     return await Promise.race([work, over]);
