@@ -1,5 +1,5 @@
 import type { WaitOptions } from '../core/index.ts';
-import type { Appended, EngineMessage, Entry, HistoryRule, Position } from '../engine/index.ts';
+import type { Appended, EngineMessage, Entry, HistoryRule, Position, Target } from '../engine/index.ts';
 import { Delivery } from './delivery.ts';
 import { Feed, type FeedHost } from './feed.ts';
 import { type Joined, joinedPlainly } from './joined.ts';
@@ -40,6 +40,11 @@ export class Chronicle {
     this.logs = logs;
     this.rules = rules;
     this.#host = host;
+  }
+
+  /** No room has history. */
+  get isIdle(): boolean {
+    return this.rules.isEmpty && this.#feeds.size === 0;
   }
 
   /** A room has its first member here: the rule that it is watched by. */
@@ -93,11 +98,10 @@ export class Chronicle {
     for (const feed of this.#feeds.values()) feed.catchUp();
   }
 
-  /** The rooms of a message whose log it goes to, each once. */
-  roomsOf({ target, volatile }: EngineMessage, hasMembers: (room: string) => boolean): readonly string[] {
-    if (volatile || (this.rules.isEmpty && this.#feeds.size === 0)) return NO_NAMES;
-    const rooms = target.rooms.filter((room) => this.#ruleOf(room, hasMembers) !== undefined);
-    return rooms.length > 1 ? [...new Set(rooms)] : rooms;
+  /** The rooms of a target that have a log, each once. */
+  roomsOf({ rooms }: Target, hasMembers: (room: string) => boolean): readonly string[] {
+    const logged = rooms.filter((room) => this.#ruleOf(room, hasMembers) !== undefined);
+    return logged.length > 1 ? [...new Set(logged)] : logged;
   }
 
   /** @throws HawserError as `Logs.append`. */

@@ -9,7 +9,7 @@ const RULE = { name: '/ *', size: 10, age: 1000 };
 
 const at = (offset: number, epoch = 'e1'): Position => ({ offset, epoch });
 const entry = (offset: number, previous = offset - 1, epoch = 'e1'): Entry => ({
-  message: { target: {} as never, event: 'say', data: offset, meta: {}, volatile: false },
+  message: { target: { exceptRooms: [] } as never, event: 'say', data: offset, meta: {}, volatile: false },
   offset,
   previous,
   epoch,
@@ -263,6 +263,22 @@ describe('who comes back', () => {
     room.asked.shift();
     room.answer(whole(at(5)));
     expect(ada.heard).toEqual(['position 5']);
+  });
+
+  test('with others from the same place has the log read once for all of them', () => {
+    const { room } = Room.at(5);
+    const [ada, bob, eve] = [room.enter(at(3)), room.enter(at(3)), room.enter(at(3))];
+    const ned = room.enter(at(4));
+    expect(room.asked.map(({ since }) => since)).toEqual([at(3), at(4)]);
+    room.leave(ada);
+    room.answer(whole(at(5), entry(4), entry(5)));
+    room.leave(ned);
+    expect(room.asked.map(({ isOver }) => isOver)).toEqual([true]);
+    expect([ada.heard, bob.heard, eve.heard]).toEqual([[], ['4', '5', 'recovered 5 2'], ['4', '5', 'recovered 5 2']]);
+    const [ivy] = [room.enter(at(3))];
+    room.leave(ivy);
+    room.enter(at(3));
+    expect(room.asked.slice(1).map(({ isOver }) => isOver)).toEqual([true, false]);
   });
 
   test('with more than the others have gets nothing twice', () => {

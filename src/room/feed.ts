@@ -2,6 +2,7 @@ import type { Entry, HistoryRule, Position, Reading } from '../engine/index.ts';
 import { Follower, type FollowerHost } from './follower.ts';
 import type { Joined, LossReason } from './joined.ts';
 import type { Seat } from './namespace.ts';
+import { SharedReadings } from './shared-readings.ts';
 
 /** Entries that wait while a hole before them is read; of more the later ones are read again. */
 export const KEPT_MOST = 1000;
@@ -30,6 +31,7 @@ export class Feed implements FollowerHost {
   /** What the members have been given; undefined until the log has said where it stands. */
   #position: Position | undefined;
   readonly #followers: Map<Seat, Follower> = new Map();
+  readonly #readings: SharedReadings;
   /** Members who have had more than the others, by its offset. */
   readonly #ahead: Map<Seat, number> = new Map();
   /** Entries behind a hole, or that came at a bad moment, in the order in which they came. */
@@ -49,6 +51,7 @@ export class Feed implements FollowerHost {
     this.rule = rule;
     this.#seats = seats;
     this.#host = host;
+    this.#readings = new SharedReadings(host);
   }
 
   get position(): Position | undefined {
@@ -111,11 +114,11 @@ export class Feed implements FollowerHost {
   // FollowerHost
 
   read(since: Position, tries: number, answered: (reading: Reading) => void): () => void {
-    return this.#host.read(since, tries, answered);
+    return this.#readings.read(since, tries, answered);
   }
 
   deliver(entry: Entry, seat: Seat): boolean {
-    return this.#host.hand(entry)(seat);
+    return this.#readings.hand(entry)(seat);
   }
 
   learn(position: Position, then: () => void): void {

@@ -240,7 +240,8 @@ export class Namespace implements Hall {
   }
 
   #loggedRooms(message: EngineMessage): readonly string[] {
-    return this.#chronicle.roomsOf(message, (room) => this.#rooms.has(room));
+    if (this.#chronicle.isIdle || message.volatile) return NO_NAMES;
+    return this.#chronicle.roomsOf(message.target, (room) => this.#rooms.has(room));
   }
 
   /** Rooms with history get a message each; all else that the message is for, and who is in none of those, has it as ever. */
