@@ -136,6 +136,37 @@ describe('a server that goes', () => {
     expect((await error).data).toMatchObject({ data: { alternatives: [far.url] } });
   });
 
+  test('costs its clients nothing of a room with history: they go on by another node where they were', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    for (const { server } of [near, far]) {
+      server.history('news', { size: 1000, age: 60_000 });
+      server.on('connection', (socket) => void socket.join('news'));
+    }
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => client([near.url, far.url])));
+    const heard: unknown[][] = sockets.map((socket) => {
+      const mine: unknown[] = [];
+      socket.on('item', (data) => mine.push(data));
+      return mine;
+    });
+    const gaps: unknown[] = [];
+    for (const socket of sockets) socket.on('gap', (gap) => gaps.push(gap));
+    const over = new AbortController();
+    let count = 0;
+    const publishing = (async () => {
+      while (!over.signal.aborted || count < 50) await far.server.to('news').publish('item', count++);
+    })();
+    const ups = sockets.map((socket) => next(socket, 'up'));
+    await near.server.close({ drain: 2000 });
+    await Promise.all(ups);
+    over.abort();
+    await publishing;
+    const all = Array.from({ length: count }, (_, at) => at);
+    while (heard.some((mine) => mine.at(-1) !== count - 1)) await new Promise((resolve) => setTimeout(resolve, 10));
+    // From the first that each has heard on, every one, once and in order.
+    for (const mine of heard) expect(mine).toEqual(all.slice(mine[0] as number));
+    expect([gaps, far.sockets]).toEqual([[], 10]);
+  });
+
   test('tells its clients which of their events it had', async () => {
     const [near, far] = (await nodes(2)) as [Node, Node];
     const heard: unknown[] = [];
