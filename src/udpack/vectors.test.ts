@@ -38,10 +38,11 @@ interface File {
     }[];
   };
   readonly reset: { readonly secret: string; readonly id: string; readonly token: string };
-  readonly workers: Readonly<Record<'address' | 'idKey' | 'initSecret' | 'cookieSecret' | 'cookie', string>> & {
+  readonly workers: Readonly<
+    Record<'address' | 'takers' | 'idKey' | 'initSecret' | 'cookieSecret' | 'cookie', string>
+  > & {
     readonly port: number;
     readonly ids: readonly { readonly worker: number; readonly random: string; readonly id: string }[];
-    readonly takers: readonly number[];
     readonly taker: number;
     readonly time: number;
   };
@@ -159,7 +160,8 @@ test('what workers that share a port make is that of the page', () => {
     expect(speck(of(workers.idKey), block).toString('hex')).toBe(id);
   }
   const word = hmac(of(workers.initSecret), of(chosen['clientEphemeralPublic'])).readUInt32BE();
-  expect(workers.takers[word % workers.takers.length]).toBe(workers.taker);
+  const takers = workers.takers.split(' ').map(Number);
+  expect(takers[word % takers.length]).toBe(workers.taker);
   const [time, since] = [Buffer.alloc(8), Buffer.alloc(8)];
   time.writeDoubleBE(workers.time);
   since.writeDoubleBE(Math.floor(workers.time / 120_000) * 120_000);

@@ -222,7 +222,7 @@ function workers(): Vector {
     initSecret: hex(keys.init),
     cookieSecret: hex(keys.cookie),
     ids,
-    takers,
+    takers: takers.join(' '),
     taker,
     time: clock.epoch + NOW,
     cookie: hex(cookie),
