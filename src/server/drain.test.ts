@@ -5,6 +5,7 @@ import { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { Goaway } from '../wire/index.ts';
+import type { ServerOptions } from './index.ts';
 import { createServer } from './index.ts';
 
 const world = realWorld();
@@ -13,8 +14,8 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-async function nodes(count: number): Promise<Node[]> {
-  const all = await joinedServers(count);
+async function nodes(count: number, options: ServerOptions = {}): Promise<Node[]> {
+  const all = await joinedServers(count, options);
   open.push(...all);
   return all;
 }
@@ -63,6 +64,20 @@ describe('a server that goes', () => {
     expect(await socket.request('echo', 1)).toBe(1);
     await near.server.close({ redirect: ['tcp://b.example:7000/?token=secret', 'ws://c.example'] });
     expect((await goaway).alternatives).toEqual(['tcp://b.example:7000']);
+  });
+
+  test('sends clients by their own URLs where the others have no address that could be told', async () => {
+    const [near, far] = (await nodes(2, { node: { endpoints: ['tcp://0.0.0.0:7000', 'ipc:///far.sock'] } })) as [
+      Node,
+      Node,
+    ];
+    const socket = await client([near.url, far.url]);
+    const goaway = next<Goaway>(socket, 'goaway');
+    const up = next(socket, 'up');
+    await near.server.close({ retryAfter: 60_000 });
+    expect((await goaway).alternatives).toEqual([]);
+    await up;
+    expect(far.sockets).toBe(1);
   });
 
   test('ends what is under way first, and cuts off what is not done in time', async () => {
