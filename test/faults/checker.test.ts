@@ -19,7 +19,7 @@ function published(count: number, more: Partial<Published> = {}): Published[] {
 }
 
 function message(number: number, offset: number | undefined = 10 * number): Heard {
-  return { kind: 'message', at: number, room: 'r', publisher: 'p', number, offset };
+  return { kind: 'message', at: number, room: 'r', publisher: 'p', number, by: 's', offset };
 }
 
 function place(kind: 'position' | 'recovered' | 'gap', offset: number, epoch = EPOCH, reason = 'expired'): Heard {
