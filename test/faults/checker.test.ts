@@ -83,6 +83,15 @@ describe('a room with history', () => {
     expect(kinds(ledger([start, message(1), place('gap', 30)]))).toEqual(['lost']);
   });
 
+  test('a log that lost its end says so, and goes on behind what the member had', () => {
+    const unknown = { ...place('gap', 20), reason: 'unknown' } as Heard;
+    const mayGap = [{ room: 'r', reason: 'unknown', from: 0 }];
+    const before = [start, message(1), message(2), message(3)];
+    expect(kinds(ledger([...before, unknown, message(4)], { mayGap }))).toEqual([]);
+    expect(kinds(ledger([...before, unknown, message(4, 25)], { mayGap }))).toContain('swapped');
+    expect(kinds(ledger([...before, place('gap', 20), message(4)]))).toEqual(['swapped']);
+  });
+
   test('a gap for a reason that the run does not give is needless', () => {
     expect(kinds(ledger([start, message(1), place('gap', 30, EPOCH, 'unknown'), message(4)]))).toEqual([
       'needless-gap',
