@@ -362,8 +362,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   #hello(token: string | undefined, { endpoint }: Route): Hello {
     const { user } = this.#options;
-    const { welcome } = this;
-    const ticket = welcome?.ticket;
+    const ticket = this.welcome?.ticket;
     this.#hellos += 1;
     return {
       version: PROTOCOL_VERSION,
@@ -372,8 +371,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       user,
       query: endpoint.query,
       channels: this.codec.channels && channelRoomOf(this.limits),
-      // As many as the server takes: what it refuses for its length is refused for good.
-      positions: welcome && [...this.standings.values()].slice(welcome.messageBytes / -128),
+      positions: this.standings.size > 0 ? [...this.standings.values()] : undefined,
       resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }

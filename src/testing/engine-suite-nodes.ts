@@ -16,6 +16,8 @@ export interface EngineSuiteOptions {
   readonly logs?: boolean;
   /** Ends a node as if its process had died: it says nothing more, and hears nothing. Left out, deaths are not tested. */
   readonly kill?: (engine: Engine) => void | Promise<void>;
+  /** Whether its server may keep history for longer than was asked. Left out, it must be gone soon. */
+  readonly keepsLonger?: boolean;
   /** The longest message in a room's history, bytes. Left out, longer ones are not tried. */
   readonly entryBytes?: number;
 }

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HistoryRule, JoinedEngine, type Subject } from '../../src/engine/index.ts';
+import { type Engine, type HistoryRule, JoinedEngine, type Subject } from '../../src/engine/index.ts';
 import { NatsBus } from '../../src/engines/nats/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
-import { engineSuite } from '../../src/testing/index.ts';
+import { engineSuite, MortalBus } from '../../src/testing/index.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
 import { bytes, HeardBus, text, until } from './nats-bus.ts';
 
 let nats: Nats;
 let clusters = 0;
+const buses = new Map<Engine, MortalBus>();
 /** A cluster that no other test has. */
 const fresh = (): { servers: string; name: string } => ({ servers: nats.url, name: `t${++clusters}` });
 
@@ -19,11 +20,18 @@ afterAll(() => nats[Symbol.asyncDispose]());
 engineSuite('nats', {
   api: { describe, test, expect },
   world: realWorld(),
-  makeEngine: (cluster) =>
-    new JoinedEngine(new NatsBus({ servers: nats.url, name: `${cluster}-${process.pid}` }, realWorld()), {
-      world: realWorld(),
-    }),
+  makeEngine: (cluster, times) => {
+    const world = realWorld();
+    const bus = new MortalBus(new NatsBus({ servers: nats.url, name: `${cluster}-${process.pid}` }, world));
+    const engine = new JoinedEngine(bus, { world, times });
+    buses.set(engine, bus);
+    return engine;
+  },
+  kill: (engine) => buses.get(engine)?.kill(),
   joins: true,
+  logs: true,
+  // A minute more, for the marks that its logs need.
+  keepsLonger: true,
 });
 
 const ROOM: Subject = { kind: 'room', namespace: '/', room: 'r' };

@@ -50,9 +50,11 @@ function within(namespace: string, name: string): string {
 
 function shortened(kind: string, name: string, rest: string): string {
   const key = `${kind}${name.length}:${name}${rest}`;
-  return key.length > LONG ? `${kind}#${hashOf(key)}` : key;
+  // UTF-8 has no bytes for half a surrogate pair.
+  const isWhole = (key as { isWellFormed?(): boolean }).isWellFormed?.() ?? true;
+  return key.length > LONG || !isWhole ? `${kind}#${hashOf(key)}` : key;
 }
 
 function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64');
+  return createHash('sha256').update(text, 'utf16le').digest('base64');
 }
