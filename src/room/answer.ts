@@ -11,6 +11,8 @@ export interface Told {
   readonly roomCount: number;
 }
 
+/** The longest that another node can have us wait for a socket's answer, ms. */
+const MOST_WAIT = 600_000;
 /** Rooms that are listed of one socket. */
 export const MOST_ROOMS_TOLD = 100;
 
@@ -83,7 +85,8 @@ export function fewEnough(hall: Hall, seats: readonly Seat[]): readonly Seat[] {
 /** Errors cross as what they say. */
 async function request(hall: Hall, asked: Extract<Question, { kind: 'request/1' }>): Promise<unknown> {
   const seats = fewEnough(hall, hall.select(asked.target));
-  const { answers, errors, silent } = await askAll(seats, asked.name, asked.data, { timeout: asked.timeout });
+  const timeout = Math.min(asked.timeout || MOST_WAIT, MOST_WAIT);
+  const { answers, errors, silent } = await askAll(seats, asked.name, asked.data, { timeout });
   const said = errors.map(({ error: { code, message, data }, ...one }) => ({ ...one, error: { code, message, data } }));
   return { answers, errors: said, silent };
 }

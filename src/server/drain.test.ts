@@ -47,7 +47,7 @@ describe('a server that goes', () => {
     const [near, far] = (await nodes(2)) as [Node, Node];
     const [early, late] = [await client([near.url]), await client([far.url])];
     const told = [next<Goaway>(early, 'goaway'), next<Goaway>(late, 'goaway')];
-    await near.server.close({ redirect: false, retryAfter: 5 });
+    await near.server.close({ redirect: false, retryAfter: 5.5 });
     await far.server.close();
     const [first, second] = await Promise.all(told);
     expect([first?.alternatives, first?.retryAfter, second?.alternatives]).toEqual([undefined, 5, undefined]);
@@ -59,6 +59,9 @@ describe('a server that goes', () => {
     const goaway = next<Goaway>(socket, 'goaway');
     for (const redirect of [['nonsense'], ['http://b.example'], ['tcp://0.0.0.0:1'], ['tcp://[::]:1']]) {
       await expect(near.server.close({ redirect })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    }
+    for (const times of [{ drain: -1 }, { delay: Number.NaN }, { retryAfter: '5' as never }]) {
+      await expect(near.server.close(times)).rejects.toMatchObject({ code: 'ERR_OPTION' });
     }
     expect(await socket.request('echo', 1)).toBe(1);
     await near.server.close({ redirect: ['tcp://b.example:7000/?token=secret', 'ws://c.example'] });

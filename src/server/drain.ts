@@ -1,4 +1,4 @@
-import { type CloseReason, HawserError, type World } from '../core/index.ts';
+import { type CloseReason, fillNumbers, HawserError, type World, whole } from '../core/index.ts';
 import type { NodeInfo } from '../engine/index.ts';
 import { type Endpoint, parseEndpoint } from '../transport/index.ts';
 import type { Goaway } from '../wire/index.ts';
@@ -115,8 +115,26 @@ export async function letIn(arriving: () => number, world: World, drain: number)
   await until(() => arriving() === 0 || world.now() >= late, world);
 }
 
-/** @throws HawserError ERR_OPTION for a URL that clients can't dial. */
-export function checkRedirect(urls: readonly string[]): readonly string[] {
+/** How a server closes. */
+export interface Closing {
+  readonly drain: number;
+  readonly delay: number;
+  readonly retryAfter: number | undefined;
+  /** Undefined: the other nodes. */
+  readonly elsewhere: Elsewhere | undefined;
+}
+
+/** @throws HawserError ERR_OPTION for what is no number from 0, or a URL that clients can't dial. */
+export function resolveClosing(
+  { drain, delay, retryAfter, redirect = true }: CloseOptions,
+  world: Pick<World, 'random'>,
+): Closing {
+  const times = fillNumbers({ drain: 5000, delay: 0, retryAfter: 0 }, { drain, delay, retryAfter }, 'close');
+  const elsewhere = redirect === true ? undefined : new Elsewhere(redirect === false ? [] : checked(redirect), world);
+  return { ...times, retryAfter: retryAfter === undefined ? undefined : whole(retryAfter), elsewhere };
+}
+
+function checked(urls: readonly string[]): readonly string[] {
   for (const url of urls) {
     if (placeOf(url).length === 0) throw new HawserError('ERR_OPTION', 'redirect has URLs such as wss://b.example');
   }

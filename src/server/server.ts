@@ -18,7 +18,7 @@ import {
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { Admission, STRANGER } from './admission.ts';
 import { Connection, type Reception } from './connection.ts';
-import { type CloseOptions, checkRedirect, Elsewhere, letIn, sendAway } from './drain.ts';
+import { type CloseOptions, type Closing, Elsewhere, letIn, resolveClosing, sendAway } from './drain.ts';
 import { makeEngineHost } from './engine-host.ts';
 import {
   type AttachOptions,
@@ -249,13 +249,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * Says that this node goes, stops accepting after `delay`, sends every peer away (GOAWAY), waits for handlers that are at work, then closes all
    * with a code that invites clients back. What is left after `drain` ms more is cut. Where there are other nodes, or `redirect` names URLs, peers are
    * told of them and go one after the other. docs/guides/operations.md has the whole.
-   * @throws HawserError ERR_OPTION for a `redirect` that is no URL.
+   * @throws HawserError ERR_OPTION for a `redirect` that is no URL, a time that is no number from 0.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { redirect = true } = options;
-    const given =
-      typeof redirect === 'boolean' ? undefined : new Elsewhere(checkRedirect(redirect), this.#options.world);
-    this.#closed ??= this.#close(options, given);
+    const closing = resolveClosing(options, this.#options.world);
+    this.#closed ??= this.#close(closing);
     await this.#closed;
   }
 
@@ -263,8 +261,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await this.close();
   }
 
-  async #close(options: CloseOptions, given: Elsewhere | undefined): Promise<void> {
-    const { drain = 5000, delay = 0, redirect, retryAfter } = options;
+  async #close({ drain, delay, retryAfter, elsewhere: given }: Closing): Promise<void> {
     const { world, engine } = this.#options;
     this.#registration.drain();
     if (delay > 0) await new Promise<void>((resolve) => world.timer(world.now() + delay, resolve));
@@ -275,7 +272,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#upgrades?.close();
-    const elsewhere = given ?? Elsewhere.of(redirect === false ? [] : await this.#otherNodes(), world);
+    const elsewhere = given ?? Elsewhere.of(await this.#otherNodes(), world);
     const goaway = retryAfter === undefined ? reason : { ...reason, retryAfter };
     await sendAway(() => this.#seating.attendants, elsewhere, goaway, deadline, world);
     for (const attendant of [...this.#seating.attendants]) attendant.close(reason);
