@@ -1,7 +1,7 @@
 export { NODE_PROTOCOL } from './frame.ts';
 export * from './joined-engine.ts';
 export { METADATA_BYTES } from './notice.ts';
-export { CHANGES_KEPT } from './own-log.ts';
+export { CHANGES_BYTES, CHANGES_KEPT } from './own-log.ts';
 export { DEAD_LISTED, NODES_MOST } from './peers.ts';
 export { FRAGMENTED_BYTES } from './pieces.ts';
 export { ASK_TIMEOUT, QUESTIONS_MOST } from './questions.ts';

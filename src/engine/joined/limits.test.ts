@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { JoinedCluster, messageTo } from '../../../test/support/joined-nodes.ts';
 import { FRAME, Framer } from './frame.ts';
-import { CHANGES_KEPT } from './own-log.ts';
+import { CHANGES_BYTES, CHANGES_KEPT } from './own-log.ts';
 import { NODES_MOST } from './peers.ts';
 import { FRAGMENTED_BYTES, piecesOf } from './pieces.ts';
 import { QUESTIONS_MOST } from './questions.ts';
@@ -63,6 +63,25 @@ test('who missed more changes than are kept gets all that there is, and tells wh
   await cluster.world.advanceAsync(5000);
   expect(here.told).toEqual(['b1 joined r (1)', 'b1 joined s (1)', 'b1 left s (0)']);
   expect(await here.engine.rooms('/')).toEqual(new Map([['r', 1]]));
+});
+
+test('the same for more bytes of changes than are kept', async () => {
+  const cluster = new JoinedCluster();
+  const [here, there] = await cluster.pair();
+  there.engine.enter('/', 'r', BOB);
+  await cluster.world.advanceAsync(1);
+  here.bus.cut();
+  const long = 'long '.repeat(250);
+  const many = Math.ceil(CHANGES_BYTES / long.length / 2);
+  expect(many * 2).toBeLessThan(CHANGES_KEPT);
+  for (let i = 0; i < many; i++) {
+    there.engine.enter('/', long, BOB);
+    there.engine.leave('/', long, BOB);
+  }
+  await cluster.world.advanceAsync(100);
+  here.bus.mend();
+  await cluster.world.advanceAsync(5000);
+  expect(here.told).toEqual(['b1 joined r (1)']);
 });
 
 test('who missed fewer gets those', async () => {

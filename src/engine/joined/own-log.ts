@@ -5,6 +5,8 @@ import { FRAME, type Framer } from './frame.ts';
 export const CHUNK_BYTES: number = 64 * 1024;
 /** How many of its latest changes a node can say again; who missed more gets all that it has. */
 export const CHANGES_KEPT = 10_000;
+/** And how many bytes of them. */
+export const CHANGES_BYTES: number = 4 * 1024 * 1024;
 
 interface Batch {
   /** The number of its last change. */
@@ -23,6 +25,7 @@ export class OwnLog {
   /** The oldest that is kept, in `#batches`. */
   #first = 0;
   #kept = 0;
+  #bytes = 0;
 
   constructor(framer: Framer, chunkBytes: number) {
     this.#framer = framer;
@@ -69,10 +72,13 @@ export class OwnLog {
   #keep(frame: Uint8Array, count: number): void {
     this.#number += count;
     this.#kept += count;
+    this.#bytes += frame.length;
     // A copy: the memory of the frame is shared with many others.
     this.#batches.push({ last: this.#number, count, frame: new Uint8Array(frame) });
-    while (this.#kept > CHANGES_KEPT && this.#first < this.#batches.length - 1) {
-      this.#kept -= (this.#batches[this.#first] as Batch).count;
+    while ((this.#kept > CHANGES_KEPT || this.#bytes > CHANGES_BYTES) && this.#first < this.#batches.length - 1) {
+      const oldest = this.#batches[this.#first] as Batch;
+      this.#kept -= oldest.count;
+      this.#bytes -= oldest.frame.length;
       this.#first += 1;
     }
     if (this.#first * 2 > this.#batches.length) {
