@@ -19,7 +19,7 @@ const MOVED = new Error('slots have moved');
 /** ms */
 const DRAIN_WAIT = 1000;
 const PAUSE_LEAST = 50;
-const PAUSE_MOST = 2000;
+const PAUSE_MOST = 1000;
 /** ms after which it is no sequel to what went wrong before. */
 const STEADY = 10_000;
 /** Beats of the heart between two looks at who has which slot. */
