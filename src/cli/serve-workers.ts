@@ -37,18 +37,22 @@ export async function superviseWorkers(
   output: Output,
 ): Promise<number> {
   const heard = new Heard(output);
+  // Before anybody is told of anything: who hears that it listens may end it at once.
+  let end = (): void => {};
+  const stopping = stopSignal(() => end());
   const onEvent = (event: WorkerEvent): void => heard.take(event);
   const crew = await startWorkers({ workers, ready: 'told', stopWait: drain + PATIENCE, onEvent }).catch(
     (error: HawserError) => heard.failed(error),
   );
   if (typeof crew === 'number') return crew;
+  end = () => crew.kill();
+  process.on('SIGHUP', () => void restart(crew, output));
   const hall = await openHall(crew, urls);
   const endpoints = merged(urls, heard.endpoints, hall?.endpoints ?? []);
   const lines = endpoints.map((url) => `  ${url}`).join('\n');
   const count = crew.workers.length;
   output.tell({ event: 'listening', endpoints, workers: count }, `hawser listens with ${count} workers on\n${lines}`);
-  process.on('SIGHUP', () => void restart(crew, output));
-  const ended = await Promise.race([stopSignal(() => crew.kill()), crew.closed]);
+  const ended = await Promise.race([stopping, crew.closed]);
   if (typeof ended === 'string') output.tell({ event: 'closing', signal: ended }, `${ended}: closing`);
   await hall?.close();
   await crew.stop();
@@ -63,6 +67,9 @@ export async function serveAsWorker(
   urls: readonly string[],
   closing: CloseOptions,
 ): Promise<never> {
+  // A terminal, or who stops a group of processes, tells all of them.
+  process.on('SIGHUP', () => {});
+  const stopping = stopSignal();
   const takers = await Promise.all(urls.filter(isIpc).map((url) => server.receive(url)));
   worker.onSocket((socket, at) => takers[at]?.(socket));
   worker.onStop(() => server.close(closing));
@@ -73,9 +80,7 @@ export async function serveAsWorker(
     endpoints.push(...(await server.listen(target)));
   }
   worker.ready({ endpoints } satisfies Ready);
-  // A terminal, or who stops a group of processes, tells all of them.
-  process.on('SIGHUP', () => {});
-  await stopSignal();
+  await stopping;
   worker.stop();
   return await new Promise<never>(() => {});
 }

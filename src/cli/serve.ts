@@ -63,11 +63,13 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   }
   const server = await makeServer(options);
   if (worker !== undefined) return await serveAsWorker(worker, server, urls, closing);
+  // Before anybody is told: who hears that it listens may end it at once.
+  const stopping = stopSignal();
   const endpoints = await server.listen(...urls);
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^wss?:/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
-  const signal = await stopSignal();
+  const signal = await stopping;
   output.tell({ event: 'closing', signal }, `${signal}: closing`);
   await server.close(closing);
   return EXIT.ended;
