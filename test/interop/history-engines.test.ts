@@ -88,7 +88,8 @@ describe.each(ENGINES)('a room with history on nodes that are joined by %s', (_,
       listener.heard.filter(({ event }) => event === 'say').map(({ data }) => data);
     for (const listener of [ada, bob]) await expect.poll(() => said(listener).at(-1), { timeout: 20_000 }).toBe('end');
     expect(said(bob)).toEqual(said(ada));
-    expect(said(ada).toSorted()).toEqual([...published, 'end'].toSorted());
+    expect(new Set(said(ada))).toEqual(new Set([...published, 'end']));
+    expect(said(ada)).toHaveLength(published.length + 1);
     const offsets = bob.heard.flatMap(({ offset }) => offset ?? []);
     expect(offsets).toEqual([...new Set(offsets)].toSorted((a, b) => a - b));
     expect([told(bob, 'gap'), told(bob, 'recovered'), told(ada, 'recovered')]).toEqual([0, ROUNDS, 0]);
