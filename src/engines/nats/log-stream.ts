@@ -31,7 +31,10 @@ export interface StreamHost {
   readonly history: ResolvedNatsOptions['history'];
   /** Of the server; undefined while there is none. */
   server(): { readonly version: string; readonly jetstream?: boolean } | undefined;
-  /** Adds the mark that shows that a stream has not lost all since it got this epoch. */
+  drawEpoch(): string;
+  /** Whether this node, and no other, is to make the stream. */
+  isMaker(): Promise<boolean>;
+  /** Adds the mark that shows that a stream has not lost all since it was made. */
   addFirst(epoch: string): Promise<void>;
   wait(ms: number): Promise<void>;
   report(error: unknown): void;
@@ -68,10 +71,11 @@ type Config = Partial<StreamConfig> & Pick<StreamConfig, 'name'>;
 const CHANGEABLE = ['max_msgs_per_subject', 'max_age', 'duplicate_window', 'max_bytes', 'num_replicas'] as const;
 
 /**
- * Finds the stream of a rule, makes it when there is none, and has it kept as the rule says. The answer is its epoch: when it was made, and
- * how often it has lost all since. All nodes come to the same, and ask for the same changes, so that it does no harm when several are at it
- * at one time. (What they make at one time has to be the same to the letter, and what it publishes again must never change: servers of a cluster
- * of 2.9 do not survive their next start otherwise.)
+ * Finds the stream of a rule, makes it when there is none, and has it kept as the rule says. The answer is its epoch.
+ *
+ * Several nodes may be at it at one time, and not all that NATS lets them do is safe then (2.9.10). Two updates of a stream's subjects have it
+ * take each entry twice; of two requests to make one that differ both may be granted; and when they publish again in two ways, servers of a cluster
+ * don't survive their next start. So nodes agree on who makes a stream, it has its epoch from then on, and what it publishes again doesn't name the epoch.
  * @param seen The newest entry that this node knows of, by epoch: a stream that has forgotten it has begun anew.
  * @throws HawserError ERR_ENGINE_DOWN, ERR_VERSION, ERR_UNSUPPORTED, ERR_OPTION, ERR_NOT_ALLOWED.
  */
@@ -83,67 +87,43 @@ export async function openStream(
 ): Promise<string> {
   checkVersion(host.server()?.version);
   try {
-    const found = (await infoOf(host.manager, names.stream)) ?? (await make(names, rule, host));
+    const found = await infoOf(host.manager, names.stream);
+    if (found === undefined) return await make(names, rule, host);
     const epoch = epochOf(names, found);
-    if (epoch.made !== madeAt(found)) return await begin(names, rule, host, found, { made: madeAt(found), losses: 0 });
-    if (await hasForgotten(host, found, seen(textOf(epoch)))) {
-      return await begin(names, rule, host, found, { ...epoch, losses: epoch.losses + 1 });
+    if (await hasForgotten(names, host, found, seen(epoch))) {
+      await host.manager.streams.delete(names.stream);
+      return await make(names, rule, host);
     }
-    await mend(names, rule, host, found, textOf(epoch));
-    return textOf(epoch);
+    await mend(names, rule, host, found, epoch);
+    return epoch;
   } catch (error) {
     throw streamFailure(error, names.stream, host);
   }
 }
 
-interface Epoch {
-  readonly made: string;
-  readonly losses: number;
-}
-
-/** Of a stream that is just being made. */
-const UNBORN: Epoch = { made: 'new', losses: 0 };
-
-const textOf = ({ made, losses }: Epoch): string => `${made}-${losses}`;
-
-/** The same on all servers, in whatever zone they write the time: seconds, and what they write of one. */
-function madeAt({ created }: StreamInfo): string {
-  const [, fraction = ''] = /\.(\d+)/.exec(created) ?? [];
-  const seconds = Math.floor(Date.parse(created) / 1000);
-  return `${seconds.toString(36)}${Number(fraction.padEnd(9, '0').slice(0, 9)).toString(36)}`;
-}
-
-/** With the same configuration on all nodes. */
-async function make(names: LogNames, rule: HistoryRule, host: StreamHost): Promise<StreamInfo> {
+async function make(names: LogNames, rule: HistoryRule, host: StreamHost): Promise<string> {
+  const isMaker = await host.isMaker();
+  const made = await infoOf(host.manager, names.stream);
+  if (made !== undefined) return epochOf(names, made);
+  if (!isMaker) throw down(`stream ${names.stream} is being made`, 'no');
+  const epoch = host.drawEpoch();
   try {
-    return await host.manager.streams.add(configOf(names, rule, textOf(UNBORN), host.history));
+    await host.manager.streams.add(configOf(names, rule, epoch, host.history));
   } catch (error) {
-    if (codeOf(error) !== NAME_IN_USE) throw error;
-    // Another node was first, and is further.
-    return await host.manager.streams.info(names.stream);
+    const isTaken = codeOf(error) === NAME_IN_USE || codeOf(error) === OVERLAP;
+    const found = isTaken ? await infoOf(host.manager, names.stream) : undefined;
+    if (found === undefined) throw error;
+    // Another node was first.
+    return epochOf(names, found);
   }
-}
-
-/** Gives a stream an epoch. */
-async function begin(
-  names: LogNames,
-  rule: HistoryRule,
-  host: StreamHost,
-  { config }: StreamInfo,
-  epoch: Epoch,
-): Promise<string> {
-  const { subjects = [] } = configOf(names, rule, textOf(epoch), host.history);
-  await host.manager.streams.update(names.stream, { ...config, subjects });
-  await host.addFirst(textOf(epoch));
-  return textOf(epoch);
+  await host.addFirst(epoch);
+  return epoch;
 }
 
 /** @throws HawserError ERR_OPTION when it is none of ours. */
-function epochOf(names: LogNames, { config }: StreamInfo): Epoch {
-  const epoch = /^(\w+)-(\d+)$/.exec(names.epochOf(config.subjects) ?? '');
-  if (epoch !== null && config.republish?.dest === names.republish.dest) {
-    return { made: epoch[1] ?? '', losses: Number(epoch[2]) };
-  }
+function epochOf(names: LogNames, { config }: StreamInfo): string {
+  const epoch = names.epochOf(config.subjects);
+  if (epoch !== undefined && config.republish?.dest === names.republish.dest) return epoch;
   throw new HawserError('ERR_OPTION', `NATS has a stream ${names.stream} that is not Hawser's: rename or delete it`);
 }
 
@@ -151,19 +131,18 @@ function epochOf(names: LogNames, { config }: StreamInfo): Epoch {
  * A stream in memory is there again, and empty, when its server was restarted; and one in files may have been put back from a copy. Numbers
  * that it gave before would be given again.
  */
-async function hasForgotten(host: StreamHost, { config, state }: StreamInfo, seen: number): Promise<boolean> {
-  if (state.last_seq < seen) return await isBehind(host, config, seen);
-  if (state.last_seq > 0) return false;
-  // Its first mark is on its way, or it was lost.
-  await host.wait(FIRST_WAIT);
-  return (await host.manager.streams.info(config.name)).state.last_seq === 0;
-}
-
-/** A new leader may not have taken in yet all that the one before it has told; a single server has nobody to learn it from. */
-async function isBehind(host: StreamHost, config: StreamConfig, seen: number): Promise<boolean> {
-  for (let look = 0; config.num_replicas > 1 && look < LOOKS; look++) {
+async function hasForgotten(names: LogNames, host: StreamHost, found: StreamInfo, seen: number): Promise<boolean> {
+  const { state } = found;
+  if (state.last_seq >= seen && state.last_seq > 0) return false;
+  const looks = found.config.num_replicas > 1 ? LOOKS : 1;
+  for (let look = 0; look < looks; look++) {
+    // Its first mark is on its way, or a new leader has not taken in yet all that the one before it told. Or another node makes it anew just now.
     await host.wait(FIRST_WAIT);
-    if ((await host.manager.streams.info(config.name)).state.last_seq >= seen) return false;
+    const again = await infoOf(host.manager, names.stream);
+    if (again === undefined || epochOf(names, again) !== epochOf(names, found)) {
+      throw down(`stream ${names.stream} is being made anew`, 'no');
+    }
+    if (again.state.last_seq >= Math.max(1, seen)) return false;
   }
   return true;
 }

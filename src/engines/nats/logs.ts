@@ -1,7 +1,15 @@
 import type { DirectMsgRequest, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
-import type { Appended, BytesRead, HistoryRule, LoggedBytes, Position, ReadOptions } from '../../engine/index.ts';
+import {
+  type Appended,
+  type BytesRead,
+  epochOf,
+  type HistoryRule,
+  type LoggedBytes,
+  type Position,
+  type ReadOptions,
+} from '../../engine/index.ts';
 import { type Ack, Acks, readAck } from './acks.ts';
 import { down } from './failures.ts';
 import { type Kept, type Mark, type RoomSource, readRoom } from './history-proof.ts';
@@ -30,6 +38,9 @@ const NOTHING = new Uint8Array(0);
 /** Ids that may stand in a header as they are. */
 const PLAIN_ID = /^[\x21-\x7e]{1,128}$/;
 const REPAIR_WAIT = 1000;
+const RETRY_WAIT = 100;
+/** ms in which those who want to make a stream hear of each other. */
+const MAKER_WAIT = 150;
 const MOST = 1000;
 
 interface Rule {
@@ -75,6 +86,8 @@ export class RoomLogs {
   readonly #watched = new Map<string, Watched>();
   readonly #acks: Acks;
   readonly #inbox: string;
+  /** How often the connection has broken or come back. */
+  #turns = 0;
   #isClosed = false;
 
   constructor(link: NatsLink, names: Names, options: ResolvedNatsOptions, world: World, host: LogsHost) {
@@ -91,7 +104,11 @@ export class RoomLogs {
   /** The server is gone, or there again: whether the streams are still the same is not known. */
   turn(error?: unknown): void {
     if (error !== undefined) this.#acks.lose(error);
-    for (const rule of this.#rules.values()) rule.epoch = undefined;
+    this.#turns++;
+    for (const rule of this.#rules.values()) {
+      rule.epoch = undefined;
+      rule.opening = undefined;
+    }
   }
 
   close(): void {
@@ -159,16 +176,21 @@ export class RoomLogs {
     const known = this.#rule(rule);
     const path = pathOf(namespace, room);
     const run = (epoch: string): Promise<BytesRead> => this.#readRoom(known, epoch, path, { since, most });
-    return within(this.#link, this.#world, { signal, timeout }, async () => {
-      const epoch = known.epoch ?? (await this.#open(known));
-      try {
-        return await run(epoch);
-      } catch (error) {
-        // The stream may have been made anew.
-        const other = await this.#reopen(known, epoch);
-        if (other === epoch) throw readFailure(error);
-        return await run(other);
+    let isWaiting = true;
+    const reading = within(this.#link, this.#world, { signal, timeout }, async () => {
+      for (;;) {
+        const epoch = known.epoch ?? (await this.#open(known));
+        try {
+          return await run(epoch);
+        } catch (error) {
+          if (isPermanent(error) || !isWaiting) throw error;
+        }
+        // The stream was made anew, or has no leader at the moment.
+        if ((await this.#reopen(known, epoch)) === epoch) await this.#pause(RETRY_WAIT);
       }
+    });
+    return await reading.finally(() => {
+      isWaiting = false;
     });
   }
 
@@ -215,25 +237,67 @@ export class RoomLogs {
   /** Finds or makes the stream, once for all who ask at the same time. */
   #open(known: Rule): Promise<string> {
     if (!this.#link.isUp) return Promise.reject(down('NATS is not connected', 'no'));
-    known.opening ??= this.#find(known).finally(() => {
-      known.opening = undefined;
-    });
+    if (known.opening === undefined) {
+      const opening = this.#find(known).finally(() => {
+        if (known.opening === opening) known.opening = undefined;
+      });
+      known.opening = opening;
+    }
     return known.opening;
   }
 
+  /** Again and again for a while: a cluster of servers that has lost one needs some seconds for a new leader. */
   async #find(known: Rule): Promise<string> {
+    const turn = this.#turns;
+    const end = this.#world.now() + this.#options.answerWait;
+    for (;;) {
+      try {
+        const epoch = await this.#findOnce(known);
+        if (turn === this.#turns) return this.#found(known, epoch);
+      } catch (error) {
+        if (isPermanent(error) || this.#world.now() >= end) throw error;
+      }
+      if (turn !== this.#turns || this.#isClosed) throw down('the connection to NATS broke', 'no');
+      await this.#pause(RETRY_WAIT);
+    }
+  }
+
+  #findOnce(known: Rule): Promise<string> {
     const stream = {
       manager: this.#link.manager,
       history: this.#options.history,
       server: () => this.#link.server,
+      drawEpoch: () => epochOf(this.#world.random.bytes(8)),
+      isMaker: () => this.#isMaker(known),
       addFirst: (epoch: string) => this.#addFirst(known, epoch),
-      wait: (ms: number) => new Promise<void>((resolve) => void this.#world.timer(this.#world.now() + ms, resolve)),
+      wait: (ms: number) => this.#pause(ms),
       report: (error: unknown) => this.#host.report(error, 'room history'),
     };
     // As it is before the stream is asked how far it is: what comes meanwhile, it may not have counted.
     const { lastEpoch, newest } = known;
     const seen = (epoch: string): number => (epoch === lastEpoch ? newest : 0);
-    const epoch = await openStream(known.names, known.rule, stream, seen);
+    return openStream(known.names, known.rule, stream, seen);
+  }
+
+  /** Whether this node is to make the stream: of those who want to at the same time, the one with the first ticket. */
+  async #isMaker({ names }: Rule): Promise<boolean> {
+    const ticket = epochOf(this.#world.random.bytes(8));
+    const tickets: string[] = [ticket];
+    const hearing = this.#link.hear(this.#names.making, (message) => {
+      const [stream, other = ''] = message.string().split(' ');
+      if (stream === names.stream) tickets.push(other);
+    });
+    // Twice, for who comes a moment later has not heard the first.
+    for (let times = 0; times < 2; times++) {
+      if (this.#link.isUp)
+        this.#link.publish(this.#names.making, new TextEncoder().encode(`${names.stream} ${ticket}`));
+      await this.#pause(MAKER_WAIT / 2);
+    }
+    hearing.stop();
+    return tickets.toSorted()[0] === ticket;
+  }
+
+  #found(known: Rule, epoch: string): string {
     const isOther = known.lastEpoch !== '' && known.lastEpoch !== epoch;
     if (known.lastEpoch !== epoch) known.newest = 0;
     known.lastEpoch = epoch;
@@ -397,6 +461,10 @@ export class RoomLogs {
     return headers;
   }
 
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#world.timer(this.#world.now() + ms, resolve));
+  }
+
   #timer(run: () => void, wait: number): Timer {
     return this.#world.timer(this.#world.now() + wait, () => {
       if (!this.#isClosed) run();
@@ -416,9 +484,9 @@ function markOf(headers: MsgHdrs | undefined, offset: number): Mark | undefined 
   return isRight ? { last, after } : { last: offset, after: 0 };
 }
 
-function readFailure(error: unknown): unknown {
-  if (error instanceof HawserError) return error;
-  return down(`a log can't be read: ${error instanceof Error ? error.message : String(error)}`, 'no', error);
+/** What waiting doesn't change. */
+function isPermanent(error: unknown): boolean {
+  return error instanceof HawserError && error.code !== 'ERR_ENGINE_DOWN';
 }
 
 const keyOf = (rule: HistoryRule, path: string): string => `${path} ${rule.name}`;

@@ -35,6 +35,11 @@ export class Names {
     return `${this.#prefix}.push`;
   }
 
+  /** Where nodes that want to make a stream tell each other. */
+  get making(): string {
+    return `${this.#prefix}.making`;
+  }
+
   subject(subject: Subject): string {
     if (subject.kind === 'all') return `${this.#prefix}.all`;
     if (subject.kind === 'node') return `${this.#prefix}.node.${tokenOf(subject.node)}`;
@@ -50,7 +55,7 @@ export class Names {
 }
 
 /**
- * One stream per rule. Its subjects name the epoch, which comes of when the stream was made: what is added for a stream that is no more has
+ * One stream per rule. Its subjects name the epoch, which is drawn when the stream is made: what is added for a stream that is no more has
  * nobody to take it, and what is heard says which stream it is of.
  */
 export class LogNames {
