@@ -29,6 +29,7 @@ export class MortalBus implements Bus {
       reconnected: () => this.#tell(() => host.reconnected()),
       disconnected: (error) => this.#tell(() => host.disconnected(error)),
       ended: (node) => this.#tell(() => host.ended?.(node)),
+      ...(host.pushed && { pushed: host.pushed.bind(host) }),
       report: (error, during) => this.#tell(() => host.report(error, during)),
     });
   }

@@ -71,7 +71,7 @@ export class JoinedEngine implements Engine {
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
     this.#talk.host = host;
-    await this.#bus.start(this.#busHost());
+    await this.#bus.start(this.#busHost(host));
     if (this.#isClosed) return;
     this.#bus.subscribe(ALL);
     this.#bus.subscribe({ kind: 'node', node: this.id });
@@ -197,7 +197,7 @@ export class JoinedEngine implements Engine {
     await this.close();
   }
 
-  #busHost(): BusHost {
+  #busHost(host: EngineHost): BusHost {
     return {
       received: (frame) => this.#received(frame),
       logged: (namespace, room, logged, epoch) => this.#logged(namespace, room, logged, epoch),
@@ -206,7 +206,8 @@ export class JoinedEngine implements Engine {
       ended: (node) => {
         if (!this.#isClosed) this.#talk.ended(node);
       },
-      pushed: async (json, heardBy) => (await this.#host?.pushed?.(json, heardBy)) ?? new Uint8Array(),
+      // A host that takes none leaves what is pushed to other nodes.
+      ...(host.pushed && { pushed: host.pushed.bind(host) }),
       report: (error, during) => this.#talk.report(error, during),
     };
   }
