@@ -6,7 +6,7 @@ import { WORLD } from './world.ts';
 export interface ClusterEngineOptions {
   /** Servers of other names know nothing of each other. Default `hawser`. */
   readonly name?: string;
-  /** ms */
+  /** Of the nodes' leases; the same in all workers. */
   readonly times?: Partial<JoinedTimes>;
 }
 

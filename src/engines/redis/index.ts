@@ -1,3 +1,3 @@
 export { RedisBus } from './bus.ts';
-export { redisEngine } from './engine.ts';
+export { type RedisNodeOptions, redisEngine } from './engine.ts';
 export type { RedisEngineOptions } from './options.ts';

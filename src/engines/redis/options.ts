@@ -7,7 +7,7 @@ export interface RedisEngineOptions {
   readonly url?: string;
   /** Some servers of a Redis Cluster, as URLs; the others are found. Instead of `url`. */
   readonly cluster?: readonly string[];
-  /** Tells clusters of Hawser on one Redis apart: letters, digits, `.`, `_`, `-`. Default `hawser`. */
+  /** Tells clusters of Hawser on one Redis apart: letters, digits, `.`, `_`, `-`, up to 64. Default `hawser`. */
   readonly name?: string;
   /** Before what the URL says. */
   readonly username?: string;
