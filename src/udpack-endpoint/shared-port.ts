@@ -211,16 +211,21 @@ export async function whenKnown(channel: WorkerChannel | undefined, signal?: Abo
 }
 
 /** What all workers with this key at this address make for themselves, and nobody else can. */
-export function workerKeysOf({ privateKey }: KeyPair, { address, port }: Address): WorkerKeys {
+export function workerKeysOf(key: KeyPair, address: Address): WorkerKeys {
+  const { id, init, cookie } = workerSecretsOf(key, address);
+  return { cipher: new Speck(id), init, cookie, epoch: machineTime() - now() };
+}
+
+/** docs/UDPACK.md, "Several workers on one port": Keys. */
+export function workerSecretsOf(
+  { privateKey }: KeyPair,
+  { address, port }: Address,
+): Readonly<Record<'id' | 'init' | 'cookie', Uint8Array>> {
   const bytes = (privateKey as KeyObject).export({ format: 'der', type: 'pkcs8' });
   const root = hmacSha256(bytes, [encoder.encode(`udpack 2 workers ${address} ${port}`)]);
   bytes.fill(0);
-  return {
-    cipher: new Speck(hmacSha256(root, [encoder.encode('id')])),
-    init: hmacSha256(root, [encoder.encode('init')]),
-    cookie: hmacSha256(root, [encoder.encode('cookie')]),
-    epoch: machineTime() - now(),
-  };
+  const of = (label: string): Uint8Array => hmacSha256(root, [encoder.encode(label)]);
+  return { id: of('id').slice(0, 16), init: of('init'), cookie: of('cookie') };
 }
 
 /** Of one clock for all processes of this machine, which nobody sets, in ms. */

@@ -38,6 +38,14 @@ interface File {
     }[];
   };
   readonly reset: { readonly secret: string; readonly id: string; readonly token: string };
+  readonly workers: Readonly<
+    Record<'address' | 'takers' | 'idKey' | 'initSecret' | 'cookieSecret' | 'cookie', string>
+  > & {
+    readonly port: number;
+    readonly ids: readonly { readonly worker: number; readonly random: string; readonly id: string }[];
+    readonly taker: number;
+    readonly time: number;
+  };
 }
 
 const file = readUdpackVectors() as unknown as File;
@@ -138,6 +146,46 @@ test('RETRY, VERSION and the token of a reset are those of the page', () => {
   expect(Buffer.concat([list, tagOf(of(version.init).subarray(-16), list)]).toString('hex')).toBe(version.version);
   expect(hmac(of(reset.secret), of(reset.id)).subarray(0, 16).toString('hex')).toBe(reset.token);
 });
+
+test('what workers that share a port make is that of the page', () => {
+  const { workers, retry } = file;
+  const der = Buffer.concat([of('302e020100300506032b656e04220420'), of(chosen['serverPrivate'])]);
+  const root = hmac(der, Buffer.from(`udpack 2 workers ${workers.address} ${workers.port}`));
+  const derived = (label: string): Buffer => hmac(root, Buffer.from(label));
+  expect(derived('id').subarray(0, 16).toString('hex')).toBe(workers.idKey);
+  expect(derived('init').toString('hex')).toBe(workers.initSecret);
+  expect(derived('cookie').toString('hex')).toBe(workers.cookieSecret);
+  for (const { worker, random, id } of workers.ids) {
+    const block = Buffer.concat([Uint8Array.of(worker, 0, 0), of(random)]);
+    expect(speck(of(workers.idKey), block).toString('hex')).toBe(id);
+  }
+  const word = hmac(of(workers.initSecret), of(chosen['clientEphemeralPublic'])).readUInt32BE();
+  const takers = workers.takers.split(' ').map(Number);
+  expect(takers[word % takers.length]).toBe(workers.taker);
+  const [time, since] = [Buffer.alloc(8), Buffer.alloc(8)];
+  time.writeDoubleBE(workers.time);
+  since.writeDoubleBE(Math.floor(workers.time / 120_000) * 120_000);
+  const where = Buffer.from(`${retry['address']} ${retry.port} `);
+  const cookie = hmac(hmac(of(workers.cookieSecret), since), time, where, of(chosen['clientEphemeralPublic']));
+  expect(Buffer.concat([time, cookie]).toString('hex')).toBe(workers.cookie);
+});
+
+/** Speck64/128 of one block, with numbers of any length. */
+function speck(key: Buffer, block: Buffer): Buffer {
+  const mask = 2n ** 32n - 1n;
+  const left = (word: bigint, by: bigint): bigint => ((word << by) | (word >> (32n - by))) & mask;
+  const words = [0, 4, 8, 12].map((at) => BigInt(key.readUInt32BE(at))).toReversed();
+  const [first = 0n, ...more] = words;
+  let [x, y, round] = [BigInt(block.readUInt32BE(0)), BigInt(block.readUInt32BE(4)), first];
+  for (let at = 0n; at < 27n; at++) {
+    x = ((left(x, 24n) + y) & mask) ^ round;
+    y = left(y, 3n) ^ x;
+    const next = ((round + left(more.shift() ?? 0n, 24n)) & mask) ^ at;
+    more.push(next);
+    round = left(round, 3n) ^ next;
+  }
+  return Buffer.from(((x << 32n) | y).toString(16).padStart(16, '0'), 'hex');
+}
 
 test.each(['client', 'server'] as const)('the keys of the %s are those of the page', (side) => {
   let secret: Uint8Array = of(handshake[`${side}Secret`]);

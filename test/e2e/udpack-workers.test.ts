@@ -1,16 +1,22 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { type ClientSocket, connect } from '../../src/client/index.ts';
 import { startWorkers, type Workers } from '../../src/engines/cluster/index.ts';
 import {
   generateKeys,
+  publicKeyText,
+  readPublicKey,
   UDPack,
   type UdpackSession,
   type UdpackStats,
   type UdpackStream,
 } from '../../src/udpack-endpoint/index.ts';
 import { UdpRelay } from '../support/udp-relay.ts';
+import { Served, socketFolder } from './served.ts';
 
 const PROGRAM = fileURLToPath(new URL('../support/udpack-worker-program.ts', import.meta.url));
 const KEYS = generateKeys();
@@ -185,4 +191,59 @@ test('workers are replaced one after the other: whoever dials meanwhile is let i
   await using caller = await new Caller(crew.port).dial();
   await caller.ask();
   expect(crew.workers.workers.map(({ worker }) => worker)).toContain(caller.owner);
+});
+
+const APP = `
+  export default (server) => {
+    server.on('connection', (socket) => {
+      socket.join('r');
+      socket.handle('pid', () => process.pid);
+      socket.on('say', (data) => server.to('r').send('say', data));
+    });
+  };
+`;
+
+interface Member {
+  readonly socket: ClientSocket;
+  readonly heard: unknown[];
+  readonly pid: number;
+}
+
+async function member(url: string): Promise<Member> {
+  const socket = await connect(url, { persistent: true });
+  const heard: unknown[] = [];
+  socket.on('say', (data) => heard.push(data));
+  return { socket, heard, pid: (await socket.request('pid')) as number };
+}
+
+test('hawser serve --workers: a room over UDPack spans them, and clients of one that is killed come back', async () => {
+  using folder = socketFolder();
+  writeFileSync(join(folder.path, 'app.mjs'), APP);
+  const key = join(folder.path, 'server.key');
+  writeFileSync(key, KEYS.privateKey);
+  const more = ['--workers', '2', join(folder.path, 'app.mjs')];
+  await using served = await Served.start([`udpack://127.0.0.1:0?key=${key}`], more);
+  const url = `${served.endpoints[0]}?key=${publicKeyText(readPublicKey(KEYS.publicKey))}`;
+  const members: Member[] = [];
+  // Which worker a session comes to is chance.
+  while (members.length < 8 || new Set(members.map(({ pid }) => pid)).size < 2) members.push(await member(url));
+  const all = Array.from({ length: 20 }, (_, number) => number);
+  for (const number of all) members[number % 2]?.socket.send('say', number);
+  for (const { heard } of members) {
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(all.length);
+    expect(heard.filter((data) => Number(data) % 2 === 0)).toEqual(all.filter((number) => number % 2 === 0));
+    expect(heard.filter((data) => Number(data) % 2 === 1)).toEqual(all.filter((number) => number % 2 === 1));
+  }
+  const victim = members[0]?.pid ?? 0;
+  const hit = members.filter(({ pid }) => pid === victim);
+  const ups = hit.map(({ socket }) => once(socket as unknown as NodeJS.EventEmitter, 'up'));
+  process.kill(victim, 'SIGKILL');
+  // Whoever has nothing to say finds it out by its next sign of life.
+  for (const { socket } of hit) socket.send('say', 'where are you?');
+  await Promise.all(ups);
+  const others = members.filter(({ pid }) => pid !== victim);
+  others[0]?.socket.send('say', 'all here?');
+  for (const { heard } of members) await expect.poll(() => heard.at(-1), { timeout: 10_000 }).toBe('all here?');
+  for (const { socket } of members) expect(socket.state).toBe('up');
+  await Promise.all(members.map(({ socket }) => socket.close()));
 });

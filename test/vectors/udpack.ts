@@ -5,7 +5,11 @@ import { ClientHandshake, type Established, ServerHandshake } from '../../src/ud
 import { encodeParameters } from '../../src/udpack/handshake/parameters.ts';
 import type { Address, Crypto, Parameters } from '../../src/udpack/index.ts';
 import { expand, Protection, SEALED_HEADER_BYTES, writeSealedHeader } from '../../src/udpack/protection.ts';
+import { WorkerIds } from '../../src/udpack/worker-ids.ts';
+import { Routing } from '../../src/udpack/workers.ts';
 import { nodeCrypto } from '../../src/udpack-endpoint/crypto.ts';
+import { workerSecretsOf } from '../../src/udpack-endpoint/shared-port.ts';
+import { Speck } from '../../src/udpack-endpoint/speck.ts';
 import { fromHex } from './vectors.ts';
 
 /** A value of docs/udpack-vectors.json: bytes are hex. */
@@ -58,6 +62,7 @@ export function makeUdpackVectors(): Vector {
       datagrams: datagrams(shaken),
     },
     reset: reset(),
+    workers: workers(),
   };
 }
 
@@ -189,6 +194,39 @@ class Sealer {
 function reset(): Vector {
   const token = tokenOfServerId();
   return { secret: hex(CHOSEN.resetSecret), id: hex(CHOSEN.serverId), token: hex(token) };
+}
+
+/** What workers of one server make for themselves, some ids of theirs, and who takes the handshake with the client's ephemeral key. */
+function workers(): Vector {
+  const bound = { address: '0.0.0.0', port: 443 };
+  const keys = workerSecretsOf(nodeCrypto.keyPairOf(CHOSEN.serverPrivate), bound);
+  const cipher = new Speck(keys.id);
+  const ids = [0, 1, 128, 255].map((worker, at) => {
+    // The first three bytes of what chance gives are not used.
+    const random = filled(0x11 * (at + 1), 8);
+    const id = new WorkerIds(cipher, worker).make(random.slice());
+    return { worker, random: hex(random.subarray(3)), id: hex(id) };
+  });
+  const takers = [0, 3, 7, 9, 200];
+  const clock = { cipher, init: keys.init, cookie: keys.cookie, epoch: 600_000 };
+  const options = { self: 0, keys: clock, takers: () => takers, forward: () => 'gone' as const };
+  const ephemeral = nodeCrypto.keyPairOf(CHOSEN.clientEphemeralPrivate).publicKey;
+  const taker = new Routing(nodeCrypto, options).takerOf(ephemeral);
+  const init = listen().read(dial().initial);
+  if (init === undefined || init === 'version') throw new Error('no INIT');
+  const server = new ServerHandshake(nodeCrypto, nodeCrypto.keyPairOf(CHOSEN.serverPrivate), NOW, clock);
+  const cookie = server.retry(init, CLIENT, NOW).subarray(13, 53);
+  return {
+    ...bound,
+    idKey: hex(keys.id),
+    initSecret: hex(keys.init),
+    cookieSecret: hex(keys.cookie),
+    ids,
+    takers: takers.join(' '),
+    taker,
+    time: clock.epoch + NOW,
+    cookie: hex(cookie),
+  };
 }
 
 function tokenOfServerId(): Uint8Array {
