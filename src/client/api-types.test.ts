@@ -1,7 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { HawserError } from '../core/index.ts';
-import type { Joined, Published } from '../room/index.ts';
-import type { Server, ServerSocket } from '../server/index.ts';
+import type { NodeInfo } from '../engine/index.ts';
+import type { Answers, Found, Joined, Published, Reached } from '../room/index.ts';
+import type { Pushed, Server, ServerSocket } from '../server/index.ts';
 import type { Member } from '../wire/index.ts';
 import {
   type ClientSocket,
@@ -115,6 +116,24 @@ function server(of: Server<Api>, socket: ServerSocket<Api>): void {
   void of.to('a').publish('said', { text: 5 });
   // @ts-expect-error nobody can say that it may be lost
   void of.to('a').publish('said', { text: 'b' }, { volatile: true });
+  expectTypeOf(of.to('a').requestAll('name', undefined, { timeout: 1 })).toEqualTypeOf<Promise<Answers<string>>>();
+  // @ts-expect-error the server answers this one
+  void of.to('a').requestAll('sum', [1]);
+  expectTypeOf(of.user('ada').join('a', 'b', { timeout: 1 })).toEqualTypeOf<Promise<Reached>>();
+  // @ts-expect-error how long to wait comes last
+  void of.user('ada').join({ timeout: 1 }, 'a');
+  expectTypeOf(of.all().disconnect(4507, 'over', { timeout: 1 })).toEqualTypeOf<Promise<Reached>>();
+  expectTypeOf(
+    of
+      .of('/x')
+      .all()
+      .find({ most: 1, sockets: ['id'] }),
+  ).toEqualTypeOf<Promise<Found>>();
+  expectTypeOf(of.nodes()).toEqualTypeOf<Promise<readonly NodeInfo[]>>();
+  expectTypeOf(of.push({ anything: 1 }, { id: 'a' })).toEqualTypeOf<Promise<readonly Pushed[]>>();
+  expectTypeOf(of.close({ drain: 1, delay: 1, redirect: ['wss://b.example'], retryAfter: 1 })).toEqualTypeOf<
+    Promise<void>
+  >();
   socket.handle('sum', (numbers) => {
     expectTypeOf(numbers).toEqualTypeOf<number[]>();
     return 7;

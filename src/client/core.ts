@@ -362,7 +362,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
 
   #hello(token: string | undefined, { endpoint }: Route): Hello {
     const { user } = this.#options;
-    const ticket = this.welcome?.ticket;
+    const { welcome } = this;
+    const ticket = welcome?.ticket;
     this.#hellos += 1;
     return {
       version: PROTOCOL_VERSION,
@@ -371,7 +372,8 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       user,
       query: endpoint.query,
       channels: this.codec.channels && channelRoomOf(this.limits),
-      positions: this.standings.size > 0 ? [...this.standings.values()] : undefined,
+      // As many as the server takes: what it refuses for its length is refused for good.
+      positions: welcome && [...this.standings.values()].slice(welcome.messageBytes / -128),
       resume: ticket && { ticket, counts: this.session.counts(), attempt: this.#hellos },
     };
   }

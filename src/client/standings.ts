@@ -11,13 +11,13 @@ const TELLING: ReadonlySet<string> = new Set(['position', 'recovered', 'gap']);
  * is no position is not shown to it.
  */
 export function noteStanding(standings: Standings, { name, data, meta }: Incoming): void {
-  const { room, offset: at } = meta ?? {};
-  if (!room) return;
+  if (!meta?.room) return;
+  const { room } = meta;
   const known = standings.get(room);
   if (TELLING.has(name)) {
     const { offset, epoch } = (data ?? {}) as { readonly offset: number; readonly epoch: unknown };
     standings.delete(room);
     if (offset >= 0 && typeof epoch === 'string') standings.set(room, [room, offset, epoch]);
-    if (standings.size > POSITIONS_MOST) standings.delete([...standings.keys()][0] as string);
-  } else if (known && at) known[1] = at;
+    if (standings.size > POSITIONS_MOST) standings.delete(standings.keys().next().value as string);
+  } else if (known && meta.offset) known[1] = meta.offset;
 }

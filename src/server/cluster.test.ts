@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { House } from '../../test/support/house.ts';
-import { PairedEngine } from '../../test/support/paired-engine.ts';
-import type { ClientSocket } from '../client/index.ts';
+import { type JoinedServer, joinedServers } from '../../test/support/joined-servers.ts';
+import { type ClientSocket, connect } from '../client/index.ts';
 import { type CloseReason, HawserError } from '../core/index.ts';
 import { createServer, type ServerOptions } from './index.ts';
 
@@ -10,34 +9,38 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
+/** Two servers that are one cluster; each has the room `hall`, in which everybody is. */
 class Pair {
-  readonly near: House;
-  readonly far: House;
-  readonly engines: readonly [PairedEngine, PairedEngine];
+  readonly near: JoinedServer;
+  readonly far: JoinedServer;
 
-  private constructor(near: House, far: House, engines: readonly [PairedEngine, PairedEngine]) {
+  private constructor(near: JoinedServer, far: JoinedServer) {
     this.near = near;
     this.far = far;
-    this.engines = engines;
   }
 
   static async open(options: ServerOptions = {}): Promise<Pair> {
-    const cluster = new Set<PairedEngine>();
-    const engines = [new PairedEngine(cluster), new PairedEngine(cluster)] as const;
-    const houses: House[] = [];
-    for (const [at, engine] of engines.entries()) {
-      const node = { name: ['near', 'far'][at] ?? '', metadata: { zone: at } };
-      const house = await House.open({ nameOneself: true, engine, node, ...options }, 'tcp');
-      open.push(house);
-      houses.push(house);
-    }
-    return new Pair(houses[0] as House, houses[1] as House, engines);
+    const servers = await joinedServers(2, options);
+    open.push(...servers);
+    for (const { server } of servers) server.on('connection', (socket) => void socket.join('hall'));
+    const [near, far] = servers as [JoinedServer, JoinedServer];
+    return new Pair(near, far);
   }
 
-  /** One client of each node, by these names. */
+  /** One client of each node, by these names. Resolves when both nodes know of both. */
   async clients(near: string, far: string): Promise<readonly [ClientSocket, ClientSocket]> {
-    return [await this.near.client('tcp', { user: near }), await this.far.client('tcp', { user: far })];
+    const clients = [await client(this.near, near), await client(this.far, far)] as const;
+    for (const { server } of [this.near, this.far]) {
+      while ((await server.count('hall')) < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return clients;
   }
+}
+
+async function client({ url }: JoinedServer, user: string): Promise<ClientSocket> {
+  const socket = await connect(url, { user });
+  open.push(socket);
+  return socket;
 }
 
 function over(socket: ClientSocket): Promise<CloseReason> {
@@ -46,35 +49,31 @@ function over(socket: ClientSocket): Promise<CloseReason> {
 
 describe('the nodes', () => {
   test('know of each other who they are, where they listen, and how many sockets they have', async () => {
-    const { near, far } = await Pair.open();
-    await far.client('tcp', { user: 'ada' });
+    const { near, far } = await Pair.open({ node: { name: 'web', metadata: { zone: 'b' } } });
+    await client(far, 'ada');
     await far.server.nodes();
+    while ((await near.server.nodes())[1]?.sockets !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
     const nodes = await near.server.nodes();
-    expect(nodes.map(({ id, name, isSelf, isAlive, state }) => [id, name, isSelf, isAlive, state])).toEqual([
-      ['node-1', 'near', true, true, 'up'],
-      ['node-2', 'far', false, true, 'up'],
+    expect(nodes.map(({ id, isSelf, isAlive, state }) => [id, isSelf, isAlive, state])).toEqual([
+      [near.engine.id, true, true, 'up'],
+      [far.engine.id, false, true, 'up'],
     ]);
-    expect(nodes.map(({ endpoints, sockets, metadata }) => ({ endpoints, sockets, metadata }))).toEqual([
-      { endpoints: near.server.endpoints, sockets: 0, metadata: { zone: 0 } },
-      { endpoints: far.server.endpoints, sockets: 1, metadata: { zone: 1 } },
+    expect(nodes.map(({ name, endpoints, sockets, metadata }) => ({ name, endpoints, sockets, metadata }))).toEqual([
+      { name: 'web', endpoints: [near.url], sockets: 0, metadata: { zone: 'b' } },
+      { name: 'web', endpoints: [far.url], sockets: 1, metadata: { zone: 'b' } },
     ]);
   });
 
   test('say where clients reach them, when that is elsewhere; and that they are going', async () => {
-    const pair = await Pair.open({ node: { endpoints: ['wss://example.org'] } });
-    await pair.far.server.close({ drain: 0 });
-    const states: unknown[] = [];
-    const engine = new PairedEngine(new Set());
-    engine.announce = (notice) => states.push([notice.state, notice.sockets]);
-    const server = createServer({ engine });
-    await server.listen('tcp://127.0.0.1:0');
-    await server.close({ drain: 0 });
-    expect(states).toEqual([
-      ['up', 0],
-      ['draining', 0],
+    const { near, far } = await Pair.open({ node: { endpoints: ['wss://example.org'] } });
+    expect((await near.server.nodes()).map(({ endpoints }) => endpoints)).toEqual([
+      ['wss://example.org'],
+      ['wss://example.org'],
     ]);
-    const [self, ...others] = await pair.near.server.nodes();
-    expect([self?.endpoints, others]).toEqual([['wss://example.org'], []]);
+    const told: string[] = [];
+    far.engine.announce = ({ state }) => told.push(state);
+    await far.server.close({ drain: 0 });
+    expect(told).toEqual(['draining']);
   });
 
   test.each([
@@ -96,12 +95,12 @@ describe('the nodes', () => {
 describe('a call to all nodes', () => {
   test('finds sockets with their users, nodes and rooms; by room, user and id', async () => {
     const pair = await Pair.open();
-    const { near } = pair;
+    const { near, far } = pair;
     const [ada, bob] = await pair.clients('ada', 'bob');
     const { sockets, total, silentNodes, failedNodes } = await near.server.all().find();
     expect(sockets).toEqual([
-      { id: ada.id, user: 'ada', node: 'node-1', rooms: ['hall'], roomCount: 1 },
-      { id: bob.id, user: 'bob', node: 'node-2', rooms: ['hall'], roomCount: 1 },
+      { id: ada.id, user: 'ada', node: near.engine.id, rooms: ['hall'], roomCount: 1 },
+      { id: bob.id, user: 'bob', node: far.engine.id, rooms: ['hall'], roomCount: 1 },
     ]);
     expect([total, silentNodes, failedNodes]).toEqual([2, [], []]);
     const { server } = near;
@@ -126,7 +125,7 @@ describe('a call to all nodes', () => {
 
   test('lists a hundred rooms of a socket, and says how many there are', async () => {
     const { near, far } = await Pair.open();
-    await near.client('tcp', { user: 'ada' });
+    await client(near, 'ada');
     const rooms = Array.from({ length: 120 }, (_, at) => `room-${at}`);
     await near.server.user('ada').join(...rooms);
     const { sockets } = await far.server.user('ada').find();
@@ -147,11 +146,11 @@ describe('a call to all nodes', () => {
 
   test('tells what was in the way on another node', async () => {
     const { near, far } = await Pair.open({ limits: { roomsPerSocket: 1 } });
-    await far.client('tcp', { user: 'bob' });
+    await client(far, 'bob');
     const { sockets, failedNodes } = await near.server.user('bob').join('desk');
     expect(sockets).toBe(0);
-    expect(failedNodes).toMatchObject([{ node: 'node-2', error: { code: 'ERR_TOO_MANY_ROOMS' } }]);
-    await near.client('tcp', { user: 'ada' });
+    expect(failedNodes).toMatchObject([{ node: far.engine.id, error: { code: 'ERR_TOO_MANY_ROOMS' } }]);
+    await client(near, 'ada');
     expect(() => near.server.all().join('desk')).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_ROOMS' }));
   });
 
@@ -172,8 +171,8 @@ describe('a call to all nodes', () => {
     const pair = await Pair.open();
     const { near, far } = pair;
     const [ada, bob] = await pair.clients('ada', 'bob');
-    const eve = await far.client('tcp', { user: 'eve' });
-    await far.client('tcp', { user: 'mute' }).then((mute) => mute.handle('vote', () => new Promise(() => {})));
+    const eve = await client(far, 'eve');
+    await client(far, 'mute').then((mute) => mute.handle('vote', () => new Promise(() => {})));
     ada.handle('vote', (data) => ['ada', data]);
     bob.handle('vote', (data) => ['bob', data]);
     eve.handle('vote', () => {
@@ -192,26 +191,32 @@ describe('a call to all nodes', () => {
     const pair = await Pair.open({ limits: { requestAll: 1 } });
     const { near, far } = pair;
     const [ada] = await pair.clients('ada', 'bob');
-    await far.client('tcp', { user: 'eve' });
+    await client(far, 'eve');
     ada.handle('vote', () => 'yes');
     const { answers, failedNodes } = await near.server.all().requestAll('vote');
     expect(answers).toMatchObject([{ data: 'yes' }]);
-    expect(failedNodes).toMatchObject([{ node: 'node-2', error: { code: 'ERR_TOO_MANY_REQUESTS' } }]);
+    expect(failedNodes).toMatchObject([{ node: far.engine.id, error: { code: 'ERR_TOO_MANY_REQUESTS' } }]);
     await expect(far.server.all().requestAll('vote')).rejects.toMatchObject({ code: 'ERR_TOO_MANY_REQUESTS' });
   });
 
   test('names who is silent, answers with what is alive, and ends with its signal', async () => {
     const pair = await Pair.open();
-    const { near, engines } = pair;
+    const { near, far } = pair;
     const [ada] = await pair.clients('ada', 'bob');
     ada.handle('vote', () => 'yes');
-    engines[1].isMute = true;
+    far.bus.hold();
     const { server } = near;
-    expect(await server.all().find({ timeout: 20 })).toMatchObject({ total: 1, silentNodes: ['node-2'] });
-    expect(await server.all().join('desk', { timeout: 20 })).toMatchObject({ sockets: 1, silentNodes: ['node-2'] });
-    expect(await server.all().leave('desk', { timeout: 20 })).toMatchObject({ sockets: 1, silentNodes: ['node-2'] });
+    expect(await server.all().find({ timeout: 20 })).toMatchObject({ total: 1, silentNodes: [far.engine.id] });
+    expect(await server.all().join('desk', { timeout: 20 })).toMatchObject({
+      sockets: 1,
+      silentNodes: [far.engine.id],
+    });
+    expect(await server.all().leave('desk', { timeout: 20 })).toMatchObject({
+      sockets: 1,
+      silentNodes: [far.engine.id],
+    });
     const asked = await server.all().requestAll('vote', undefined, { timeout: 10 });
-    expect(asked).toMatchObject({ answers: [{ data: 'yes' }], silentNodes: ['node-2'] });
+    expect(asked).toMatchObject({ answers: [{ data: 'yes' }], silentNodes: [far.engine.id] });
     const calls = [
       (signal: AbortSignal) => server.all().find({ signal, timeout: 0 }),
       (signal: AbortSignal) => server.all().join('desk', { signal }),
@@ -229,7 +234,7 @@ describe('a call to all nodes', () => {
 
   test('of more names than a question may have is refused, on this node too', async () => {
     const { near } = await Pair.open();
-    await near.client('tcp', { user: 'ada' });
+    await client(near, 'ada');
     const rooms = Array.from({ length: 10_001 }, (_, at) => `${at}`);
     const refused = expect.objectContaining({ code: 'ERR_ARGUMENT' });
     for (const call of [
@@ -265,16 +270,16 @@ describe('what other nodes say', () => {
     ['a request without a time', { kind: 'request/1', target: TARGET, name: 'vote' }],
   ])('a question that is %s is refused, and nobody is asked or ended', async (_, question) => {
     const pair = await Pair.open();
-    const { engines } = pair;
+    const { near, far } = pair;
     const [ada, bob] = await pair.clients('ada', 'bob');
-    const { answers, errors } = await engines[0].ask(question);
-    expect([answers, errors]).toMatchObject([[], [{ node: 'node-2', error: { code: 'ERR_UNSUPPORTED' } }]]);
+    const { answers, errors } = await near.engine.ask(question);
+    expect([answers, errors]).toMatchObject([[], [{ node: far.engine.id, error: { code: 'ERR_UNSUPPORTED' } }]]);
     expect([await ada.request('echo', 1), await bob.request('echo', 2)]).toEqual([1, 2]);
   });
 
   test('a close code that no frame can carry is refused', async () => {
-    const { engines } = await Pair.open();
-    const { errors } = await engines[0].ask({ kind: 'disconnect/1', target: TARGET, code: 1005, reason: '' });
+    const { near } = await Pair.open();
+    const { errors } = await near.engine.ask({ kind: 'disconnect/1', target: TARGET, code: 1005, reason: '' });
     expect(errors).toMatchObject([{ error: { code: 'ERR_ARGUMENT' } }]);
   });
 
@@ -293,9 +298,9 @@ describe('what other nodes say', () => {
     { answers: [], errors: [{ socket: '1', user: null, error: 'no' }], silent: [] },
     { answers: [], errors: [], silent: [null] },
   ])('an answer without sense is told as a failure of that node: %o', async (answer) => {
-    const { near, engines } = await Pair.open();
-    engines[0].ask = async () => ({ answers: [{ node: 'node-2', data: answer }], errors: [], silent: [] });
-    const failed = { failedNodes: [{ node: 'node-2', error: { code: 'ERR_MESSAGE_MALFORMED' } }] };
+    const { near, far } = await Pair.open();
+    near.engine.ask = async () => ({ answers: [{ node: far.engine.id, data: answer }], errors: [], silent: [] });
+    const failed = { failedNodes: [{ node: far.engine.id, error: { code: 'ERR_MESSAGE_MALFORMED' } }] };
     expect(await near.server.all().find()).toMatchObject({ total: 0, ...failed });
     expect(await near.server.all().join('desk')).toMatchObject({ sockets: 0, ...failed });
     expect(await near.server.all().requestAll('vote')).toMatchObject({
@@ -307,9 +312,9 @@ describe('what other nodes say', () => {
   });
 
   test('an engine that fails is told, and rejects nothing that nobody waits for', async () => {
-    const { near, engines } = await Pair.open();
-    await near.client('tcp', { user: 'ada' });
-    engines[0].ask = () => Promise.reject(new HawserError('ERR_ENGINE_DOWN'));
+    const { near } = await Pair.open();
+    await client(near, 'ada');
+    near.engine.ask = () => Promise.reject(new HawserError('ERR_ENGINE_DOWN'));
     const failed = { failedNodes: [{ node: '', error: { code: 'ERR_ENGINE_DOWN' } }] };
     expect(await near.server.all().join('desk')).toMatchObject({ sockets: 1, ...failed });
   });

@@ -5,6 +5,7 @@ import { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { Goaway } from '../wire/index.ts';
+import type { ServerOptions } from './index.ts';
 import { createServer } from './index.ts';
 
 const world = realWorld();
@@ -13,8 +14,8 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-async function nodes(count: number): Promise<Node[]> {
-  const all = await joinedServers(count);
+async function nodes(count: number, options: ServerOptions = {}): Promise<Node[]> {
+  const all = await joinedServers(count, options);
   open.push(...all);
   return all;
 }
@@ -66,6 +67,20 @@ describe('a server that goes', () => {
     expect(await socket.request('echo', 1)).toBe(1);
     await near.server.close({ redirect: ['tcp://b.example:7000/?token=secret', 'ws://c.example'] });
     expect((await goaway).alternatives).toEqual(['tcp://b.example:7000']);
+  });
+
+  test('sends clients by their own URLs where the others have no address that could be told', async () => {
+    const [near, far] = (await nodes(2, { node: { endpoints: ['tcp://0.0.0.0:7000', 'ipc:///far.sock'] } })) as [
+      Node,
+      Node,
+    ];
+    const socket = await client([near.url, far.url]);
+    const goaway = next<Goaway>(socket, 'goaway');
+    const up = next(socket, 'up');
+    await near.server.close({ retryAfter: 60_000 });
+    expect((await goaway).alternatives).toEqual([]);
+    await up;
+    expect(far.sockets).toBe(1);
   });
 
   test('ends what is under way first, and cuts off what is not done in time', async () => {
@@ -137,6 +152,37 @@ describe('a server that goes', () => {
     const error = peer.expect(({ name }) => name === 'ERR_SERVER_CLOSING');
     await near.server.close();
     expect((await error).data).toMatchObject({ data: { alternatives: [far.url] } });
+  });
+
+  test('costs its clients nothing of a room with history: they go on by another node where they were', async () => {
+    const [near, far] = (await nodes(2)) as [Node, Node];
+    for (const { server } of [near, far]) {
+      server.history('news', { size: 1000, age: 60_000 });
+      server.on('connection', (socket) => void socket.join('news'));
+    }
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => client([near.url, far.url])));
+    const heard: unknown[][] = sockets.map((socket) => {
+      const mine: unknown[] = [];
+      socket.on('item', (data) => mine.push(data));
+      return mine;
+    });
+    const gaps: unknown[] = [];
+    for (const socket of sockets) socket.on('gap', (gap) => gaps.push(gap));
+    const over = new AbortController();
+    let count = 0;
+    const publishing = (async () => {
+      while (!over.signal.aborted || count < 50) await far.server.to('news').publish('item', count++);
+    })();
+    const ups = sockets.map((socket) => next(socket, 'up'));
+    await near.server.close({ drain: 2000 });
+    await Promise.all(ups);
+    over.abort();
+    await publishing;
+    const all = Array.from({ length: count }, (_, at) => at);
+    while (heard.some((mine) => mine.at(-1) !== count - 1)) await new Promise((resolve) => setTimeout(resolve, 10));
+    // From the first that each has heard on, every one, once and in order.
+    for (const mine of heard) expect(mine).toEqual(all.slice(mine[0] as number));
+    expect([gaps, far.sockets]).toEqual([[], 10]);
   });
 
   test('tells its clients which of their events it had', async () => {

@@ -40,10 +40,14 @@ const KIN: Readonly<Record<string, readonly string[]>> = {
 
 /** Where clients may go when this node goes. */
 export class Elsewhere {
+  /** Nobody else serves the same. */
+  readonly isNowhere: boolean;
   readonly #places: readonly Endpoint[];
   readonly #world: Pick<World, 'random'>;
 
-  constructor(urls: readonly string[], world: Pick<World, 'random'>) {
+  /** `urls` may be none that clients can dial: then they go by their own URLs, as where one of a balancer leads to all. */
+  constructor(urls: readonly string[], world: Pick<World, 'random'>, isNowhere: boolean = urls.length === 0) {
+    this.isNowhere = isNowhere;
     this.#places = urls.flatMap(placeOf);
     this.#world = world;
   }
@@ -51,14 +55,8 @@ export class Elsewhere {
   /** The endpoints of the nodes that stay. */
   static of(nodes: readonly NodeInfo[], world: Pick<World, 'random'>): Elsewhere {
     const staying = nodes.filter(({ isSelf, isAlive, state }) => !isSelf && isAlive && state === 'up');
-    return new Elsewhere(
-      staying.flatMap(({ endpoints }) => endpoints),
-      world,
-    );
-  }
-
-  get isNowhere(): boolean {
-    return this.#places.length === 0;
+    const urls = staying.flatMap(({ endpoints }) => endpoints);
+    return new Elsewhere(urls, world, staying.length === 0);
   }
 
   /** For a client that came by this scheme, in an order of its own, so that not all go to the same. */

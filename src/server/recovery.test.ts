@@ -102,6 +102,24 @@ describe('a client that comes back', () => {
     expect((await client.take(4)).filter((one) => one !== 'recovered')).toEqual(['2', '3', '4']);
   });
 
+  test('shows no more than a server takes that takes short messages: of many rooms those that it heard of last', async () => {
+    const limits = { messageBytes: 2048 };
+    const { server, url } = await serve({ limits, times: { resumeWindow: 0, closeWait: 200 } });
+    const proxy = keep(await CuttingProxy.open({ target: { port: parseEndpoint(url).port ?? 0 } }));
+    const rooms = Array.from({ length: 200 }, (_, at) => `some room ${at}`);
+    server.on('connection', (socket) => {
+      for (const room of rooms) socket.join(room);
+    });
+    const client = await listen(`tcp://127.0.0.1:${proxy.port}`);
+    expect(new Set(await client.take(201))).toEqual(new Set(['position']));
+    const up = next<Up>(client.socket, 'up');
+    proxy.cut();
+    await up;
+    const told = await client.take(201);
+    expect(told.filter((event) => event === 'recovered')).toHaveLength(2048 / 128);
+    expect(told.filter((event) => event === 'position')).toHaveLength(201 - 2048 / 128);
+  });
+
   test('after a restart of the server whose log is lost is told so', async () => {
     const first = await serve();
     const client = await listen(first.url);

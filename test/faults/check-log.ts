@@ -110,11 +110,11 @@ function checkMember(
   for (const event of events) {
     if (event.kind === 'gap' || epoch === undefined) {
       if (event.kind === 'message') return; // told as unplaced
-      if (event.kind === 'gap' && event.epoch === epoch && event.offset < last) {
-        tell('swapped', `a gap up to ${event.offset}, after ${last} of the same log`);
-      }
+      const isBack = event.epoch === epoch && event.offset < last;
+      // A log that lost its end, and does not know what the member had of it.
+      if (isBack && event.reason !== 'unknown') tell('swapped', `a gap up to ${event.offset}, after ${last}`);
+      last = isBack ? last : event.offset;
       epoch = event.epoch;
-      last = event.offset;
       continue;
     }
     if (event.kind !== 'message') {
@@ -165,9 +165,9 @@ function placeAfter(events: readonly LogEvent[]): { epoch: string; offset: numbe
   for (const event of events) {
     if (event.kind === 'message') {
       if (place !== undefined) place.offset = Math.max(place.offset, event.offset ?? 0);
-    } else if (event.kind === 'gap' || place === undefined || place.epoch !== event.epoch) {
-      place = { epoch: event.epoch, offset: event.offset };
-    }
+    } else if (place?.epoch === event.epoch) {
+      if (event.kind === 'gap') place.offset = Math.max(place.offset, event.offset);
+    } else place = { epoch: event.epoch, offset: event.offset };
   }
   return place;
 }

@@ -9,7 +9,7 @@ export interface PlainVerdict {
 }
 
 /**
- * Judges one room without history: in one session a member gets each publisher's messages in their order and once, and what was published
+ * Judges one room without history: in one session a member gets the messages of each session of a publisher in their order and once, and what was published
  * while nothing was wrong, it gets.
  */
 export function checkPlain(room: string, ledger: Ledger): PlainVerdict {
@@ -51,12 +51,12 @@ function checkSessions({ heard }: MemberLog, room: string, tell: (kind: FindingK
     }
     if (event.kind !== 'message' || event.room !== room) continue;
     const name = nameOf(event);
-    const last = latest.get(event.publisher) ?? 0;
+    const last = latest.get(event.by) ?? 0;
     if (had.has(name)) tell('doubled', `${name} again, after ${last}`);
     else if (event.number < last) tell('swapped', `${name}, after ${last}`);
     if (before.has(name)) again += 1;
     had.add(name);
-    latest.set(event.publisher, Math.max(last, event.number));
+    latest.set(event.by, Math.max(last, event.number));
   }
   return again;
 }

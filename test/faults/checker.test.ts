@@ -19,7 +19,7 @@ function published(count: number, more: Partial<Published> = {}): Published[] {
 }
 
 function message(number: number, offset: number | undefined = 10 * number): Heard {
-  return { kind: 'message', at: number, room: 'r', publisher: 'p', number, offset };
+  return { kind: 'message', at: number, room: 'r', publisher: 'p', number, by: 's', offset };
 }
 
 function place(kind: 'position' | 'recovered' | 'gap', offset: number, epoch = EPOCH, reason = 'expired'): Heard {
@@ -81,6 +81,15 @@ describe('a room with history', () => {
     expect(kinds(ledger([start, message(1), place('gap', 30), message(4)]))).toEqual([]);
     expect(kinds(ledger([start, message(1), place('gap', 20), message(4)]))).toEqual(['lost']);
     expect(kinds(ledger([start, message(1), place('gap', 30)]))).toEqual(['lost']);
+  });
+
+  test('a log that lost its end says so, and goes on behind what the member had', () => {
+    const unknown = { ...place('gap', 20), reason: 'unknown' } as Heard;
+    const mayGap = [{ room: 'r', reason: 'unknown', from: 0 }];
+    const before = [start, message(1), message(2), message(3)];
+    expect(kinds(ledger([...before, unknown, message(4)], { mayGap }))).toEqual([]);
+    expect(kinds(ledger([...before, unknown, message(4, 25)], { mayGap }))).toContain('swapped');
+    expect(kinds(ledger([...before, place('gap', 20), message(4)]))).toEqual(['swapped']);
   });
 
   test('a gap for a reason that the run does not give is needless', () => {

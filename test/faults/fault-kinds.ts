@@ -1,3 +1,5 @@
+import { cpSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '../../src/testing/index.ts';
 import type { EngineName } from './backend.ts';
@@ -42,6 +44,7 @@ export type FaultName =
   | 'slow-engine'
   | 'kill-engine'
   | 'lose-engine'
+  | 'rewind-engine'
   | 'stop-engine'
   | 'kill-leader'
   | 'stop-leader';
@@ -224,6 +227,24 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
       await daemon?.stop('SIGKILL');
       daemon?.wipe();
       return async () => daemon?.start();
+    },
+  },
+  'rewind-engine': {
+    words: "kill -9 of the engine's server, started again with data of some seconds before",
+    engines: SERVED,
+    lasts: [1000, 5000],
+    mayGap: { all: ['epoch', 'unknown'] },
+    begin: async ({ site }) => {
+      const [daemon] = site.backend.daemons;
+      if (daemon === undefined) return NOTHING;
+      const [data, copy] = ['data', 'copy'].map((name) => join(daemon.folder, name)) as [string, string];
+      cpSync(data, copy, { recursive: true });
+      return async () => {
+        await daemon.stop('SIGKILL');
+        daemon.wipe();
+        renameSync(copy, data);
+        await daemon.start();
+      };
     },
   },
   'stop-engine': {

@@ -6,6 +6,8 @@ export interface HeardMessage {
   readonly room: string;
   readonly publisher: string;
   readonly number: number;
+  /** The socket by which it was published: another one after the publisher's session was lost. */
+  readonly by: string;
   /** Its place in the room's log; undefined in rooms without history. */
   readonly offset: number | undefined;
 }

@@ -8,6 +8,7 @@ const RECONNECT = { first: 50, most: 400 };
 interface Numbered {
   readonly publisher: string;
   readonly number: number;
+  readonly by: string;
 }
 
 /** A client that is in rooms for as long as it lives, wherever it is connected, and writes down all that it hears. */
@@ -77,9 +78,9 @@ export class Member implements MemberLog, AsyncDisposable {
     socket.on('down', () => this.#hear({ kind: 'down', at: now() }));
   }
 
-  #onMessage({ publisher, number }: Numbered, info: MessageInfo): void {
+  #onMessage({ publisher, number, by }: Numbered, info: MessageInfo): void {
     const { room = '', offset } = info as MessageInfo & { readonly offset?: number };
-    this.#hear({ kind: 'message', at: now(), room, publisher, number, offset });
+    this.#hear({ kind: 'message', at: now(), room, publisher, number, by, offset });
   }
 
   #onPlace(kind: 'position' | 'recovered' | 'gap', data: unknown, { room = '' }: MessageInfo): void {

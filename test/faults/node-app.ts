@@ -78,7 +78,7 @@ async function publish(
   socket: ServerSocket,
   { room, number, id, size }: PublishRequest,
 ): Promise<PublishAnswer> {
-  const data = { publisher: socket.user, number, pad: 'x'.repeat(size) };
+  const data = { publisher: socket.user, number, by: socket.id, pad: 'x'.repeat(size) };
   const { positions } = await server.to(room).publish('m', data, { id, timeout: 5000 });
   const [position] = positions;
   return position === undefined ? {} : { place: { offset: position.offset, epoch: position.epoch } };

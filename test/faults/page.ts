@@ -21,7 +21,7 @@ made by \`npm run proof:faults\` from bench/results/faults.json, which says for 
 
 Three nodes (one for \`memory\`), 6 to 8 members over TCP and WebSocket, 3 or 4 publishers. Every message has a number, and everything that any member
 hears is checked against everything that was published: in rooms with history nothing may be lost without a \`gap\`, come twice or out of order, and
-all members must see one order; in rooms without history each publisher's messages keep their order and come once in a session, and may be
+all members must see one order; in rooms without history the messages of one socket keep their order and come once in a session, and may be
 lost only while something is wrong. After each fault all nodes must know each other and who is in the rooms. How the faults are chosen and what exactly
 is checked: [TESTING.md](TESTING.md).
 

@@ -26,7 +26,7 @@ describe.each(ENGINES)('plans for %s', (engine) => {
           expect(lasts).toBeLessThanOrEqual(most);
           expect(victim).toBeLessThan(engine === 'memory' ? 1 : 3);
         }
-        const servers = step.filter(({ fault }) => /^(?:kill|lose|stop)-(?:engine|leader)$/.test(fault));
+        const servers = step.filter(({ fault }) => /^(?:kill|lose|rewind|stop)-(?:engine|leader)$/.test(fault));
         expect(servers.length).toBeLessThanOrEqual(1);
         const nodes = step.filter(({ fault }) => fault === 'clock' || fault.endsWith('-node'));
         expect(new Set(nodes.map(({ victim }) => victim)).size).toBe(nodes.length);
