@@ -33,10 +33,10 @@ export { MemoryEngine } from './engine/index.ts';
 export {
   type ClusterEngineOptions,
   clusterEngine,
-  type Ending,
   startWorkers,
   type ThisWorker,
   thisWorker,
+  type WorkerEnding,
   type WorkerEvent,
   type WorkerInfo,
   type Workers,

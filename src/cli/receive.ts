@@ -44,8 +44,10 @@ export async function receive(command: ReceiveCommand, output: Output): Promise<
       if (once && event.event === 'ended' && event.complete) finish(event.failed > 0 ? EXIT.failure : EXIT.ended);
     },
   });
+  // Before anybody is told: who hears that it listens may end it at once.
+  const stopped = untilStopped(output);
   tellEndpoints(receiver, dir, output);
-  const code = await Promise.race([finished, untilStopped(output)]);
+  const code = await Promise.race([finished, stopped]);
   await receiver.close();
   return code;
 }
