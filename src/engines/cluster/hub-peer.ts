@@ -41,6 +41,8 @@ export class HubPeer {
   readonly #socket: Socket;
   readonly #cutter = new FrameCutter(2 + SECRET_BYTES);
   readonly #late: Timer;
+  /** Readings that wait until what was written before has left. */
+  #reads: (() => void)[] = [];
   #error: Error | undefined;
 
   constructor(hub: HubOfPeer, socket: Socket) {
@@ -50,6 +52,7 @@ export class HubPeer {
     this.out = new Outgoing(socket, backlogBytes, () => this.cut(`it didn't read ${backlogBytes} bytes`));
     this.#late = after(joinWait, () => this.cut('it never said whose it is'));
     socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#readOn());
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#late.cancel();
@@ -60,11 +63,11 @@ export class HubPeer {
   /** Ends the connection at once. */
   cut(why: string): void {
     this.#error ??= new Error(why);
-    this.out.end();
-    this.#socket.destroy();
+    this.end();
   }
 
   end(): void {
+    this.#reads = [];
     this.out.end();
     this.#socket.destroy();
   }
@@ -160,8 +163,18 @@ export class HubPeer {
     const isSince = body.u8() === 1;
     const since = { offset: body.whole(), epoch: body.text() };
     if (body.isBad || key.length > KEY_BYTES_MAX) return false;
-    this.#hub.read(this, request, key, rule, { most, since: isSince ? since : undefined });
+    if (this.#reads.length >= this.#hub.limits.readings) {
+      this.cut(`it asked for more than ${this.#hub.limits.readings} readings at once`);
+      return true;
+    }
+    this.#reads.push(() => this.#hub.read(this, request, key, rule, { most, since: isSince ? since : undefined }));
+    this.#readOn();
     return true;
+  }
+
+  /** Readings are long: several at once would be more than may wait. Those that are put off go on when the socket has taken all. */
+  #readOn(): void {
+    while (this.#reads.length > 0 && this.out.bytes < this.#hub.limits.readingBytes) this.#reads.shift()?.();
   }
 
   #forward(body: Cursor): boolean {

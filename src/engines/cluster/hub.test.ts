@@ -15,6 +15,7 @@ import {
   RULE,
   say,
 } from '../../../test/support/hub-cluster.ts';
+import { logKeyOf } from './keys.ts';
 import { HUB } from './limits.ts';
 
 describe('the hub', () => {
@@ -91,6 +92,32 @@ describe('the hub', () => {
     expect(cluster.reports).toEqual([expect.stringContaining(`didn't read ${HUB.backlogBytes} bytes`)]);
     expect(sent).toBeGreaterThanOrEqual(HUB.backlogBytes / bytes.length);
     expect(cluster.hub.stats.connections).toBe(2);
+    socket.destroy();
+  });
+
+  test('gives long readings one after the other: who asks for many at once is not cut off', async () => {
+    const limits = { backlogBytes: 4 << 20, readingBytes: 1 << 20 };
+    await using cluster = await Cluster.start(limits);
+    const { bus, ear } = await cluster.node();
+    const { epoch } = (await bus.read('/', 'r', RULE, {})).position;
+    for (let n = 0; n < RULE.size; n++) await bus.append('/', 'r', RULE, new Uint8Array(340_000), {});
+    const since = { offset: 0, epoch };
+    const readings = await Promise.all(Array.from({ length: 40 }, () => bus.read('/', 'r', RULE, { since })));
+    expect(readings.map((one) => one.isWhole && one.entries.length)).toEqual(Array(40).fill(RULE.size));
+    expect([cluster.reports, ear.errors]).toEqual([[], []]);
+  });
+
+  test('cuts off a worker that asks for readings and takes none', async () => {
+    await using cluster = await Cluster.start({ readingBytes: 1 << 20, readings: 10 });
+    const { bus } = await cluster.node();
+    const { epoch } = (await bus.read('/', 'r', RULE, {})).position;
+    for (let n = 0; n < RULE.size; n++) await bus.append('/', 'r', RULE, new Uint8Array(340_000), {});
+    const deaf = cluster.door();
+    const socket = await dial(deaf.path);
+    socket.pause();
+    const reading = frame(6, readingOf(logKeyOf('hawser', '/', 'r'), epoch));
+    socket.write(Buffer.concat([greeting(deaf), ...Array.from({ length: 20 }, () => reading)]));
+    await expect.poll(() => cluster.reports).toEqual([expect.stringContaining('more than 10 readings')]);
     socket.destroy();
   });
 
@@ -219,3 +246,15 @@ describe('the hub', () => {
     expect(ear.errors).toEqual([]);
   });
 });
+
+/** What asks for all after the place 0 of a log. */
+function readingOf(key: string, epoch: string): Buffer {
+  const text = (one: string): Buffer => Buffer.concat([Buffer.from([one.length, 0]), Buffer.from(one)]);
+  const rule = Buffer.alloc(12);
+  rule.writeUInt32LE(RULE.size);
+  rule.writeDoubleLE(RULE.age, 4);
+  const since = Buffer.alloc(13);
+  since.writeUInt32LE(1000);
+  since[4] = 1;
+  return Buffer.concat([Buffer.alloc(4), text(key), rule, since, text(epoch)]);
+}

@@ -14,6 +14,8 @@ export interface HubLimits {
   readonly joinWait: number;
   /** Bytes that one reading of a log brings; more is the gap `too-many`. */
   readonly readingBytes: number;
+  /** Readings that wait until a worker has taken earlier ones; beyond it its connection is cut. */
+  readonly readings: number;
   /** What waits of datagrams that are forwarded; further ones are lost. */
   readonly forwardBytes: number;
   /** Logs of rooms; beyond it the one that was quiet longest is forgotten, and its readers are told the gap `epoch`. */
@@ -37,6 +39,7 @@ export const HUB: HubLimits = {
   strangers: 64,
   joinWait: 5000,
   readingBytes: 16_777_216,
+  readings: 1000,
   forwardBytes: 4_194_304,
   logs: 100_000,
   logBytes: 268_435_456,
