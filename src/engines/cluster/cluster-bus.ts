@@ -20,6 +20,8 @@ import { Pending } from './pending.ts';
 /** The most entries of one reading, where nobody says. */
 const MOST = 1000;
 const EPOCH_MOST = 64;
+/** When so many bytes wait for the hub, messages and entries are refused; the rest of the backlog is for what nodes say to each other. */
+const CROWDED_BYTES: number = HUB.backlogBytes / 2;
 
 /** The bus of a worker: all it does is done by the hub in the primary process. */
 export class ClusterBus implements Bus {
@@ -36,6 +38,7 @@ export class ClusterBus implements Bus {
   /** Entries of answers that are on their way, by request. */
   readonly #entries = new Map<number, LoggedBytes[]>();
   #host: BusHost | undefined;
+  #wasCrowded = false;
 
   /** Clusters of other names on the same hub know nothing of this one. */
   constructor(cluster: string, findDoor: () => Promise<HubDoor>) {
@@ -60,6 +63,7 @@ export class ClusterBus implements Bus {
       this.#host?.report(tooLong(), 'publishing');
       return;
     }
+    if (this.#isCrowded(subject, out.bytes + bytes.length)) return;
     const key = keyOf(this.#cluster, subject);
     const before = textBytes(key) + HEAD_BYTES;
     // What the hub sends on stands behind the key as it will be sent.
@@ -97,6 +101,7 @@ export class ClusterBus implements Bus {
   ): Promise<Appended> {
     if (bytes.length > HUB.payloadBytes) throw tooLong();
     const out = this.#outgoing();
+    if (out.bytes + bytes.length > CROWDED_BYTES) throw crowded('ERR_ENGINE_DOWN');
     const key = logKeyOf(this.#cluster, namespace, room);
     const id = shortId(given);
     return await this.#appends.ask(wait, (request) => {
@@ -131,6 +136,18 @@ export class ClusterBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * Whether there is no room for a message to a room or a user: what nodes say to each other must get through, and a flood of the one must not cost
+   * the connection. Reported once until there is room again.
+   */
+  #isCrowded({ kind }: Subject, bytes: number): boolean {
+    if (kind !== 'room' && kind !== 'user') return false;
+    const isCrowded = bytes > CROWDED_BYTES;
+    if (isCrowded && !this.#wasCrowded) this.#host?.report(crowded('ERR_BACKLOG_FULL'), 'publishing');
+    this.#wasCrowded = isCrowded;
+    return isCrowded;
   }
 
   /** @throws HawserError ERR_ENGINE_DOWN. */
@@ -251,4 +268,8 @@ function u32(value: number): number {
 
 function tooLong(): HawserError {
   return new HawserError('ERR_MESSAGE_TOO_LARGE', `the hub takes ${HUB.payloadBytes} bytes at once`);
+}
+
+function crowded(code: string): HawserError {
+  return new HawserError(code, `${CROWDED_BYTES} bytes wait for the hub`, { delivered: 'no' });
 }

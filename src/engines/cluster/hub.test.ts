@@ -12,6 +12,7 @@ import {
   greeting,
   pass,
   Relay,
+  ROOM,
   RULE,
   say,
 } from '../../../test/support/hub-cluster.ts';
@@ -131,6 +132,28 @@ describe('the hub', () => {
     expect(ear.errors).toMatchObject([{ code: 'ERR_BACKLOG_FULL' }]);
     relay.cut();
     await ear.hears('reconnected');
+    await relay.close();
+  });
+
+  test('a flood of messages to rooms, or of entries, is refused before it costs the connection', async () => {
+    await using cluster = await Cluster.start();
+    const relay = await Relay.start(cluster.door());
+    const { bus, ear } = await cluster.node('hawser', relay.door);
+    const large = new Uint8Array(1 << 20);
+    for (let n = 0; n < HUB.backlogBytes / large.length; n++) bus.publish(ROOM, large);
+    await expect(bus.append('/', 'r', RULE, large, {})).rejects.toMatchObject({
+      code: 'ERR_ENGINE_DOWN',
+      delivered: 'no',
+    });
+    expect(ear.errors).toMatchObject([{ code: 'ERR_BACKLOG_FULL' }]);
+    bus.subscribe(ALL);
+    bus.publish(ALL, say('I live'));
+    await ear.hears('I live');
+    await bus.append('/', 'r', RULE, large, {});
+    bus.subscribe(ROOM);
+    bus.publish(ROOM, say('again'));
+    await ear.hears('again');
+    expect(ear.told).not.toContain('disconnected');
     await relay.close();
   });
 
