@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect as dial } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
 import { House } from '../../test/support/house.ts';
 import type { ClientSocket } from '../client/index.ts';
@@ -9,6 +11,9 @@ import { HawserError } from '../core/index.ts';
 import { MemoryEngine } from '../engine/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import { type ApiOptions, createApi, createServer, type Push } from './index.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const KEY = 'k'.repeat(16);
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -233,6 +238,19 @@ describe('POST /api/publish', () => {
     clearInterval(pushing);
     socket.destroy();
     expect(said.toString()).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test('is not held when it is answered', async () => {
+    const bench = await Bench.open();
+    const body = { ...SAY, data: 'x'.repeat(1_000_000) };
+    const held = (): number => {
+      collectGarbage();
+      return process.memoryUsage().arrayBuffers;
+    };
+    await bench.post(body);
+    const before = held();
+    for (let n = 0; n < 30; n++) expect((await bench.post(body)).status).toBe(200);
+    await expect.poll(held).toBeLessThan(before + 10_000_000);
   });
 
   test('by another method is 405, and by a page of another origin not possible', async () => {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { HawserError } from '../core/index.ts';
+import { HawserError, type Timer } from '../core/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import { answerOf, PUSH_BYTES, type Pushed, pushError, readPushJson } from './push.ts';
 import type { Server } from './server.ts';
@@ -177,11 +177,9 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 }
 
 function readBody(request: IncomingMessage): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
+  const body = new Promise<Uint8Array>((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
-    const late = AbortSignal.timeout(BODY_WAIT);
-    late.addEventListener('abort', () => reject(new Refusal(408, 'ERR_TIMEOUT', 'the body did not come in time')));
     request.on('data', (chunk: Uint8Array) => {
       length += chunk.length;
       if (length > PUSH_BYTES) reject(tooLarge());
@@ -191,6 +189,22 @@ function readBody(request: IncomingMessage): Promise<Uint8Array> {
     request.on('error', reject);
     request.on('close', () => reject(new HawserError('ERR_CLOSED', 'the request broke off')));
   });
+  return inTime(body);
+}
+
+/** What came in time is not held for as long as it might have taken. */
+async function inTime(body: Promise<Uint8Array>): Promise<Uint8Array> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const world = realWorld();
+    const end = (): void => reject(new Refusal(408, 'ERR_TIMEOUT', 'the body did not come in time'));
+    timer = world.timer(world.now() + BODY_WAIT, end);
+  });
+  try {
+    return await Promise.race([body, late]);
+  } finally {
+    timer?.cancel();
+  }
 }
 
 function tooLarge(): Refusal {
