@@ -43,8 +43,8 @@ export interface PlanOptions {
 
 const DICE = 4;
 const FAULTS_MOST = 3;
-/** How often a fault has company, and that again. */
-const TOGETHER = 0.5;
+/** In odd seeds: how often a fault has company, and that again. In even ones each comes alone. */
+const TOGETHER = 0.6;
 
 /** @throws Error when the engine can't have any of the faults. */
 export function planOf(seed: number, engine: EngineName, { faults, steps, lasts = Infinity }: PlanOptions = {}): Plan {
@@ -70,16 +70,22 @@ export function planOf(seed: number, engine: EngineName, { faults, steps, lasts 
     pause,
     // With few kinds of fault each is met as often as the others.
     steps: Array.from({ length: count }, (_, at) => {
-      const step = stepOf(random, names, nodes, (seed + 5 * at) % names.length);
+      const step = stepOf(
+        random,
+        names,
+        nodes,
+        (Math.floor(seed / 2) + 5 * at) % names.length,
+        seed % 2 === 0 ? 0 : TOGETHER,
+      );
       return step.map((one) => ({ ...one, lasts: Math.min(one.lasts, lasts) }));
     }),
   };
 }
 
-function stepOf(random: Random, names: readonly FaultName[], nodes: number, at: number): Step {
+function stepOf(random: Random, names: readonly FaultName[], nodes: number, at: number, together: number): Step {
   const first = faultOf(random, names[at] ?? 'cut-clients', nodes, 0);
   const step = [first];
-  while (step.length < FAULTS_MOST && random.unit() < TOGETHER) {
+  while (step.length < FAULTS_MOST && random.unit() < together) {
     const name = names[whole(random, names.length)] ?? 'cut-clients';
     const next = faultOf(random, name, nodes, whole(random, Math.max(1, first.lasts)));
     if (!step.some((one) => clashes(one, next))) step.push(next);

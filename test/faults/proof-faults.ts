@@ -57,10 +57,7 @@ async function prove(on: EngineName): Promise<void> {
     const outcome = await play(plan, programs, values.trace ? (words) => console.log(words) : undefined);
     const record = recordOf(outcome, on, commit);
     console.log(JSON.stringify({ ...record, reports: outcome.reports, refusals: outcome.refusals }));
-    if (values.keep) {
-      keepRecord(record);
-      writePage(readRecords());
-    }
+    if (values.keep) keepRecord(record, () => writePage(readRecords()));
     const against = faultsOf(outcome);
     if (against.length === 0) continue;
     for (const words of against.slice(0, TOLD_MOST)) console.error(words);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/tree.ts';
 import type { EngineName } from './backend.ts';
@@ -26,6 +26,8 @@ export interface SeedRecord {
 
 const FILE = join(ROOT, 'bench/results/faults.json');
 const WORDS_MOST = 5;
+const LOCK_TRIES = 500;
+const LOCK_PAUSE = 10;
 
 export function recordOf(outcome: Outcome, engine: EngineName, commit: string): SeedRecord {
   const { seed, steps, verdict } = outcome;
@@ -52,8 +54,32 @@ export function readRecords(): readonly SeedRecord[] {
   return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as SeedRecord[]) : [];
 }
 
-/** Puts a seed's record in the place of the one before. A line each, so that changes can be read. */
-export function keepRecord(record: SeedRecord): void {
+/** Puts a seed's record in the place of the one before, `done` what hangs on it; for one program at a time. */
+export function keepRecord(record: SeedRecord, done: () => void): void {
+  const lock = `${FILE}.lock`;
+  for (let tries = 0; !taken(lock); tries++) {
+    if (tries > LOCK_TRIES) throw new Error(`${lock} is left behind`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE);
+  }
+  try {
+    replace(record);
+    done();
+  } finally {
+    rmSync(lock, { recursive: true });
+  }
+}
+
+function taken(lock: string): boolean {
+  try {
+    mkdirSync(lock);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A line each, so that changes can be read. */
+function replace(record: SeedRecord): void {
   const others = readRecords().filter(({ engine, seed }) => engine !== record.engine || seed !== record.seed);
   const all = [...others, record].toSorted((a, b) => a.engine.localeCompare(b.engine) || a.seed - b.seed);
   writeFileSync(`${FILE}.new`, `[\n${all.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
