@@ -113,7 +113,7 @@ function lossOf(steps: readonly StepOutcome[]): string {
 
 function timesOf(times: readonly (number | undefined)[]): string {
   const known = times.filter((time) => time !== undefined).toSorted((a, b) => a - b);
-  const middle = known[Math.floor(known.length / 2)];
+  const middle = known[Math.floor((known.length - 1) / 2)];
   const most = known.at(-1);
   return middle === undefined || most === undefined ? '–' : `${seconds(middle)} (${seconds(most)})`;
 }

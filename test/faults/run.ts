@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../src/core/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { PAYLOAD } from './backend.ts';
+import { checkPresence } from './check-presence.ts';
 import { check } from './checker.ts';
 import { FAULTS, reasonsOf } from './fault-kinds.ts';
 import type { Finding, Heard, Ledger, Presence, Span, Verdict } from './ledger.ts';
@@ -111,6 +112,8 @@ class Run implements AsyncDisposable {
     await this.#until(async () => (await this.#minds()) === '', CATCH_UP_MOST);
     await this.#until(() => this.#areAtEnd(), CATCH_UP_MOST);
     const presence = await this.#presence();
+    // What the nodes know by now is still on its way to members.
+    await this.#until(() => checkPresence(this.#ledger(presence)).length === 0, CATCH_UP_MOST);
     const reports = await this.#reports();
     for (const slot of this.#site.slots) {
       slot.look();
