@@ -19,17 +19,45 @@ export {
   type Direction,
   type ErrorCode,
   HawserError,
+  type Instant,
   type Limits,
   mayComeBack,
   type Overflow,
+  type Random,
   type ServerLimits,
   type ServerTimes,
+  type Timer,
   type Times,
   type WaitOptions,
   type WorkerChannel,
+  type World,
 } from './core/index.ts';
-export type { Engine, EngineHost, EngineMessage, JoinedTimes, NodeInfo, Position, Target } from './engine/index.ts';
-export { MemoryEngine } from './engine/index.ts';
+export type {
+  Appended,
+  AskOptions,
+  Bus,
+  BusHost,
+  BytesRead,
+  Engine,
+  EngineHost,
+  EngineMessage,
+  Entry,
+  GapReason,
+  HistoryRule,
+  JoinedOptions,
+  JoinedTimes,
+  LoggedBytes,
+  NodeInfo,
+  NodeNotice,
+  Polled,
+  Position,
+  Reading,
+  ReadOptions,
+  Subject,
+  Target,
+  Whereabouts,
+} from './engine/index.ts';
+export { JoinedEngine, MemoryEngine } from './engine/index.ts';
 export {
   type ClusterEngineOptions,
   clusterEngine,
@@ -63,6 +91,7 @@ export type {
   Unreached,
 } from './room/index.ts';
 export { matchesAny } from './room/index.ts';
+export { realWorld } from './runtime/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';
 export type {
@@ -79,4 +108,4 @@ export type {
   Traffic,
 } from './transport/index.ts';
 export type { ThreadEnd } from './transports/worker/index.ts';
-export type { Dialect, From, Member, PlainFraming, PlainMessage } from './wire/index.ts';
+export type { Dialect, From, Member, Meta, PlainFraming, PlainMessage } from './wire/index.ts';

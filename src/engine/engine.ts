@@ -69,7 +69,10 @@ export interface Engine extends AsyncDisposable {
   readonly name: string;
   /** Since when its server can't be reached; undefined while it can, and for an engine that has none. */
   readonly downSince?: Instant | undefined;
-  /** Called once, before anything else. @throws HawserError ERR_CONNECT_FAILED when its server can't be reached. */
+  /**
+   * Called once, by the first `listen`; `announce`, `watchRoom`, `enter` and the like may come before it.
+   * @throws HawserError ERR_CONNECT_FAILED when its server can't be reached; ERR_AUTH_FAILED, ERR_TLS, ERR_VERSION, ERR_UNSUPPORTED, ERR_OPTION.
+   */
   start(host: EngineHost): Promise<void>;
   /** Carries a message to the other nodes that have an interest. */
   publish(message: EngineMessage): void;
@@ -78,14 +81,15 @@ export interface Engine extends AsyncDisposable {
    * included: one step that succeeds or fails as a whole. What this node adds to one room is added in the order of the calls, with the data that it had
    * when it was called. By an `id` that the log had lately nothing is added, and the first one's place is
    * the answer.
-   * @throws HawserError ERR_ENGINE_DOWN (`delivered` says whether it can be there), ERR_MESSAGE_TOO_LARGE, ERR_UNENCODABLE, ERR_ABORTED.
+   * @throws HawserError ERR_ENGINE_DOWN, ERR_TIMEOUT and ERR_ABORTED (`delivered` says whether it can be there), ERR_MESSAGE_TOO_LARGE,
+   *   ERR_UNENCODABLE.
    */
   append(message: EngineMessage, rule: HistoryRule, options?: WaitOptions): Promise<Appended>;
   /**
    * What a room's log has after `since`; without it, where the log stands. At most `most` messages (default 1000): more than that is a gap.
    * It knows of all that was added before the call, as far as `entered` or `append` have told of it; what is added once a call of `watchRoom` was
    * followed by a reading is either in that reading or is told by `entered`.
-   * @throws HawserError ERR_ENGINE_DOWN, ERR_ABORTED.
+   * @throws HawserError ERR_ENGINE_DOWN, ERR_TIMEOUT, ERR_ABORTED.
    */
   read(namespace: string, room: string, rule: HistoryRule, options?: ReadOptions): Promise<Reading>;
   /**
