@@ -139,6 +139,25 @@ describe('logs of rooms in JetStream', () => {
     expect([...here.reported, ...there.reported]).toEqual([]);
   });
 
+  test('nodes that begin at the same time have one log, and each entry once', async () => {
+    const options = fresh();
+    const nodes = await Promise.all(Array.from({ length: 8 }, () => HeardBus.start(options)));
+    try {
+      for (const { bus } of nodes) bus.watchLog('/', 'r', RULE);
+      const places = await Promise.all(nodes.map(({ bus }, i) => bus.append('/', 'r', RULE, bytes(`e${i}`), {})));
+      expect(new Set(places.map(({ epoch }) => epoch)).size).toBe(1);
+      const offsets = places.map(({ offset }) => offset).toSorted((a, b) => a - b);
+      await until(() => nodes.every(({ entries }) => entries.length >= 8), 'all came');
+      await until(
+        async () => (await nodes[0]?.bus.read('/', 'r', RULE, {}))?.position.offset === offsets.at(-1),
+        'it stands',
+      );
+      for (const { entries } of nodes) expect(entries.map(({ offset }) => offset)).toEqual(offsets);
+    } finally {
+      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+    }
+  });
+
   test('what can not be said whole is refused, with the reason', async () => {
     await using bus = await HeardBus.start(fresh());
     const start = (await bus.bus.read('/', 'r', RULE, {})).position;

@@ -24,6 +24,11 @@ export function down(message: string, delivered: 'no' | 'unknown', cause?: unkno
   return new HawserError('ERR_ENGINE_DOWN', message, { delivered, cause });
 }
 
+/** What waiting doesn't change. */
+export function isPermanent(error: unknown): boolean {
+  return error instanceof HawserError && error.code !== 'ERR_ENGINE_DOWN';
+}
+
 function isAuth(name: string): boolean {
   return name === 'AuthorizationError' || name === 'UserAuthenticationExpiredError';
 }

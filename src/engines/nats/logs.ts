@@ -1,4 +1,4 @@
-import type { DirectMsgRequest, MsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { DirectMsgRequest, MsgRequest } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
 import {
@@ -11,11 +11,13 @@ import {
   type ReadOptions,
 } from '../../engine/index.ts';
 import { type Ack, Acks, readAck } from './acks.ts';
-import { down } from './failures.ts';
-import { type Kept, type Mark, type RoomSource, readRoom } from './history-proof.ts';
+import { EXPECTED, type Heard, heardIn, keptIn, MARK, messageId } from './entries.ts';
+import { down, isPermanent } from './failures.ts';
+import { HeldEntries } from './held.ts';
+import { type Kept, type RoomSource, readRoom } from './history-proof.ts';
 import type { Hearing, NatsLink } from './link.ts';
 import { keptOf, markWait, openStream } from './log-stream.ts';
-import { epochIn, type LogNames, type Names, pathOf } from './names.ts';
+import { type LogNames, type Names, pathOf } from './names.ts';
 import type { ResolvedNatsOptions } from './options.ts';
 import { Watch } from './watch.ts';
 import { within } from './within.ts';
@@ -27,17 +29,14 @@ export interface LogsHost {
   report(error: unknown, during: string): void;
 }
 
-/** Header of an entry without a message: where its room's log stands; 0 for one that begins a log. */
-const MARK = 'Hawser-Mark';
-const EXPECTED = 'Nats-Expected-Last-Subject-Sequence';
 const WRONG_LAST = 10_071;
 const TOO_LARGE = 10_054;
 /** Subject of the mark that a stream begins with; no room has it. */
 const FIRST_PATH = '~.~';
 const NOTHING = new Uint8Array(0);
-/** Ids that may stand in a header as they are. */
-const PLAIN_ID = /^[\x21-\x7e]{1,128}$/;
 const REPAIR_WAIT = 1000;
+/** ms that an entry waits for one before it. */
+const HOLD_WAIT = 50;
 const RETRY_WAIT = 100;
 /** ms in which those who want to make a stream hear of each other. */
 const MAKER_WAIT = 150;
@@ -46,6 +45,7 @@ const MOST = 1000;
 interface Rule {
   readonly rule: HistoryRule;
   readonly names: LogNames;
+  readonly ticket: string;
   /** Of the stream, while it is known to be there. */
   epoch: string | undefined;
   opening: Promise<string> | undefined;
@@ -65,6 +65,8 @@ interface Watched {
   heardAt: number;
   timer: Timer;
   isRepairing: boolean;
+  readonly held: HeldEntries<Heard>;
+  holding: Timer | undefined;
 }
 
 /**
@@ -113,7 +115,10 @@ export class RoomLogs {
 
   close(): void {
     this.#isClosed = true;
-    for (const { timer } of this.#watched.values()) timer.cancel();
+    for (const { timer, holding } of this.#watched.values()) {
+      timer.cancel();
+      holding?.cancel();
+    }
     this.#watched.clear();
   }
 
@@ -131,6 +136,8 @@ export class RoomLogs {
       // The newest entry may be an old one, which nobody has kept from becoming the last.
       timer: this.#timer(() => void this.#mark(watched), markWait(rule) * (0.1 + 0.15 * this.#world.random.unit())),
       isRepairing: false,
+      held: new HeldEntries(),
+      holding: undefined,
     };
     this.#watched.set(key, watched);
     if (known.epoch === undefined)
@@ -144,6 +151,7 @@ export class RoomLogs {
     this.#watched.delete(key);
     watched.hearing.stop();
     watched.timer.cancel();
+    watched.holding?.cancel();
   }
 
   /** @throws as `Bus.append`, and ERR_OPTION, ERR_UNSUPPORTED, ERR_VERSION, ERR_NOT_ALLOWED when there can be no stream. */
@@ -215,7 +223,8 @@ export class RoomLogs {
     const known = this.#rules.get(rule.name);
     if (known !== undefined) return known;
     const names = this.#names.logs(rule);
-    const fresh = { rule, names, epoch: undefined, opening: undefined, queued: 0, lastEpoch: '', newest: 0 };
+    const ticket = epochOf(this.#world.random.bytes(8));
+    const fresh = { rule, names, ticket, epoch: undefined, opening: undefined, queued: 0, lastEpoch: '', newest: 0 };
     this.#rules.set(rule.name, fresh);
     return fresh;
   }
@@ -279,9 +288,8 @@ export class RoomLogs {
     return openStream(known.names, known.rule, stream, seen);
   }
 
-  /** Whether this node is to make the stream: of those who want to at the same time, the one with the first ticket. */
-  async #isMaker({ names }: Rule): Promise<boolean> {
-    const ticket = epochOf(this.#world.random.bytes(8));
+  /** Whether this node is to make the stream: of those who want to now, the one with the first ticket. */
+  async #isMaker({ names, ticket }: Rule): Promise<boolean> {
     const tickets: string[] = [ticket];
     const hearing = this.#link.hear(this.#names.making, (message) => {
       const [stream, other = ''] = message.string().split(' ');
@@ -357,25 +365,42 @@ export class RoomLogs {
 
   /** An entry was added to a log that is watched. */
   #hear(watched: Watched, message: Msg): void {
-    const { headers } = message;
-    const epoch = epochIn(message.subject);
-    const offset = Number(headers?.get('Nats-Sequence') || Number.NaN);
-    const before = Number(headers?.get('Nats-Last-Sequence') || Number.NaN);
-    const isOurs = headers?.get('Nats-Stream') === watched.rule.names.stream;
-    if (headers === undefined || !isOurs || !Number.isSafeInteger(offset) || !Number.isSafeInteger(before)) {
+    const heard = heardIn(message, watched.rule.names.stream);
+    if (heard === undefined) {
       const error = new HawserError('ERR_MESSAGE_MALFORMED', `what came at ${message.subject} is none of the stream's`);
       this.#host.report(error, 'foreign message');
       return;
     }
+    const { epoch, offset, before } = heard;
     watched.heardAt = this.#world.now();
     if (epoch === watched.rule.lastEpoch) watched.rule.newest = Math.max(watched.rule.newest, offset);
-    const mark = markOf(headers, offset);
+    const { watch, held } = watched;
+    const isAhead = watch.epoch === epoch && watch.newest !== 0 && before > watch.newest;
+    if (isAhead && held.hold(heard)) {
+      watched.holding ??= this.#timer(() => this.#release(watched), HOLD_WAIT);
+      return;
+    }
+    if (isAhead || watch.epoch !== epoch) this.#release(watched);
+    this.#tell(watched, heard);
+    for (let next = held.next(watch.newest); next !== undefined; next = held.next(watch.newest))
+      this.#tell(watched, next);
+    if (held.isEmpty) this.#release(watched);
+  }
+
+  /** What is held waits no longer for what is missing: that has to be read. */
+  #release(watched: Watched): void {
+    watched.holding?.cancel();
+    watched.holding = undefined;
+    for (const heard of watched.held.takeAll()) this.#tell(watched, heard);
+  }
+
+  #tell(watched: Watched, { epoch, offset, before, bytes, mark }: Heard): void {
     const { watch } = watched;
     if (mark !== undefined) {
       if (!watch.hearMark(epoch, offset, before, mark)) void this.#repair(watched);
       return;
     }
-    const entry = { bytes: message.data, offset, previous: watch.hearMessage(epoch, offset, before) };
+    const entry = { bytes, offset, previous: watch.hearMessage(epoch, offset, before) };
     this.#host.logged(watch.namespace, watch.room, entry, epoch);
   }
 
@@ -472,27 +497,4 @@ export class RoomLogs {
   }
 }
 
-function keptIn({ seq, data, header }: StoredMsg): Kept {
-  return { offset: seq, bytes: data, mark: markOf(header, seq) };
-}
-
-/** What a mark says; undefined for a message. A wrong one says nothing that could be believed, so that it begins the log anew. */
-function markOf(headers: MsgHdrs | undefined, offset: number): Mark | undefined {
-  if (headers === undefined || !headers.has(MARK)) return undefined;
-  const [last, after] = [Number(headers.get(MARK)), Number(headers.get(EXPECTED))];
-  const isRight = Number.isSafeInteger(last) && last > 0 && last <= after && after < offset;
-  return isRight ? { last, after } : { last: offset, after: 0 };
-}
-
-/** What waiting doesn't change. */
-function isPermanent(error: unknown): boolean {
-  return error instanceof HawserError && error.code !== 'ERR_ENGINE_DOWN';
-}
-
 const keyOf = (rule: HistoryRule, path: string): string => `${path} ${rule.name}`;
-
-/** Ids are of one room each, while a stream knows them for all its rooms. */
-function messageId(path: string, id: string): string {
-  const isPlain = PLAIN_ID.test(id) && !id.startsWith('~');
-  return `${path} ${isPlain ? id : pathOf(id, '')}`;
-}
