@@ -61,8 +61,8 @@ export interface ProofBounds {
  */
 export async function readRoom(source: RoomSource, epoch: string, bounds: ProofBounds): Promise<BytesRead> {
   const { since, most, size, kept, doubtsMarks = false } = bounds;
-  const newest = (await source.newest()) ?? (await source.begin());
-  const position = { offset: await standing(source, newest, doubtsMarks), epoch };
+  const { newest, last } = await standing(source, doubtsMarks);
+  const position = { offset: last, epoch };
   bounds.found?.(newest.offset, position.offset);
   const refuse = (reason: GapReason): BytesRead => ({ isWhole: false, reason, position });
   if (since === undefined) return { isWhole: true, entries: [], position };
@@ -85,14 +85,22 @@ export async function readRoom(source: RoomSource, epoch: string, bounds: ProofB
   return { isWhole: true, entries, position: { offset: previous, epoch } };
 }
 
-/** The last message. */
-async function standing(source: RoomSource, newest: Kept, doubtsMarks: boolean): Promise<number> {
-  const { offset, mark } = newest;
-  if (mark === undefined) return offset;
-  if (!doubtsMarks || mark.last === offset) return mark.last;
-  const between = await walk(source, mark.after + 1, offset - 1, { left: IN_A_ROW });
-  return between.findLast((entry) => entry.mark === undefined)?.offset ?? mark.last;
+/** The newest entry, and where the log stands: at the last message. */
+async function standing(source: RoomSource, doubtsMarks: boolean): Promise<{ newest: Kept; last: number }> {
+  for (;;) {
+    const newest = (await source.newest()) ?? (await source.begin());
+    const { offset, mark } = newest;
+    if (mark === undefined) return { newest, last: offset };
+    if (!doubtsMarks || mark.last === offset) return { newest, last: mark.last };
+    const walked = await walk(source, mark.after + 1, offset, { left: DOUBTED_MOST });
+    const last = walked.findLast((entry) => entry.mark === undefined)?.offset ?? mark.last;
+    // Otherwise it was removed meanwhile, and so may have been what was before it.
+    if (walked.at(-1)?.offset === offset) return { newest, last };
+  }
 }
+
+/** Messages that can have come just before a mark. */
+const DOUBTED_MOST = 10_000;
 
 /** Marks that can be in a stream at one time, for their number is bounded by its age. */
 export const MARKS_MOST = 4;
