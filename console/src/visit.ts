@@ -55,7 +55,7 @@ export interface VisitHandler {
 }
 
 /** Words of the server about the room, which nobody said. */
-const OF_THE_ROOM: ReadonlySet<string> = new Set(['joined', 'left', 'position', 'recovered', 'gap']);
+const OF_THE_ROOM: ReadonlySet<string> = new Set(['joined', 'left', 'positioned', 'recovered', 'gap']);
 
 /** One stay in one room under one name, across broken links and lost sessions. */
 export class Visit {

@@ -101,7 +101,7 @@ export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
   'error',
   'joined',
   'left',
-  'position',
+  'positioned',
   'recovered',
   'gap',
 ]);

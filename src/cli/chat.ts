@@ -52,7 +52,7 @@ function listen(socket: RelayClient, output: Output): void {
 function standingOf(event: string, data: unknown, room: string): string | undefined {
   const { missed, reason } = (data ?? {}) as { missed?: number; reason?: string };
   switch (event) {
-    case 'position':
+    case 'positioned':
       return `* ${printable(room)} keeps what is said`;
     case 'recovered':
       return `* ${printable(room)}: ${missed} missed: they are above`;

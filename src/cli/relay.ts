@@ -70,7 +70,7 @@ const REQUESTS = ['join', 'leave', 'publish', 'message', 'users', 'rooms', 'pres
 const RESERVED: ReadonlySet<string> = new Set([
   'joined',
   'left',
-  'position',
+  'positioned',
   'recovered',
   'gap',
   'hello',

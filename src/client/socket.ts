@@ -59,7 +59,7 @@ export interface RoomEvents {
     readonly joined: undefined;
     readonly left: undefined;
     /** The socket is in a room with history, and gets what comes after this place. */
-    readonly position: RoomPosition;
+    readonly positioned: RoomPosition;
     /** It is again, and has got what it had missed. */
     readonly recovered: RoomRecovered;
     readonly gap: RoomGap;

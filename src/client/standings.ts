@@ -4,7 +4,7 @@ import { type Incoming, POSITIONS_MOST } from '../wire/index.ts';
 export type Standings = Map<string, [room: string, offset: number, epoch: string]>;
 
 /** The events that say where one is in the log of a room. */
-const TELLING: ReadonlySet<string> = new Set(['position', 'recovered', 'gap']);
+const TELLING: ReadonlySet<string> = new Set(['positioned', 'recovered', 'gap']);
 
 /**
  * A message is about to be handed on: remembers where that is. Of more rooms than a HELLO shows, those that were heard of last. What a server says that

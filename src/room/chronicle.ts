@@ -131,7 +131,7 @@ export class Chronicle {
     };
   };
 
-  #tell(seat: Seat, room: string, event: 'position' | 'recovered' | 'gap', data: unknown): void {
+  #tell(seat: Seat, room: string, event: 'positioned' | 'recovered' | 'gap', data: unknown): void {
     // Never left out: what comes after it means nothing without it.
     const said = { event, data, volatile: false, overflow: 'disconnect' } as const;
     this.#deliver(seat, new Delivery(said, { room }));

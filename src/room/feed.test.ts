@@ -109,10 +109,10 @@ describe('a member', () => {
     expect([ada.heard, room.asked.length]).toEqual([[], 1]);
     room.answer(whole(at(6)));
     expect([ada.heard, bob.heard]).toEqual([
-      ['position 6', '7'],
-      ['position 6', '7'],
+      ['positioned 6', '7'],
+      ['positioned 6', '7'],
     ]);
-    expect(room.enter().heard).toEqual(['position 7']);
+    expect(room.enter().heard).toEqual(['positioned 7']);
     expect(room.asked).toEqual([]);
   });
 
@@ -203,7 +203,7 @@ describe('a member', () => {
     expect([ada.heard, bob.heard.slice(1), eve?.heard]).toEqual([
       ['1', '2', '3'],
       ['1', '2', '3'],
-      ['position 2', '3'],
+      ['positioned 2', '3'],
     ]);
   });
 
@@ -246,7 +246,7 @@ describe('who comes back', () => {
     room.answer(whole(at(5), entry(4), entry(5)));
     expect([bob.heard, ada.heard]).toEqual([
       ['4', '5', 'recovered 5 2', '6'],
-      ['position 5', '6'],
+      ['positioned 5', '6'],
     ]);
   });
 
@@ -262,7 +262,7 @@ describe('who comes back', () => {
     ]);
     room.asked.shift();
     room.answer(whole(at(5)));
-    expect(ada.heard).toEqual(['position 5']);
+    expect(ada.heard).toEqual(['positioned 5']);
   });
 
   test('with others from the same place has the log read once for all of them', () => {

@@ -14,7 +14,7 @@ export interface FeedHost {
   /** What hands an entry to a socket: false when the entry leaves that one out. */
   hand(entry: Entry): (seat: Seat) => boolean;
   /** Tells a socket where it stands in the room. */
-  tell(seat: Seat, event: 'position' | 'recovered' | 'gap', data: unknown): void;
+  tell(seat: Seat, event: 'positioned' | 'recovered' | 'gap', data: unknown): void;
 }
 
 /**
@@ -133,7 +133,7 @@ export class Feed implements FollowerHost {
     const position = placeOf(cursor);
     this.#followers.delete(seat);
     if (this.#position !== undefined && isBefore(this.#position, cursor)) this.#ahead.set(seat, cursor.offset);
-    if (since === undefined) this.#host.tell(seat, 'position', position);
+    if (since === undefined) this.#host.tell(seat, 'positioned', position);
     else this.#host.tell(seat, 'recovered', { ...position, missed });
     follower.done({ room: this.room, position, recovered: since !== undefined, missed, reason: undefined });
   }

@@ -119,10 +119,10 @@ describe('members of a room with history', () => {
     await plain.enter({ namespace: '/hall' });
     for (let n = 1; n <= 20; n++) server.of('/hall').to('room').send('say', n);
     for (const member of members) {
-      expect(await member.take(21)).toEqual(['position', ...Array.from({ length: 20 }, (_, i) => `${i + 1}`)]);
+      expect(await member.take(21)).toEqual(['positioned', ...Array.from({ length: 20 }, (_, i) => `${i + 1}`)]);
       expect(member.socket.position('room')).toMatchObject({ offset: 20 });
     }
-    const told = await plain.expect(({ name }) => name === 'position');
+    const told = await plain.expect(({ name }) => name === 'positioned');
     expect(told).toMatchObject({ data: { offset: 0 }, meta: { room: 'room' } });
     for (let n = 1; n <= 20; n++) {
       expect(await plain.next()).toMatchObject({ name: 'say', data: n, meta: { room: 'room', offset: n } });
@@ -145,8 +145,8 @@ describe('members of a room with history', () => {
     server.of('/both').to('kept').except(bob.socket.id).send('say', 'not to bob');
     server.of('/both').to('kept').send('say', 'volatile', { volatile: true });
     server.of('/both').to('kept').send('say', 'end');
-    expect(await ada.take(5)).toEqual(['position', 'to both', 'not to bob', 'volatile', 'end']);
-    expect(await bob.take(5)).toEqual(['position', 'from ada', 'to both', 'volatile', 'end']);
+    expect(await ada.take(5)).toEqual(['positioned', 'to both', 'not to bob', 'volatile', 'end']);
+    expect(await bob.take(5)).toEqual(['positioned', 'from ada', 'to both', 'volatile', 'end']);
     expect(ada.heard).toEqual([]);
   });
 
@@ -311,7 +311,7 @@ describe('publishing', () => {
       const [url = ''] = await server.listen(freshUrl('tcp'));
       members.push(await listen(url));
     }
-    for (const member of members) expect(await member.take(1)).toEqual(['position']);
+    for (const member of members) expect(await member.take(1)).toEqual(['positioned']);
     const [here, there] = nodes as [Server, Server];
     const kept = await here.to('kept').publish('say', 'k', { id: 'k1' });
     expect(await there.to('kept').publish('say', 'k', { id: 'k1' })).toEqual({ ...kept, isDuplicate: true });

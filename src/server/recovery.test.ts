@@ -50,7 +50,7 @@ describe('a client that comes back', () => {
     const { server, url } = await serve();
     const proxy = keep(await CuttingProxy.open({ target: { port: parseEndpoint(url).port ?? 0 } }));
     const client = await listen(`tcp://127.0.0.1:${proxy.port}`);
-    expect(await client.take(1)).toEqual(['position']);
+    expect(await client.take(1)).toEqual(['positioned']);
     const up = next<Up>(client.socket, 'up');
     proxy.cut();
     server.to('room').send('say', 1);
@@ -66,7 +66,7 @@ describe('a client that comes back', () => {
       const proxy = keep(await CuttingProxy.open({ target: { port: parseEndpoint(url).port ?? 0 } }));
       const client = await listen(`${scheme}://127.0.0.1:${proxy.port}`);
       server.to('room').send('say', 1);
-      expect(await client.take(2)).toEqual(['position', '1']);
+      expect(await client.take(2)).toEqual(['positioned', '1']);
       for (let round = 0; round < 3; round++) {
         const up = next<Up>(client.socket, 'up');
         proxy.cut();
@@ -86,7 +86,7 @@ describe('a client that comes back', () => {
     const first = await serve({ engine });
     const client = await listen(first.url);
     first.server.to('room').send('say', 1);
-    expect(await client.take(2)).toEqual(['position', '1']);
+    expect(await client.take(2)).toEqual(['positioned', '1']);
     const up = next<Up>(client.socket, 'up');
     await first.server.close({ drain: 0 });
     const second = createServer({ engine, times: { closeWait: 200 } });
@@ -124,7 +124,7 @@ describe('a client that comes back', () => {
     const first = await serve();
     const client = await listen(first.url);
     first.server.to('room').send('say', 1);
-    expect(await client.take(2)).toEqual(['position', '1']);
+    expect(await client.take(2)).toEqual(['positioned', '1']);
     await first.server.close({ drain: 0 });
     const second = await serve({}, first.url);
     expect(await client.take(1)).toEqual(['gap']);
@@ -142,8 +142,8 @@ describe('a client that comes back', () => {
     const stays = await listen(there.url);
     for (let n = 1; n <= 10; n++) await (n % 2 === 0 ? here : there).server.to('room').publish('say', n);
     const all = Array.from({ length: 10 }, (_, i) => `${i + 1}`);
-    expect(await client.take(11)).toEqual(['position', ...all]);
-    expect(await stays.take(11)).toEqual(['position', ...all]);
+    expect(await client.take(11)).toEqual(['positioned', ...all]);
+    expect(await stays.take(11)).toEqual(['positioned', ...all]);
     const position = client.socket.position('room');
     await client.socket.close();
     for (const n of [11, 12]) await here.server.to('room').publish('say', n);
@@ -169,7 +169,7 @@ describe('positions that are shown', () => {
 
   test('by nobody, as by an old client', async () => {
     const { url } = await serve();
-    expect(await toldTo(url, undefined)).toMatchObject({ name: 'position' });
+    expect(await toldTo(url, undefined)).toMatchObject({ name: 'positioned' });
   });
 
   test.each([
@@ -195,7 +195,7 @@ describe('positions that are shown', () => {
     const { url, server } = await serve();
     await server.to('room').publish('say', 1);
     const told = await toldTo(url, positions);
-    expect(told.name).toBe(reason === undefined ? 'position' : 'gap');
+    expect(told.name).toBe(reason === undefined ? 'positioned' : 'gap');
     expect((told.data as { reason?: string }).reason).toBe(reason);
   });
 
@@ -225,6 +225,6 @@ describe('positions that are shown', () => {
     await peer.enter({ namespace: '/', positions: [['room', 0, positions[0]?.epoch]] });
     const told: string[] = [];
     while (told.length < 3) told.push(((await peer.next()) as Incoming).name);
-    expect(told).toEqual(['say', 'recovered', 'position']);
+    expect(told).toEqual(['say', 'recovered', 'positioned']);
   });
 });

@@ -133,7 +133,7 @@ test('a relay with history: chat and emit say so, who says where he was in lines
   const { position } = JSON.parse(await sent.line('"sent"')) as { position: object };
   ada.say('second');
   const tail = Program.hawser('tail', url, '--json');
-  await tail.line('"position"');
+  await tail.line('"positioned"');
   const socket = connectTcp(served.port('tcp'), '127.0.0.1');
   const lines = createInterface(socket)[Symbol.asyncIterator]();
   socket.write(`${JSON.stringify({ event: 'join', id: 1, data: { room: 'lobby', since: position } })}\n`);

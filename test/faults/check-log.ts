@@ -57,7 +57,7 @@ export function checkLog(room: string, ledger: Ledger): Finding[] {
 
 function eventsOf({ heard }: MemberLog, room: string): readonly LogEvent[] {
   return heard.filter((event): event is LogEvent => {
-    if (event.kind !== 'message' && event.kind !== 'position' && event.kind !== 'recovered' && event.kind !== 'gap')
+    if (event.kind !== 'message' && event.kind !== 'positioned' && event.kind !== 'recovered' && event.kind !== 'gap')
       return false;
     return event.room === room;
   });
@@ -122,7 +122,7 @@ function checkMember(
         tell('lost', `${event.kind} in log ${event.epoch}, after ${last} of ${epoch}, without a gap`);
         epoch = event.epoch;
         last = event.offset;
-      } else if (event.kind === 'position') {
+      } else if (event.kind === 'positioned') {
         const missing = known.between(epoch, last, event.offset + 1);
         if (missing.length > 0) tell('lost', `${listed(missing)}: began again at ${event.offset}, after ${last}`);
         last = Math.max(last, event.offset);

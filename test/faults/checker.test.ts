@@ -22,7 +22,7 @@ function message(number: number, offset: number | undefined = 10 * number): Hear
   return { kind: 'message', at: number, room: 'r', publisher: 'p', number, by: 's', offset };
 }
 
-function place(kind: 'position' | 'recovered' | 'gap', offset: number, epoch = EPOCH, reason = 'expired'): Heard {
+function place(kind: 'positioned' | 'recovered' | 'gap', offset: number, epoch = EPOCH, reason = 'expired'): Heard {
   return { kind, at: 0, room: 'r', offset, epoch, missed: undefined, reason: kind === 'gap' ? reason : undefined };
 }
 
@@ -43,7 +43,7 @@ function ledger(heard: readonly Heard[], more: Partial<Ledger> = {}): Ledger {
 }
 
 const kinds = (one: Ledger): string[] => check(one).findings.map(({ kind }) => kind);
-const start = place('position', 0);
+const start = place('positioned', 0);
 const all = [1, 2, 3, 4].map((number) => message(number));
 
 describe('a room with history', () => {
@@ -53,7 +53,7 @@ describe('a room with history', () => {
   });
 
   test('who came later misses nothing of what was before', () => {
-    expect(kinds(ledger([place('position', 20), message(3), message(4)]))).toEqual([]);
+    expect(kinds(ledger([place('positioned', 20), message(3), message(4)]))).toEqual([]);
   });
 
   test('a lost message is found in the middle, at the beginning and at the end', () => {
@@ -144,7 +144,7 @@ describe('a room with history', () => {
       [],
     );
     expect(kinds(ledger(before, { published: anew }))).toEqual(['lost']);
-    expect(kinds(ledger([...before, place('position', 0, 'e2'), message(4, 1)], { published: anew }))).toEqual([
+    expect(kinds(ledger([...before, place('positioned', 0, 'e2'), message(4, 1)], { published: anew }))).toEqual([
       'lost',
     ]);
     // The member believes that it is the old one.
@@ -152,7 +152,7 @@ describe('a room with history', () => {
   });
 
   test('a beginning in the middle, without a word of what was missed', () => {
-    expect(kinds(ledger([start, message(1), place('position', 30), message(4)]))).toEqual(['lost']);
+    expect(kinds(ledger([start, message(1), place('positioned', 30), message(4)]))).toEqual(['lost']);
   });
 
   test('who has left early owes nothing for later, but all for before', () => {

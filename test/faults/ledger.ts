@@ -14,7 +14,7 @@ export interface HeardMessage {
 
 /** What the server told of the member's place in a room's log: it begins here, it got all that it had missed, or it can't. */
 export interface HeardPlace {
-  readonly kind: 'position' | 'recovered' | 'gap';
+  readonly kind: 'positioned' | 'recovered' | 'gap';
   readonly at: number;
   readonly room: string;
   readonly offset: number;

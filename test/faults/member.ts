@@ -67,7 +67,7 @@ export class Member implements MemberLog, AsyncDisposable {
 
   #listen(socket: ClientSocket): void {
     socket.on('m', (data, info) => this.#onMessage(data as Numbered, info));
-    for (const kind of ['position', 'recovered', 'gap'] as const) {
+    for (const kind of ['positioned', 'recovered', 'gap'] as const) {
       socket.on(kind as 'joined', (data: unknown, info: MessageInfo) => this.#onPlace(kind, data, info));
     }
     for (const kind of ['joined', 'left'] as const) {
@@ -83,7 +83,7 @@ export class Member implements MemberLog, AsyncDisposable {
     this.#hear({ kind: 'message', at: now(), room, publisher, number, by, offset });
   }
 
-  #onPlace(kind: 'position' | 'recovered' | 'gap', data: unknown, { room = '' }: MessageInfo): void {
+  #onPlace(kind: 'positioned' | 'recovered' | 'gap', data: unknown, { room = '' }: MessageInfo): void {
     const { offset, epoch, missed, reason } = data as {
       readonly offset: number;
       readonly epoch: string;

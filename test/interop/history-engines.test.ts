@@ -61,7 +61,7 @@ describe.each(ENGINES)('a room with history on nodes that are joined by %s', (_,
     const [ada, bob] = [keep(await Listener.open(stays.url)), keep(await Listener.open(goes.url))];
     const told = (listener: Listener, event: string): number =>
       listener.heard.filter((one) => one.event === event).length;
-    for (const listener of [ada, bob]) await expect.poll(() => told(listener, 'position')).toBe(1);
+    for (const listener of [ada, bob]) await expect.poll(() => told(listener, 'positioned')).toBe(1);
     const published: string[] = [];
     const publish = async ({ server }: Node, who: string): Promise<void> => {
       for (let n = 0; n < EACH; n++) {

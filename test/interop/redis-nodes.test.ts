@@ -103,7 +103,7 @@ describe('two servers on one Redis', () => {
     const nodes = [await node(), await node()] as const;
     const urls = nodes.map(({ url }) => url);
     const ada = keep(new Listener(await connect(urls, { reconnect: { first: 1, most: 5 } })));
-    await until(() => ada.heard.some(({ event }) => event === 'position'), 'her place');
+    await until(() => ada.heard.some(({ event }) => event === 'positioned'), 'her place');
     const [self] = await nodes[0].server.nodes();
     const [one, two] = self?.sockets === 1 ? nodes : [nodes[1], nodes[0]];
     await two.server.to('kept').publish('say', 'before');

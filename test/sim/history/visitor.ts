@@ -92,7 +92,7 @@ export class Visitor implements Seat {
 
   #onTold(event: string, { offset, epoch, missed, reason }: Position & { missed?: number; reason?: string }): void {
     const { cursor } = this;
-    if (event === 'position') {
+    if (event === 'positioned') {
       assert(!this.#isIn && cursor === undefined);
     } else if (event === 'recovered') {
       assert.equal(epoch, cursor?.epoch);
