@@ -17,7 +17,7 @@ const TICKET_BYTES = 16;
 const ID_BYTES = 9;
 
 /** What a server's sockets are seated in. */
-export interface Hall {
+export interface SeatingParts {
   readonly options: ResolvedServerOptions;
   readonly places: Places;
   readonly admission: Admission;
@@ -42,7 +42,7 @@ export class Seating {
   readonly #isClosed: () => boolean;
   readonly #counted: () => void;
 
-  constructor({ options, places, admission, wheel, isClosed, counted }: Hall) {
+  constructor({ options, places, admission, wheel, isClosed, counted }: SeatingParts) {
     this.#options = options;
     this.#places = places;
     this.#admission = admission;
