@@ -80,7 +80,7 @@ async function main(): Promise<void> {
     one.bus.append('/', 'log', RULE, bytes, { id: `id${performance.now()} ${Math.random()}` });
   rows.push([`append with an id, ${TURN} a turn`, await cost(MESSAGES / 4, () => inTurns(MESSAGES / 4, withId))]);
   one.bus.subscribe(ROOM);
-  one.bus.watchLog('/', 'log', RULE);
+  one.bus.watchLog('/', 'log');
   await one.bus.read('/', 'log', RULE, {});
   for (const kind of ['publish', 'append']) {
     for (const messages of [20_000, kind === 'publish' ? MESSAGES : MESSAGES / 4]) {

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { filesOutcomes, filesTable } from './files.ts';
 import { udpOutcomes } from './goals.ts';
+import { nodesOutcomes, nodesTable, readNodes, roomsTable } from './nodes.ts';
 import { type Outcome, rounded, summaryOf } from './outcomes.ts';
 import { fillMarks } from './page.ts';
 import { chartOf, PLOTS, type Plot, udpGroup } from './plots.ts';
@@ -51,6 +52,10 @@ function summary(): string | undefined {
       outcomes: [...wsOutcomes(['ws-tcp', 'ws-ipc']), ...(worker ? workerOutcomes(worker) : [])],
     },
     { title: 'Many sockets on one process', outcomes: [...wsOutcomes(['ws-scale']), ...scaleOutcomes()] },
+    {
+      title: 'Several nodes, beside Socket.IO',
+      outcomes: ['cluster', 'redis'].flatMap((name) => nodesOutcomes(readNodes(name))),
+    },
     { title: 'UDPack', outcomes: udpOutcomes(found) },
     { title: 'Files, beside scp', outcomes: filesOutcomes() },
     { title: 'In a page', outcomes: [clientOutcome()] },
@@ -62,6 +67,8 @@ function tableFor(mark: string): string | undefined {
   if (mark === 'worker-echo') return worker && workerTable(worker);
   if (mark === 'byte-streams') return streams && streamsTable(streams);
   if (mark.startsWith('files-')) return filesTable(mark);
+  if (mark === 'nodes-rooms') return roomsTable();
+  if (mark.startsWith('nodes-')) return nodesTable(mark.slice('nodes-'.length));
   if (mark in TABLES) return wsTable(mark);
   const result = found(mark);
   return result && `${tableOf(result)}\n\n${sourceOf(result)}`;

@@ -1,4 +1,4 @@
-const MARK = /(<!-- ((?:udp|ws|files)-[\w-]+|summary|worker-echo|byte-streams) -->\n)[\s\S]*?(<!-- end -->)/g;
+const MARK = /(<!-- ((?:udp|ws|files|nodes)-[\w-]+|summary|worker-echo|byte-streams) -->\n)[\s\S]*?(<!-- end -->)/g;
 
 export interface Picture {
   readonly name: string;

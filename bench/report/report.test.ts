@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { PLANS as NODES_PLANS } from '../nodes/plans.ts';
 import { median } from '../ratios.ts';
 import { PLANS as UDP_PLANS } from '../udp/plans.ts';
 import { PLANS as WS_PLANS } from '../ws/plans.ts';
 import { type Row, ratiosOf } from '../ws/ratios.ts';
 import { udpOutcomes } from './goals.ts';
+import { type NodesResult, nodesOutcomes } from './nodes.ts';
 import { commitsOf, isMet, type Outcome, rounded, spread, summaryOf } from './outcomes.ts';
 import { fillMarks, marksOf } from './page.ts';
 import { PLOTS } from './plots.ts';
@@ -290,5 +292,40 @@ describe('a plot', () => {
   test('has colours for light and for dark pages, and none of its own beside them', () => {
     expect(chart([1])).toContain('prefers-color-scheme: dark');
     expect(chart([1])).not.toMatch(/ fill="/);
+  });
+});
+
+describe('several nodes', () => {
+  const row = { serverUs: 1, perSecond: 10, othersCores: 0 };
+  const plan = { ...NODES_PLANS[0], name: 'redis-2', engine: 'redis', most: 0.6 } as NodesResult['plan'];
+  const result: NodesResult = {
+    plan,
+    command: 'npm run bench:nodes',
+    when: '2026-01-01',
+    commit: 'abc',
+    machine: { cpu: 'x', cores: 2, kernel: 'y' },
+    versions: {},
+    rows: [
+      { ...row, repetition: 0, peer: 'hawser', nodesUs: 2 },
+      { ...row, repetition: 0, peer: 'socket.io', nodesUs: 4 },
+      { ...row, repetition: 1, peer: 'hawser', nodesUs: 9 },
+      { ...row, repetition: 1, peer: 'socket.io', nodesUs: 10 },
+    ],
+  };
+
+  test('are compared within a repetition', () => {
+    expect(nodesOutcomes([result])).toMatchObject([
+      { value: 0.7, most: 0.6, ours: '5.50 µs CPU', theirs: '7.00 µs CPU' },
+    ]);
+  });
+
+  test('are no aim where there is nobody beside them', () => {
+    expect(nodesOutcomes([{ ...result, rows: result.rows.filter(({ peer }) => peer === 'hawser') }])).toEqual([]);
+  });
+
+  test('the page has a mark for each engine', () => {
+    expect(marksOf(page)).toEqual(
+      expect.arrayContaining(['nodes-cluster', 'nodes-nats', 'nodes-redis', 'nodes-rooms']),
+    );
   });
 });
