@@ -296,7 +296,7 @@ describe('a plot', () => {
 });
 
 describe('several nodes', () => {
-  const row = { serverUs: 1, perSecond: 10, othersCores: 0 };
+  const common = { serverUs: 1, perSecond: 10, othersCores: 0 };
   const plan = { ...NODES_PLANS[0], name: 'redis-2', engine: 'redis', most: 0.6 } as NodesResult['plan'];
   const result: NodesResult = {
     plan,
@@ -306,10 +306,10 @@ describe('several nodes', () => {
     machine: { cpu: 'x', cores: 2, kernel: 'y' },
     versions: {},
     rows: [
-      { ...row, repetition: 0, peer: 'hawser', nodesUs: 2 },
-      { ...row, repetition: 0, peer: 'socket.io', nodesUs: 4 },
-      { ...row, repetition: 1, peer: 'hawser', nodesUs: 9 },
-      { ...row, repetition: 1, peer: 'socket.io', nodesUs: 10 },
+      { ...common, repetition: 0, peer: 'hawser', nodesUs: 2 },
+      { ...common, repetition: 0, peer: 'socket.io', nodesUs: 4 },
+      { ...common, repetition: 1, peer: 'hawser', nodesUs: 9 },
+      { ...common, repetition: 1, peer: 'socket.io', nodesUs: 10 },
     ],
   };
 
