@@ -140,13 +140,14 @@ export class ClusterBus implements Bus {
 
   /**
    * Whether there is no room for a message to a room or a user: what nodes say to each other must get through, and a flood of the one must not cost
-   * the connection. Reported once until there is room again.
+   * the connection. Reported once until much of it has left.
    */
   #isCrowded({ kind }: Subject, bytes: number): boolean {
     if (kind !== 'room' && kind !== 'user') return false;
     const isCrowded = bytes > CROWDED_BYTES;
     if (isCrowded && !this.#wasCrowded) this.#host?.report(crowded('ERR_BACKLOG_FULL'), 'publishing');
-    this.#wasCrowded = isCrowded;
+    if (isCrowded) this.#wasCrowded = true;
+    else if (bytes < CROWDED_BYTES / 2) this.#wasCrowded = false;
     return isCrowded;
   }
 

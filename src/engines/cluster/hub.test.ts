@@ -141,6 +141,9 @@ describe('the hub', () => {
     const { bus, ear } = await cluster.node('hawser', relay.door);
     const large = new Uint8Array(1 << 20);
     for (let n = 0; n < HUB.backlogBytes / large.length; n++) bus.publish(ROOM, large);
+    // There is room for a short one, and it makes no report of each of the next.
+    bus.publish(ROOM, say('short'));
+    bus.publish(ROOM, large);
     await expect(bus.append('/', 'r', RULE, large, {})).rejects.toMatchObject({
       code: 'ERR_ENGINE_DOWN',
       delivered: 'no',
