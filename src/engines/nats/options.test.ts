@@ -64,6 +64,7 @@ describe('the options of the engine for NATS', () => {
     ['ERR_URL', { servers: 'http://ada:secret@a' }],
     ['ERR_URL', { servers: 'nats://ada:secret@' }],
     ['ERR_URL', { servers: 'nats://ada:secret@a:99999' }],
+    ['ERR_URL', { servers: 'nats://ada:secret%zz@a' }],
   ])('%s for %j, without a secret', (code, options) => {
     const act = (): unknown => resolveNatsOptions(options as NatsEngineOptions);
     expect(act).toThrow(expect.objectContaining({ code }));

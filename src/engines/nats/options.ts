@@ -112,9 +112,17 @@ function readServer(text: string): ServerUrl {
   return {
     listen: `${url.hostname}:${url.port || DEFAULT_PORT}`,
     isTls: url.protocol === 'tls:',
-    user: decodeURIComponent(url.username),
-    pass: decodeURIComponent(url.password),
+    user: unescaped(url.username),
+    pass: unescaped(url.password),
   };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new HawserError('ERR_URL', 'user or password in a URL of NATS is badly escaped');
+  }
 }
 
 function loginOf(options: NatsEngineOptions, urls: readonly ServerUrl[]): ResolvedNatsOptions['login'] {
