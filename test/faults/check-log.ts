@@ -51,7 +51,7 @@ export function checkLog(room: string, ledger: Ledger): Finding[] {
   checkLast(staying, known, lastEpochOf(room, ledger), tell);
   for (const { name, events } of logs) checkGaps(events, ledger.mayGap, (words) => tell('needless-gap', name, words));
   for (const member of ledger.members) checkMissed(member, room, (words) => tell('lost', member.name, words));
-  checkPublishers(known, tell);
+  checkPublishers(known, hasLostItsEnd(logs), tell);
   return findings;
 }
 
@@ -113,6 +113,8 @@ function checkMember(
       const isBack = event.epoch === epoch && event.offset < last;
       // A log that lost its end, and does not know what the member had of it.
       if (isBack && event.reason !== 'unknown') tell('swapped', `a gap up to ${event.offset}, after ${last}`);
+      // What it lost, it may be given again: with the entries it forgot their ids.
+      if (isBack) had.delete(event.epoch);
       last = isBack ? last : event.offset;
       epoch = event.epoch;
       continue;
@@ -202,14 +204,19 @@ function checkMissed({ heard }: MemberLog, room: string, tell: (words: string) =
   }
 }
 
+/** Whether a member was told that the log does not know what it had. */
+function hasLostItsEnd(logs: readonly { readonly events: readonly LogEvent[] }[]): boolean {
+  return logs.some(({ events }) => events.some((event) => event.kind === 'gap' && event.reason === 'unknown'));
+}
+
 /** In each log: every message once, and each publisher's in the order of their numbers. */
-function checkPublishers(known: KnownLog, tell: Tell): void {
+function checkPublishers(known: KnownLog, mayRepeat: boolean, tell: Tell): void {
   for (const [epoch, entries] of known.epochs) {
     const places = new Map<string, number>();
     const latest = new Map<string, number>();
     for (const [offset, message] of [...entries].toSorted(([a], [b]) => a - b)) {
       const before = places.get(message);
-      if (before !== undefined) tell('appended-twice', message, `at ${before} and ${offset} of ${epoch}`);
+      if (before !== undefined && !mayRepeat) tell('appended-twice', message, `at ${before} and ${offset} of ${epoch}`);
       places.set(message, offset);
       const { publisher, number } = readName(message);
       if (before === undefined && number < (latest.get(publisher) ?? 0)) {

@@ -89,6 +89,7 @@ describe('a room with history', () => {
     const before = [start, message(1), message(2), message(3)];
     expect(kinds(ledger([...before, unknown, message(4)], { mayGap }))).toEqual([]);
     expect(kinds(ledger([...before, unknown, message(4, 25)], { mayGap }))).toContain('swapped');
+    expect(kinds(ledger([...before, unknown, message(3, 35), message(4)], { mayGap }))).toEqual([]);
     expect(kinds(ledger([...before, place('gap', 20), message(4)]))).toEqual(['swapped']);
   });
 

@@ -10,6 +10,7 @@ export class Programs implements Disposable {
 
   private constructor(folder: string) {
     this.#folder = folder;
+    process.once('exit', () => this[Symbol.dispose]());
   }
 
   static async make(): Promise<Programs> {

@@ -34,6 +34,9 @@ const { values } = parseArgs({
   },
 });
 
+// What was started is ended with it, and its folder goes.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+
 const engine = ENGINES.find((name) => name === values.engine);
 const from = Number(values.from);
 const to = Number(values.to ?? from + 1);
