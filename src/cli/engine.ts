@@ -15,7 +15,8 @@ export async function engineOf(url: string, cluster: string | undefined): Promis
   const name = cluster === undefined ? {} : { name: cluster };
   const scheme = /^[a-z]+:/.exec(url)?.[0];
   switch (scheme) {
-    case 'nats:': {
+    case 'nats:':
+    case 'tls:': {
       const { natsEngine } = await import('../engines/nats/index.ts');
       return startingClearly(natsEngine({ ...name, servers: url }));
     }
@@ -26,7 +27,7 @@ export async function engineOf(url: string, cluster: string | undefined): Promis
     }
     default:
       // Not the URL: it may hold a password.
-      throw new HawserError('ERR_URL', `--engine is nats://… or redis://…, not ${scheme ?? 'that'}`);
+      throw new HawserError('ERR_URL', `--engine is nats://…, tls://… (NATS) or redis://…, not ${scheme ?? 'that'}`);
   }
 }
 

@@ -40,7 +40,7 @@ const USAGE = `hawser: real-time messaging over every transport
   hawser keygen --out DIR [--names server.key,server.pub] [--json]
       makes a pair of keys for UDPack
 
-A token may also come from the environment: HAWSER_TOKEN. PORT changes the port of serve's page.
+A token may also come from the environment: HAWSER_TOKEN; the engine: HAWSER_ENGINE. PORT changes the port of serve's page.
 Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out, 5 no engine, 6 refused by the engine.
 `;
 

@@ -100,7 +100,11 @@ async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' 
 }
 
 /** What is named, in workers too; otherwise they are joined by their primary. */
-async function engineFor({ engine, cluster }: ServeOptions): Promise<Engine | undefined> {
+/** From the option, or HAWSER_ENGINE: an option can be seen in the list of processes, and a URL may hold a password. */
+async function engineFor({
+  engine = process.env['HAWSER_ENGINE'],
+  cluster,
+}: ServeOptions): Promise<Engine | undefined> {
   if (engine !== undefined) return engineOf(engine, cluster);
   if (cluster !== undefined) throw new UsageError('--cluster goes with --engine');
   return thisWorker() === undefined ? undefined : clusterEngine();

@@ -82,12 +82,16 @@ export class Logs {
       return Promise.reject(new HawserError('ERR_BACKLOG_FULL', text, { delivered: 'no' }));
     }
     this.#appending += 1;
-    return this.#within(this.#engine.append(message, rule, options), timeout, signal).finally(() => {
+    return this.#within(
+      this.#engine.append(message, rule, signal === undefined ? {} : { signal }),
+      timeout,
+      signal,
+    ).finally(() => {
       this.#appending -= 1;
     });
   }
 
-  /** An engine that keeps no time, or hears of no signal, holds nobody up. */
+  /** The caller's time is kept here alone, so that its end has one code whatever the engine. */
   #within<T>(done: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       const onLate = (): void => reject(late('word of the log', timeout, 'ERR_TIMEOUT', { delivered: 'unknown' }));

@@ -111,13 +111,13 @@ describe('a client that comes back', () => {
       for (const room of rooms) socket.join(room);
     });
     const client = await listen(`tcp://127.0.0.1:${proxy.port}`);
-    expect(new Set(await client.take(201))).toEqual(new Set(['position']));
+    expect(new Set(await client.take(201))).toEqual(new Set(['positioned']));
     const up = next<Up>(client.socket, 'up');
     proxy.cut();
     await up;
     const told = await client.take(201);
     expect(told.filter((event) => event === 'recovered')).toHaveLength(2048 / 128);
-    expect(told.filter((event) => event === 'position')).toHaveLength(201 - 2048 / 128);
+    expect(told.filter((event) => event === 'positioned')).toHaveLength(201 - 2048 / 128);
   });
 
   test('after a restart of the server whose log is lost is told so', async () => {
