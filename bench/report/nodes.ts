@@ -5,6 +5,7 @@ import type { Plan } from '../nodes/plans.ts';
 import { median, ratioWithin } from '../ratios.ts';
 import { commitsOf, lineOf, type Outcome, rounded, spread } from './outcomes.ts';
 import { ROOT } from './results.ts';
+import { commandsOf } from './ws.ts';
 
 /** What bench/nodes/main.ts records of one workload. */
 export interface NodesResult {
@@ -104,7 +105,7 @@ export function nodesTable(engine: string): string | undefined {
     pick(...results.flatMap(({ rows }) => rows.map((row) => row.othersCores))),
   );
   const commits = commitsOf(results.map(({ plan, commit }) => ({ name: plan.name, commit })));
-  const source = `\`${first.command.replace(first.plan.name, results.map(({ plan }) => plan.name).join(','))}\`: ${when.slice(0, 10)} at ${commits}, ${machine.cores} cores of ${machine.cpu}, node ${versions['node']}; others kept ${least?.toFixed(2)} to ${most?.toFixed(2)} of a core busy.`;
+  const source = `${commandsOf(results)}: ${when.slice(0, 10)} at ${commits}, ${machine.cores} cores of ${machine.cpu}, node ${versions['node']}; others kept ${least?.toFixed(2)} to ${most?.toFixed(2)} of a core busy.`;
   return [lineOf(head), '| --- | --- | ---: | ---: | ---: | ---: |', ...lines, '', source].join('\n');
 }
 

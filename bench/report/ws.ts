@@ -157,7 +157,9 @@ function sourceOf(results: readonly WsResult[]): string {
 }
 
 /** One command for all that were measured in the same way. */
-export function commandsOf(results: readonly Pick<WsResult, 'plan' | 'command'>[]): string {
+export function commandsOf(
+  results: readonly { readonly plan: { readonly name: string }; readonly command: string }[],
+): string {
   const ONLY = /--only \S+/;
   const ways = new Set(results.map(({ command }) => command.replace(ONLY, '')));
   const commands = [...ways].map((way) => {
