@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Latency } from '../asking.ts';
+import { cpuUsOf } from '../programs.ts';
 import { machineCpuUs } from '../udp/worlds.ts';
 import type { Mark, NodeOrder, PeerName, Task } from './orders.ts';
 import type { Plan } from './plans.ts';
-import { cpuUsOf, Process } from './process.ts';
+import { Process } from './process.ts';
 import { type EngineServer, startServer } from './servers.ts';
 
 /** All nodes share a core; the members, the engine's server and the primary have the other. */

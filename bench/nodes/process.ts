@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { ask } from '../asking.ts';
+import { buildInto } from '../programs.ts';
 import type { MembersOrder, NodeOrder } from './orders.ts';
 import type { PrimaryOrder } from './primary.ts';
 
@@ -12,35 +11,9 @@ const ANSWER_MS = 120_000;
 /** Beside the modules that they import. */
 const BUILT: string = fileURLToPath(new URL('../node_modules/.hawser-bench-nodes/', import.meta.url));
 
-/** The programs are compiled before: what compiles them on the way would be measured, too. */
 export async function buildPrograms(): Promise<void> {
   const here = (name: string): string => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
-  await build({
-    entryPoints: [here('node'), here('primary'), here('members')],
-    outdir: BUILT,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-  });
-}
-
-/** CPU time of all threads of a process so far, us. */
-export function cpuUsOf(pid: number): number {
-  const folder = `/proc/${pid}/task`;
-  if (!existsSync(folder)) return 0;
-  const nanos = readdirSync(folder).map((thread) =>
-    Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]),
-  );
-  return nanos.reduce((sum, one) => sum + one, 0) / 1e3;
-}
-
-export function rssOf(pid: number): number {
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
+  await buildInto(BUILT, [here('node'), here('primary'), here('members')]);
 }
 
 export interface Seat {

@@ -10,11 +10,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { commitOf } from '../commit.ts';
+import { rssOf } from '../programs.ts';
 import { clock } from '../udp/tally.ts';
 import { World } from './measure.ts';
 import type { EngineName, Mark, PeerName } from './orders.ts';
 import { PEERS, type Plan } from './plans.ts';
-import { buildPrograms, Process, rssOf } from './process.ts';
+import { buildPrograms, Process } from './process.ts';
 
 const SOCKETS = 1000;
 const EACH = 100;

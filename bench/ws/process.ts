@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { ask } from '../asking.ts';
+import { buildInto, cpuUsOf, rssOf } from '../programs.ts';
 import type { Order } from './orders.ts';
 
 const ANSWER_MS = 120_000;
@@ -28,20 +28,9 @@ function bunBinary(): string {
   return found;
 }
 
-/** The programs are compiled before: what compiles them on the way would be measured, too. */
 export async function buildPrograms(): Promise<void> {
   const here = (name: string): string => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
-  await build({
-    entryPoints: [here('server'), here('generator')],
-    outdir: BUILT,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-  });
+  await buildInto(BUILT, [here('server'), here('generator')]);
 }
 
 /** A fresh process, pinned to a core, that obeys orders one at a time. */
@@ -64,17 +53,11 @@ export class Process {
 
   /** CPU time of all its threads so far, in us, whatever it runs in. */
   get cpuUs(): number {
-    const { pid } = this.#child;
-    const threads = readdirSync(`/proc/${pid}/task`);
-    const nanos = threads.map((thread) =>
-      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanos.reduce((sum, one) => sum + one, 0) / 1e3;
+    return cpuUsOf(this.#child.pid ?? 0);
   }
 
   get rssBytes(): number {
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? [];
-    return Number(kilobytes) * 1024;
+    return rssOf(this.#child.pid ?? 0);
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { Opened } from '../../test/support/history-server.ts';
 import { freshUrl, House } from '../../test/support/house.ts';
-import { Listener } from '../../test/support/listener.ts';
+import type { Listener } from '../../test/support/listener.ts';
 import type { HawserError } from '../core/index.ts';
 import { type Engine, JoinedEngine, MemoryEngine, type Position } from '../engine/index.ts';
 import type { Joined } from '../room/index.ts';
@@ -8,31 +9,12 @@ import { realWorld } from '../runtime/index.ts';
 import { TestHub } from '../testing/index.ts';
 import { createServer, type Server, type ServerOptions, type ServerSocket } from './index.ts';
 
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-});
+const opened = new Opened();
+afterEach(() => opened[Symbol.asyncDispose]());
 
-function keep<T extends AsyncDisposable>(one: T): T {
-  open.push(one);
-  return one;
-}
-
-const listen = async (url: string): Promise<Listener> => keep(await Listener.open(url));
-
-/** A server whose rooms have history, and which has everybody join `room`. */
-async function serve(
-  options: ServerOptions = {},
-  url: string = freshUrl('tcp'),
-): Promise<{ server: Server; url: string }> {
-  const server = keep(createServer({ times: { closeWait: 200 }, onError: () => {}, ...options }));
-  server.history('*', { size: 100 });
-  server.on('connection', (socket) => {
-    socket.join('room');
-  });
-  const [endpoint = ''] = await server.listen(url);
-  return { server, url: endpoint };
-}
+const keep = opened.keep.bind(opened);
+const listen = opened.listen.bind(opened);
+const serve = opened.serve.bind(opened);
 
 const connection = (server: Server): Promise<ServerSocket> =>
   new Promise((resolve) => server.on('connection', (socket) => resolve(socket)));

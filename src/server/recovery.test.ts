@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { Opened } from '../../test/support/history-server.ts';
 import { freshUrl } from '../../test/support/house.ts';
-import { Listener } from '../../test/support/listener.ts';
 import { CuttingProxy } from '../../test/support/proxy.ts';
 import { RawPeer } from '../../test/support/raw-peer.ts';
 import type { ClientSocket, Up } from '../client/index.ts';
@@ -9,33 +9,14 @@ import { realWorld } from '../runtime/index.ts';
 import { TestHub } from '../testing/index.ts';
 import { parseEndpoint } from '../transport/index.ts';
 import type { Incoming } from '../wire/index.ts';
-import { createServer, type Server, type ServerOptions } from './index.ts';
+import { createServer } from './index.ts';
 
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-});
+const opened = new Opened();
+afterEach(() => opened[Symbol.asyncDispose]());
 
-function keep<T extends AsyncDisposable>(one: T): T {
-  open.push(one);
-  return one;
-}
-
-const listen = async (url: string): Promise<Listener> => keep(await Listener.open(url));
-
-/** A server whose rooms have history, and which has everybody join `room`. */
-async function serve(
-  options: ServerOptions = {},
-  url: string = freshUrl('tcp'),
-): Promise<{ server: Server; url: string }> {
-  const server = keep(createServer({ times: { closeWait: 200 }, onError: () => {}, ...options }));
-  server.history('*', { size: 100 });
-  server.on('connection', (socket) => {
-    socket.join('room');
-  });
-  const [endpoint = ''] = await server.listen(url);
-  return { server, url: endpoint };
-}
+const keep = opened.keep.bind(opened);
+const listen = opened.listen.bind(opened);
+const serve = opened.serve.bind(opened);
 
 const next = <T>(socket: ClientSocket, event: 'up' | 'down' | 'close'): Promise<T> =>
   new Promise((resolve) => socket.once(event as 'close', (what) => resolve(what as T)));

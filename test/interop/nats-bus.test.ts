@@ -4,7 +4,9 @@ import { NatsBus } from '../../src/engines/nats/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
 import { engineSuite, MortalBus } from '../../src/testing/index.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
-import { bytes, HeardBus, text, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './nats-bus.ts';
 
 let nats: Nats;
 let clusters = 0;

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { World } from '../../src/core/index.ts';
 import type { BusHost, LoggedBytes } from '../../src/engine/index.ts';
 import { NatsBus, type NatsEngineOptions } from '../../src/engines/nats/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
+import { bytes, text } from '../support/words.ts';
 
 /** A bus that was started, and all that its host was told. */
 export class HeardBus implements BusHost, AsyncDisposable {
@@ -60,22 +60,5 @@ export class HeardBus implements BusHost, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.bus.close();
-  }
-}
-
-export function text(got: Uint8Array): string {
-  return Buffer.from(got).toString();
-}
-
-export function bytes(words: string): Uint8Array {
-  return new TextEncoder().encode(words);
-}
-
-/** Waits until it is so. @throws Error after 15 s. */
-export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 15_000;
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`it never came to it: ${what}`);
-    await delay(5);
   }
 }

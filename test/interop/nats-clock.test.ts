@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { startNats } from '../support/nats-server.ts';
-import { HeardBus, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { HeardBus } from './nats-bus.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

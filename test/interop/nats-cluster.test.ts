@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Appended, HistoryRule } from '../../src/engine/index.ts';
 import { type NatsCluster, startNatsCluster } from '../support/nats-server.ts';
-import { bytes, HeardBus, text, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './nats-bus.ts';
 
 const RULE: HistoryRule = { name: '/ r*', size: 1000, age: 60_000 };
 

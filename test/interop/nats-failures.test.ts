@@ -10,7 +10,9 @@ import { Authority } from '../support/certificates.ts';
 import { NatsOperator, nkeyUser } from '../support/nats-keys.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
 import { CuttingProxy } from '../support/proxy.ts';
-import { bytes, HeardBus, text, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './nats-bus.ts';
 
 const ROOM: Subject = { kind: 'room', namespace: '/', room: 'r' };
 const RULE: HistoryRule = { name: '/ r*', size: 100, age: 60_000 };

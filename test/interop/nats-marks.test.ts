@@ -7,7 +7,9 @@ import type { Instant, Timer, World } from '../../src/core/index.ts';
 import type { HistoryRule } from '../../src/engine/index.ts';
 import { realWorld } from '../../src/runtime/index.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
-import { bytes, HeardBus, text, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './nats-bus.ts';
 
 /** Of a minute, so that a mark comes after 45 to 57 s. */
 const RULE: HistoryRule = { name: '/ r*', size: 100, age: 1000 };

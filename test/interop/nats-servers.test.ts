@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { natsEngine } from '../../src/engines/nats/index.ts';
 import { House } from '../support/house.ts';
 import { type Nats, startNats } from '../support/nats-server.ts';
-import { bytes, HeardBus, until } from './nats-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes } from '../support/words.ts';
+import { HeardBus } from './nats-bus.ts';
 
 describe('servers that are joined by NATS', () => {
   let nats: Nats;

@@ -2,7 +2,9 @@ import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BytesRead, HistoryRule, Position, Subject } from '../../src/engine/index.ts';
 import { type Redis, startRedis } from '../support/redis-server.ts';
-import { bytes, HeardBus, text, until } from './redis-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './redis-bus.ts';
 
 const RULE: HistoryRule = { name: '/ *', size: 100, age: 60_000 };
 const ROOM = { kind: 'room', namespace: '/', room: 'lobby' } as const;

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HistoryRule, Subject } from '../../src/engine/index.ts';
 import { slotOf } from '../../src/engines/redis/names.ts';
 import { type Redis, startRedis } from '../support/redis-server.ts';
-import { bytes, HeardBus, text, until } from './redis-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './redis-bus.ts';
 
 const RULE: HistoryRule = { name: '/ *', size: 100, age: 60_000 };
 const THIRDS = [

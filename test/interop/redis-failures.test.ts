@@ -12,7 +12,9 @@ import { realWorld } from '../../src/runtime/index.ts';
 import { Authority } from '../support/certificates.ts';
 import { type Redis, startRedis } from '../support/redis-server.ts';
 import { ROOT } from '../support/tree.ts';
-import { bytes, HeardBus, text, until } from './redis-bus.ts';
+import { until } from '../support/until.ts';
+import { bytes, text } from '../support/words.ts';
+import { HeardBus } from './redis-bus.ts';
 
 const RULE: HistoryRule = { name: '/ *', size: 100, age: 60_000 };
 const ROOM = { kind: 'room', namespace: '/', room: 'lobby' } as const;

@@ -6,7 +6,7 @@ import { createServer, type Server } from '../../src/server/index.ts';
 import { freshUrl } from '../support/house.ts';
 import { Listener } from '../support/listener.ts';
 import { type Redis, startRedis } from '../support/redis-server.ts';
-import { until } from './redis-bus.ts';
+import { until } from '../support/until.ts';
 
 let redis: Redis;
 const open: AsyncDisposable[] = [];

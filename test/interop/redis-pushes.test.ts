@@ -1,7 +1,8 @@
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../support/redis-server.ts';
-import { HeardBus, until } from './redis-bus.ts';
+import { until } from '../support/until.ts';
+import { HeardBus } from './redis-bus.ts';
 
 let redis: Redis;
 let names = 0;
