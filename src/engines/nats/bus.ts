@@ -4,7 +4,7 @@ import type { Appended, Bus, BusHost, BytesRead, HistoryRule, ReadOptions, Subje
 import { loadNats, type NatsModules } from './client.ts';
 import { down, RareReports } from './failures.ts';
 import { type Hearing, NatsLink } from './link.ts';
-import { RoomLogs } from './logs.ts';
+import { StreamLogs } from './logs.ts';
 import { Names } from './names.ts';
 import { type NatsEngineOptions, type ResolvedNatsOptions, resolveNatsOptions } from './options.ts';
 
@@ -25,7 +25,7 @@ export class NatsBus implements Bus {
   readonly #hearings = new Map<string, Hearing>();
   #host: BusHost | undefined;
   #link: NatsLink | undefined;
-  #logs: RoomLogs | undefined;
+  #logs: StreamLogs | undefined;
   #reports: RareReports | undefined;
   #payloadBytes = PAYLOAD_BYTES;
   #isClosed = false;
@@ -63,7 +63,7 @@ export class NatsBus implements Bus {
       changed: () => host.reconnected(),
       failed: (error) => reports.tell(error, 'nats'),
     });
-    const logs = new RoomLogs(link, this.#names, this.#options, this.#world, {
+    const logs = new StreamLogs(link, this.#names, this.#options, this.#world, {
       logged: (namespace, room, entry, epoch) => this.#guard(() => host.logged(namespace, room, entry, epoch)),
       interrupted: () => host.reconnected(),
       report: (error, during) => reports.tell(error, during),

@@ -1,24 +1,17 @@
 import type { DirectMsgRequest, MsgRequest } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { HawserError, type Timer, type WaitOptions, type World } from '../../core/index.ts';
-import {
-  type Appended,
-  type BytesRead,
-  epochOf,
-  type HistoryRule,
-  type LoggedBytes,
-  type Position,
-  type ReadOptions,
-} from '../../engine/index.ts';
+import type { Appended, BytesRead, HistoryRule, LoggedBytes, Position, ReadOptions } from '../../engine/index.ts';
 import { type Ack, Acks, readAck } from './acks.ts';
 import { EXPECTED, type Heard, heardIn, keptIn, MARK, messageId } from './entries.ts';
 import { down, isPermanent } from './failures.ts';
 import { HeldEntries } from './held.ts';
 import { type Kept, type RoomSource, readRoom } from './history-proof.ts';
 import type { Hearing, NatsLink } from './link.ts';
-import { keptOf, markWait, openStream } from './log-stream.ts';
-import { type LogNames, type Names, pathOf } from './names.ts';
+import { keptOf, markWait } from './log-stream.ts';
+import { type Names, pathOf } from './names.ts';
 import type { ResolvedNatsOptions } from './options.ts';
+import { RETRY_WAIT, type Rule, Streams } from './streams.ts';
 import { Watch } from './watch.ts';
 import { within } from './within.ts';
 
@@ -37,24 +30,7 @@ const NOTHING = new Uint8Array(0);
 const REPAIR_WAIT = 1000;
 /** ms that an entry waits for one before it. */
 const HOLD_WAIT = 50;
-const RETRY_WAIT = 100;
-/** ms in which those who want to make a stream hear of each other. */
-const MAKER_WAIT = 150;
 const MOST = 1000;
-
-interface Rule {
-  readonly rule: HistoryRule;
-  readonly names: LogNames;
-  readonly ticket: string;
-  /** Of the stream, while it is known to be there. */
-  epoch: string | undefined;
-  opening: Promise<string> | undefined;
-  /** Appends that wait for the stream; those that come later must not overtake them. */
-  queued: number;
-  /** The epoch that the stream had last, and the newest entry that is known of it. */
-  lastEpoch: string;
-  newest: number;
-}
 
 interface Watched {
   readonly rule: Rule;
@@ -77,27 +53,29 @@ interface Watched {
  * condition that the last entry is the one that it knows of. So the entry before another one is always known, and whoever missed an entry
  * without noticing learns of it at the mark at the latest.
  */
-export class RoomLogs {
+export class StreamLogs {
   readonly #link: NatsLink;
-  readonly #names: Names;
   readonly #options: ResolvedNatsOptions;
   readonly #world: World;
   readonly #host: LogsHost;
-  readonly #rules = new Map<string, Rule>();
+  readonly #streams: Streams;
   /** By rule and path. */
   readonly #watched = new Map<string, Watched>();
   readonly #acks: Acks;
   readonly #inbox: string;
-  /** How often the connection has broken or come back. */
-  #turns = 0;
   #isClosed = false;
 
   constructor(link: NatsLink, names: Names, options: ResolvedNatsOptions, world: World, host: LogsHost) {
     this.#link = link;
-    this.#names = names;
     this.#options = options;
     this.#world = world;
     this.#host = host;
+    this.#streams = new Streams(link, names, options, world, {
+      addFirst: (known, epoch) => this.#addFirst(known, epoch),
+      interrupted: () => host.interrupted(),
+      report: (error) => host.report(error, 'room history'),
+      pause: (ms) => this.#pause(ms),
+    });
     this.#acks = new Acks(world);
     this.#inbox = link.inbox();
     link.hear(`${this.#inbox}.*`, (message) => this.#answered(message));
@@ -106,15 +84,12 @@ export class RoomLogs {
   /** The server is gone, or there again: whether the streams are still the same is not known. */
   turn(error?: unknown): void {
     if (error !== undefined) this.#acks.lose(error);
-    this.#turns++;
-    for (const rule of this.#rules.values()) {
-      rule.epoch = undefined;
-      rule.opening = undefined;
-    }
+    this.#streams.turn();
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#streams.close();
     for (const { timer, holding } of this.#watched.values()) {
       timer.cancel();
       holding?.cancel();
@@ -123,7 +98,7 @@ export class RoomLogs {
   }
 
   watch(namespace: string, room: string, rule: HistoryRule): void {
-    const known = this.#rule(rule);
+    const known = this.#streams.of(rule);
     const path = pathOf(namespace, room);
     const key = keyOf(rule, path);
     if (this.#watched.has(key)) return;
@@ -141,7 +116,7 @@ export class RoomLogs {
     };
     this.#watched.set(key, watched);
     if (known.epoch === undefined)
-      this.#open(known).catch((error: unknown) => this.#host.report(error, 'room history'));
+      this.#streams.open(known).catch((error: unknown) => this.#host.report(error, 'room history'));
   }
 
   unwatch(namespace: string, room: string, rule: HistoryRule): void {
@@ -162,16 +137,16 @@ export class RoomLogs {
     bytes: Uint8Array,
     { signal, timeout = this.#options.answerWait, id }: WaitOptions & { readonly id?: string | undefined },
   ): Promise<Appended> {
-    const known = this.#rule(rule);
+    const known = this.#streams.of(rule);
     const path = pathOf(namespace, room);
     const headers = id === undefined ? undefined : this.#headers('Nats-Msg-Id', messageId(path, id));
     const wait = { signal, timeout };
     const send = (epoch: string): Promise<Ack> => this.#add(known, epoch, path, bytes, headers, wait);
-    const epoch = await this.#epoch(known, wait);
+    const epoch = await this.#streams.epoch(known, wait);
     const ack = await send(epoch);
     if (ack.kind !== 'nobody') return this.#appended(known, epoch, ack);
     // No stream has this subject: it was made anew, or has no leader at the moment.
-    const other = await this.#reopen(known, epoch);
+    const other = await this.#streams.reopen(known, epoch);
     return this.#appended(known, other, other === epoch ? ack : await send(other));
   }
 
@@ -181,20 +156,20 @@ export class RoomLogs {
     rule: HistoryRule,
     { signal, timeout = this.#options.answerWait, since, most = MOST }: ReadOptions,
   ): Promise<BytesRead> {
-    const known = this.#rule(rule);
+    const known = this.#streams.of(rule);
     const path = pathOf(namespace, room);
     const run = (epoch: string): Promise<BytesRead> => this.#readRoom(known, epoch, path, { since, most });
     let isWaiting = true;
     const reading = within(this.#link, this.#world, { signal, timeout }, async () => {
       for (;;) {
-        const epoch = known.epoch ?? (await this.#open(known));
+        const epoch = known.epoch ?? (await this.#streams.open(known));
         try {
           return await run(epoch);
         } catch (error) {
           if (isPermanent(error) || !isWaiting) throw error;
         }
         // The stream was made anew, or has no leader at the moment.
-        if ((await this.#reopen(known, epoch)) === epoch) await this.#pause(RETRY_WAIT);
+        if ((await this.#streams.reopen(known, epoch)) === epoch) await this.#pause(RETRY_WAIT);
       }
     });
     return await reading.finally(() => {
@@ -217,107 +192,6 @@ export class RoomLogs {
       doubtsMarks: this.#options.history.replicas > 1,
       found: (newest, last) => watch?.last === 0 && watch.learn(epoch, newest, last),
     });
-  }
-
-  #rule(rule: HistoryRule): Rule {
-    const known = this.#rules.get(rule.name);
-    if (known !== undefined) return known;
-    const names = this.#names.logs(rule);
-    const ticket = epochOf(this.#world.random.bytes(8));
-    const fresh = { rule, names, ticket, epoch: undefined, opening: undefined, queued: 0, lastEpoch: '', newest: 0 };
-    this.#rules.set(rule.name, fresh);
-    return fresh;
-  }
-
-  /** The stream's epoch, in the order of the calls. */
-  async #epoch(
-    known: Rule,
-    wait: { readonly signal?: AbortSignal | undefined; readonly timeout: number },
-  ): Promise<string> {
-    if (known.epoch !== undefined && known.queued === 0) return known.epoch;
-    known.queued++;
-    try {
-      return await within(this.#link, this.#world, wait, () => this.#open(known));
-    } finally {
-      known.queued--;
-    }
-  }
-
-  /** Finds or makes the stream, once for all who ask at the same time. */
-  #open(known: Rule): Promise<string> {
-    if (!this.#link.isUp) return Promise.reject(down('NATS is not connected', 'no'));
-    if (known.opening === undefined) {
-      const opening = this.#find(known).finally(() => {
-        if (known.opening === opening) known.opening = undefined;
-      });
-      known.opening = opening;
-    }
-    return known.opening;
-  }
-
-  /** Again and again for a while: a cluster of servers that has lost one needs some seconds for a new leader. */
-  async #find(known: Rule): Promise<string> {
-    const turn = this.#turns;
-    const end = this.#world.now() + this.#options.answerWait;
-    for (;;) {
-      try {
-        const epoch = await this.#findOnce(known);
-        if (turn === this.#turns) return this.#found(known, epoch);
-      } catch (error) {
-        if (isPermanent(error) || this.#world.now() >= end) throw error;
-      }
-      if (turn !== this.#turns || this.#isClosed) throw down('the connection to NATS broke', 'no');
-      await this.#pause(RETRY_WAIT);
-    }
-  }
-
-  #findOnce(known: Rule): Promise<string> {
-    const stream = {
-      manager: this.#link.manager,
-      history: this.#options.history,
-      server: () => this.#link.server,
-      drawEpoch: () => epochOf(this.#world.random.bytes(8)),
-      isMaker: () => this.#isMaker(known),
-      addFirst: (epoch: string) => this.#addFirst(known, epoch),
-      wait: (ms: number) => this.#pause(ms),
-      report: (error: unknown) => this.#host.report(error, 'room history'),
-    };
-    // As it is before the stream is asked how far it is: what comes meanwhile, it may not have counted.
-    const { lastEpoch, newest } = known;
-    const seen = (epoch: string): number => (epoch === lastEpoch ? newest : 0);
-    return openStream(known.names, known.rule, stream, seen);
-  }
-
-  /** Whether this node is to make the stream: of those who want to now, the one with the first ticket. */
-  async #isMaker({ names, ticket }: Rule): Promise<boolean> {
-    const tickets: string[] = [ticket];
-    const hearing = this.#link.hear(this.#names.making, (message) => {
-      const [stream, other = ''] = message.string().split(' ');
-      if (stream === names.stream) tickets.push(other);
-    });
-    // Twice, for who comes a moment later has not heard the first.
-    for (let times = 0; times < 2; times++) {
-      if (this.#link.isUp)
-        this.#link.publish(this.#names.making, new TextEncoder().encode(`${names.stream} ${ticket}`));
-      await this.#pause(MAKER_WAIT / 2);
-    }
-    hearing.stop();
-    return tickets.toSorted()[0] === ticket;
-  }
-
-  #found(known: Rule, epoch: string): string {
-    const isOther = known.lastEpoch !== '' && known.lastEpoch !== epoch;
-    if (known.lastEpoch !== epoch) known.newest = 0;
-    known.lastEpoch = epoch;
-    known.epoch = epoch;
-    if (isOther) this.#host.interrupted();
-    return epoch;
-  }
-
-  /** After a stream with this epoch was not there. */
-  #reopen(known: Rule, epoch: string): Promise<string> {
-    if (known.epoch === epoch) known.epoch = undefined;
-    return known.epoch === undefined ? this.#open(known) : Promise.resolve(known.epoch);
   }
 
   async #addFirst(known: Rule, epoch: string): Promise<void> {
@@ -414,7 +288,7 @@ export class RoomLogs {
     watched.timer = this.#timer(() => void this.#mark(watched), quiet < again / 2 ? again - quiet : again);
     if (quiet < again / 2 && watch.newest !== 0) return;
     try {
-      const epoch = rule.epoch ?? (await this.#open(rule));
+      const epoch = rule.epoch ?? (await this.#streams.open(rule));
       if (watch.newest === 0 || watch.epoch !== epoch) {
         await this.#readRoom(rule, epoch, path, { since: undefined, most: 0 });
         if (watch.newest === 0) return;
@@ -422,7 +296,7 @@ export class RoomLogs {
       const headers = this.#headers(MARK, `${watch.last}`);
       headers.set(EXPECTED, `${watch.newest}`);
       const ack = await this.#add(rule, epoch, path, NOTHING, headers, { timeout: this.#options.answerWait });
-      if (ack.kind === 'nobody') await this.#reopen(rule, epoch);
+      if (ack.kind === 'nobody') await this.#streams.reopen(rule, epoch);
       const last = ack.kind === 'refused' && ack.code === WRONG_LAST ? Number(/\d+$/.exec(ack.message)?.[0]) : 0;
       // It may be on its way to us.
       if (last > watch.newest) this.#timer(() => last > watch.newest && void this.#repair(watched), REPAIR_WAIT);
