@@ -45,6 +45,13 @@ describe('the file of a Unix socket', () => {
   const path = (): string => join(folder, `${names++}.sock`);
   const listen = async (url: string): Promise<Bench> => await Bench.open({ ...suite, listenUrl: () => url });
 
+  test('what it takes to make it happens in its own folder, also where that is the root of a file system', async () => {
+    const file = `/dev/shm/hawser-${process.pid}.sock`;
+    await using bench = await listen(`ipc://${file}`);
+    expect((await lstat(file)).isSocket()).toBe(true);
+    await bench.listener.close();
+  });
+
   test('belongs to its owner alone, is removed on close, and nothing is left beside it', async () => {
     const file = path();
     await using bench = await listen(`ipc://${file}`);

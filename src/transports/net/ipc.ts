@@ -45,7 +45,7 @@ export const ipcTransport: Transport = {
  */
 async function claim(listener: NetListener, endpoint: Endpoint, path: string, mode: number): Promise<Stats> {
   await makeRoom(path);
-  const folder = await mkdtemp(join(dirname(path), '.'));
+  const folder = await mkdtemp(privateName(path));
   try {
     const bound = join(folder, 's');
     await listener.listen(endpoint, { path: bound });
@@ -59,6 +59,11 @@ async function claim(listener: NetListener, endpoint: Endpoint, path: string, mo
   }
 }
 
+/** The beginning of a folder's name in the folder of `path`: `join` would drop a lone dot, and the folder would be beside it. */
+function privateName(path: string): string {
+  return join(dirname(path), '.h');
+}
+
 /** Removes the socket that a dead server left behind; anything else at `path` is an error. */
 async function makeRoom(path: string): Promise<void> {
   const found = await lstat(path).catch(unlessMissing);
@@ -70,7 +75,7 @@ async function makeRoom(path: string): Promise<void> {
 
 /** Takes the name away before looking closer: if another server has claimed it since the probe, it gets it back. */
 async function removeStale(path: string, stale: Stats): Promise<void> {
-  const folder = await mkdtemp(join(dirname(path), '.'));
+  const folder = await mkdtemp(privateName(path));
   try {
     const taken = join(folder, basename(path));
     await rename(path, taken).catch(unlessMissing);
