@@ -51,12 +51,18 @@ interface Dial {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Who waits for a session to open. */
+interface Pending {
+  readonly wait: Wait<UdpackSession>;
+  /** Begins anew; false when that was done often enough. */
+  readonly again: () => boolean;
+}
+
 /** One session of the machine's, and what is known of it here. */
 interface Entry {
   readonly core: Session;
   readonly face: UdpackSession;
-  /** Who waits for it to open. */
-  dial: Wait<UdpackSession> | undefined;
+  dial: Pending | undefined;
   open: boolean;
 }
 
@@ -81,6 +87,9 @@ const NOTHING_YET: EndpointStats = {
   forwarded: 0,
   forwardsDropped: 0,
 };
+
+/** So often a dial begins anew when the process that answered it is gone before it let anybody in: another has its port by then. */
+const REDIALS = 3;
 
 /** What a peer has to answer to a CLOSE before the port is given back, in ms. */
 const LINGER = 200;
@@ -219,12 +228,24 @@ export class Hub {
     const endpoint = this.#endpoint;
     if (endpoint === undefined || this.#closing !== undefined)
       throw new HawserError('ERR_CLOSED', 'the endpoint is closed');
-    const core = endpoint.dial({ address, port }, serverKey, token ?? this.#options.token, now());
-    const entry = this.#enter(core);
-    entry.dial = new Wait<UdpackSession>(signal, () => void entry.face.abort());
-    this.#dials.add(entry);
-    this.#driver?.kick();
-    return entry.dial.promise;
+    let entry: Entry | undefined;
+    const wait = new Wait<UdpackSession>(signal, () => void entry?.face.abort());
+    let left = REDIALS;
+    const begin = (): void => {
+      const core = endpoint.dial({ address, port }, serverKey, token ?? this.#options.token, now());
+      entry = this.#enter(core);
+      entry.dial = { wait, again };
+      this.#dials.add(entry);
+      this.#driver?.kick();
+    };
+    const again = (): boolean => {
+      if (left === 0 || signal?.aborted === true || this.#closing !== undefined) return false;
+      left--;
+      begin();
+      return true;
+    };
+    begin();
+    return wait.promise;
   }
 
   /** Tells a listener; what it throws harms nobody else. */
@@ -352,7 +373,7 @@ export class Hub {
     const { face, dial } = entry;
     if (dial !== undefined) this.#dialled = face;
     this.tell('session', face);
-    dial?.resolve(face);
+    dial?.wait.resolve(face);
     this.#dials.delete(entry);
     entry.dial = undefined;
   }
@@ -362,8 +383,10 @@ export class Hub {
     entry.open = false;
     if (this.#dialled === face) this.#dialled = undefined;
     face.onEvent(event);
-    dial?.reject(this.#dialFailure(entry, event));
     this.#dials.delete(entry);
+    if (dial !== undefined && !(event.fault === 'stateless-reset' && dial.again())) {
+      dial.wait.reject(this.#dialFailure(entry, event));
+    }
     this.#onFewer();
   }
 
@@ -382,7 +405,7 @@ export class Hub {
       if (destination.port !== to.port || destination.address !== to.address) continue;
       if (code === 'EMSGSIZE') core.onRefused(size, now());
       else if (dial !== undefined && core.state === 'handshaking' && isUnreachable(code)) {
-        dial.reject(new HawserError('ERR_CONNECT_FAILED', `${addressText(to)} can't be reached: ${code}`));
+        dial.wait.reject(new HawserError('ERR_CONNECT_FAILED', `${addressText(to)} can't be reached: ${code}`));
         void face.abort();
       }
     }

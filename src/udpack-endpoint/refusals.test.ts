@@ -310,6 +310,30 @@ test('a server that was started anew ends the sessions from before, as soon as t
   expect(await near.closed).toMatchObject({ by: 'peer', error: { code: 'ERR_SESSION_LOST' } });
 });
 
+test('a server that was started anew after it had answered, and before it let anybody in: whoever dials begins anew', async () => {
+  const server = await docks.server();
+  const port = portOf(server);
+  const via = await relayTo(server);
+  const client = await docks.client();
+  let answered = false;
+  via.passes = (_, way) => {
+    if (way === 'up') return !answered;
+    answered = true;
+    return true;
+  };
+  const token = 'This is longer than a reset has to be.'.repeat(4);
+  const dialled = client.connect({ port: via.port, token });
+  await vi.waitFor(() => expect(via.lost.up).toBeGreaterThan(0));
+  await server.abort();
+  const tokens: string[] = [];
+  await docks.server({ port, authToken: (shown) => tokens.push(shown) > 0 });
+  via.passes = () => true;
+  const session = await dialled;
+  await session.ping();
+  expect(tokens).toEqual([token]);
+  expect(client.sessions).toEqual([session]);
+});
+
 test('a server with another key, or at another port, ends no session of its neighbour', async () => {
   const server = await docks.server();
   const neighbours = [await docks.server(), await docks.server({ prikey: generateKeys().privateKey })];
