@@ -58,7 +58,7 @@ function headingsOf(file: string): string[] {
   return headings.map((heading) => heading.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-'));
 }
 
-describe(PAGE, () => {
+describe('docs/SOURCES.md', () => {
   test.each(Object.entries(ROWS))('has what %s teaches', (heading, count) => {
     expect(sections.get(heading)?.length).toBe(count);
   });
