@@ -67,7 +67,7 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   const stopping = stopSignal();
   const endpoints = await server.listen(...urls);
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
-  const page = endpoints.find((url) => /^wss?:/.test(url));
+  const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
   const signal = await stopping;
   output.tell({ event: 'closing', signal }, `${signal}: closing`);

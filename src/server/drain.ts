@@ -28,14 +28,16 @@ const LINGER = 100;
 /** URLs that one client is told. */
 const MOST = 8;
 
-/** Schemes that serve who came by a key's: a proxy in front may have made `wss:` of `ws:`. */
-const KIN: Readonly<Record<string, readonly string[]>> = {
-  ws: ['ws', 'wss'],
-  wss: ['wss'],
-  tcp: ['tcp', 'tls'],
-  tls: ['tls'],
-  udpack: ['udpack'],
-  quic: ['quic'],
+/** Schemes that serve who came by a key's, and what they are called for them: a proxy in front may have made `wss:` of `ws:`. */
+const KIN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  ws: { ws: 'ws', wss: 'wss', http: 'ws', https: 'wss' },
+  wss: { wss: 'wss', https: 'wss' },
+  http: { http: 'http', https: 'https' },
+  https: { https: 'https' },
+  tcp: { tcp: 'tcp', tls: 'tls' },
+  tls: { tls: 'tls' },
+  udpack: { udpack: 'udpack' },
+  quic: { quic: 'quic' },
 };
 
 /** Where clients may go when this node goes. */
@@ -61,8 +63,12 @@ export class Elsewhere {
 
   /** For a client that came by this scheme, in an order of its own, so that not all go to the same. */
   for(scheme: string, isLocal: boolean): readonly string[] {
-    const kin = KIN[scheme] ?? [];
-    const fit = this.#places.filter((one) => kin.includes(one.scheme) && (isLocal || !isOfThisMachine(one.host)));
+    const kin = KIN[scheme] ?? {};
+    const reachable = this.#places.filter(({ host }) => isLocal || !isOfThisMachine(host));
+    const fit = reachable.flatMap((one) => {
+      const called = kin[one.scheme];
+      return called === undefined ? [] : [{ ...one, scheme: called }];
+    });
     return shuffled(fit.map(urlOf), this.#world).slice(0, MOST);
   }
 }

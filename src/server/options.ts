@@ -14,6 +14,7 @@ import { type Engine, MemoryEngine } from '../engine/index.ts';
 import type { Params } from '../room/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { CompressionOptions, PeerCertificate, Transport } from '../transport/index.ts';
+import { httpTransport } from '../transports/http/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
 import { udpackTransport } from '../transports/udpack/index.ts';
@@ -79,7 +80,7 @@ export interface ServerOptions {
   readonly engine?: Engine;
   /** Whether and how messages over WebSocket are compressed, with clients that do it too. Default false. */
   readonly compression?: boolean | CompressionOptions;
-  /** Answers HTTP requests on `ws:` and `wss:` endpoints that are no upgrade. Default: 426 (Upgrade Required). */
+  /** Answers HTTP requests on `http:`, `https:`, `ws:` and `wss:` endpoints that are no upgrade. Default: 426 (Upgrade Required). */
   readonly onRequest?: RequestListener;
   /** Hears what handlers threw, and other failures that no caller could catch. Default: console.error. */
   readonly onError?: (error: unknown, during: string) => void;
@@ -147,6 +148,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     transports: [
       ...(options.transports ?? []),
       websocketTransport,
+      httpTransport,
       tcpTransport,
       tlsTransport,
       ipcTransport,

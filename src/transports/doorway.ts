@@ -27,6 +27,12 @@ import {
 import { Spokesman } from './spokesman.ts';
 import { secureOptionsOf } from './tls.ts';
 
+/** Protocols that a scheme agrees on by itself, best first. */
+const ALPN: Readonly<Record<string, readonly string[]>> = { wss: ['http/1.1'], https: ['http/1.1'] };
+
+/** What the links are called that an endpoint of another name brings about. */
+const LINK_SCHEMES: Readonly<Record<string, string>> = { http: 'ws', https: 'wss' };
+
 /** So many connections over the bound are told why; those beyond are cut without a word. */
 const TOLD_MAX = 100;
 
@@ -76,7 +82,7 @@ export class Doorway implements SocketHouse {
     if (secure.pfx === undefined && (secure.cert === undefined || secure.key === undefined)) {
       throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
     }
-    const alpn = tls.alpn ?? (this.#scheme === 'wss' ? ['http/1.1'] : []);
+    const alpn = tls.alpn ?? ALPN[this.#scheme] ?? [];
     const manners: Manners = { ...this.#manners, welcome: (arrival) => this.#welcome(arrival) };
     this.#gate = new TlsGate(this.reception, manners, secure, { ...tls, alpn });
   }
@@ -155,7 +161,8 @@ export class Doorway implements SocketHouse {
 
 const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
 
-export function receptionOf(transport: string, options: ListenOptions): Reception {
+export function receptionOf(scheme: string, options: ListenOptions): Reception {
+  const transport = LINK_SCHEMES[scheme] ?? scheme;
   const allocate = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
   return { group: new LinkGroup({ ...options, transport, allocate }), options, guests: new Set<Guest>() };
 }

@@ -106,7 +106,7 @@ export function checkDialling(scheme: string, options: NetDialOptions = {}): Net
 }
 
 export function isSecure(scheme: string): boolean {
-  return scheme === 'tls' || scheme === 'wss';
+  return scheme === 'tls' || scheme === 'wss' || scheme === 'https';
 }
 
 function check(where: string, options: object, rules: Readonly<Record<string, Rule>>): void {

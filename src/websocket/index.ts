@@ -2,7 +2,7 @@ export * from './compression.ts';
 export * from './deflate.ts';
 export * from './dial.ts';
 export * from './framing.ts';
-export { type Headers, type HeadLimits, packHeaders, replaceHeader, unpackHeaders } from './http-head.ts';
+export { type Headers, type HeadLimits, joinHeaders, packHeaders, replaceHeader, unpackHeaders } from './http-head.ts';
 export {
   acceptKey,
   acceptText,

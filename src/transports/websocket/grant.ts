@@ -22,34 +22,45 @@ import { resolveCompression, ZlibCompression } from './compression.ts';
 import { UpgradePeer } from './peer.ts';
 import type { Lobby } from './routes.ts';
 
-/** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
-export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
-  const path = pathOf(request);
+/** What a request says of who sends it and what for. */
+export type Asking = Pick<UpgradeRequest, 'path' | 'query' | 'headers' | 'rawHeaders'>;
+
+/** Whose a request is, and who sends it; or why it is sent away. */
+export type Hearing =
+  | { readonly reception: Reception; readonly peer: UpgradePeer; readonly rawHeaders: readonly string[] }
+  | { readonly reception: Reception; readonly refusal: HttpRefusal };
+
+/** Finds out who asks for a link, by the word of the proxies that are believed, and whether he may have one. */
+export function hear(lobby: Lobby, socket: Socket, asking: Asking): Hearing {
+  const path = pathOf(asking);
   if (path === undefined) {
-    sendAway(
-      lobby,
-      socket,
-      refuse(400, 'the path of the request has a percent escape that is broken or stands for a slash'),
-    );
-    return;
+    const why = 'the path of the request has a percent escape that is broken or stands for a slash';
+    return { reception: lobby, refusal: refuse(400, why) };
   }
   const reception = lobby.routes.find(path)?.reception;
-  if (reception === undefined) {
-    sendAway(lobby, socket, refuse(404, 'nobody serves this path'));
+  if (reception === undefined) return { reception: lobby, refusal: refuse(404, 'nobody serves this path') };
+  const visitor = behindProxies(strangerOf(socket), asking, reception.options);
+  if (visitor === undefined) return { reception, refusal: refuse(400, 'the headers of proxies can not be read') };
+  const peer = new UpgradePeer(visitor.stranger, path, queryOf(asking.query), visitor.headers);
+  const refusal = reception.options.admit(peer);
+  if (refusal !== undefined) return { reception, refusal: refuse(refusal.status, refusal.reason.reason) };
+  return { reception, peer, rawHeaders: visitor.rawHeaders };
+}
+
+/** Where a request comes from, by the word of the proxies that are believed; undefined when that can't be read. */
+export function senderOf(lobby: Lobby, socket: Socket, asking: Asking): string | undefined {
+  return behindProxies(strangerOf(socket), asking, lobby.options)?.stranger.address;
+}
+
+/** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
+export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
+  const hearing = hear(lobby, socket, request);
+  if ('refusal' in hearing) {
+    sendAway(hearing.reception, socket, hearing.refusal);
     return;
   }
+  const { reception, peer, rawHeaders } = hearing;
   const { group, options } = reception;
-  const visitor = behindProxies(strangerOf(socket), request, options);
-  if (visitor === undefined) {
-    sendAway(lobby, socket, refuse(400, 'the headers of proxies can not be read'));
-    return;
-  }
-  const peer = new UpgradePeer(visitor.stranger, path, queryOf(request.query), visitor.headers);
-  const refusal = options.admit(peer);
-  if (refusal !== undefined) {
-    sendAway(reception, socket, refuse(refusal.status, refusal.reason.reason));
-    return;
-  }
   const offered = request.protocols;
   const chosen = chooseProtocol(offered, options.protocols);
   const plain = chosen === undefined ? options.dialectOf?.(peer) : undefined;
@@ -76,7 +87,7 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   });
   attach(socket, link);
   options.onLink(link);
-  peer.settle(visitor.rawHeaders);
+  peer.settle(rawHeaders);
   if (rest.length > 0) link.receive(rest);
 }
 
@@ -89,7 +100,7 @@ interface Visitor extends Pick<UpgradeRequest, 'headers' | 'rawHeaders'> {
  * The peer that a request comes from, by the word of the proxies that are believed; undefined when their word can't be read. A peer on this
  * machine that speaks for others and is not believed may be a proxy that the whole world can reach: it counts as from elsewhere.
  */
-function behindProxies(stranger: Stranger, request: UpgradeRequest, options: ListenOptions): Visitor | undefined {
+function behindProxies(stranger: Stranger, request: Asking, options: ListenOptions): Visitor | undefined {
   const { headers, rawHeaders } = request;
   if (!isForwarded(headers)) return { stranger, headers, rawHeaders };
   // Who wrote the headers is the one that a proxy of TCP speaks for, where there is one, and not that proxy.
@@ -135,7 +146,7 @@ export function sendAway(reception: Reception, socket: Socket, refusal: HttpRefu
 export const sha1: Sha1 = (text) => hash('sha1', text, 'base64');
 
 /** The path that is asked for, its percent escapes decoded; undefined where they can't be. */
-function pathOf({ path }: UpgradeRequest): string | undefined {
+function pathOf({ path }: Asking): string | undefined {
   // An escaped slash is no slash to a proxy that guards paths, and would be one here.
   if (/%2f/i.test(path)) return undefined;
   try {

@@ -33,8 +33,9 @@ export function hiddenHttpServer(lobby: Lobby): Server {
 }
 
 /** Has a request answered; what the application throws meanwhile, now or later, costs that connection alone. */
-async function answer(lobby: Lobby, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function answer(lobby: Lobby, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
+    if (lobby.annex?.take(request, response) === true) return;
     // A listener promises nothing by its type, and may all the same.
     const result: unknown = handlerOf(lobby, request)(request, response);
     await result;

@@ -12,18 +12,19 @@ import {
 } from '../../transport/index.ts';
 import { encodeRefusal, refuse } from '../../websocket/index.ts';
 import { Doorway, receptionOf } from '../doorway.ts';
-import type { Reception } from '../guest.ts';
+import type { Arrival, Reception } from '../guest.ts';
+import { isSecure } from '../settings.ts';
 import { boundEndpoint, stopListening } from '../sockets.ts';
 import { resolveCompression } from './compression.ts';
 import { hiddenHttpServer } from './http.ts';
-import { type Lobby, Routes } from './routes.ts';
+import { type Annex, type Lobby, Routes } from './routes.ts';
 import { Visitor } from './visitor.ts';
 
 export const LOOPBACK = '127.0.0.1';
 
 /** The port of a URL that names none. */
 export function portOf(scheme: string): number {
-  return scheme === 'wss' ? 443 : 80;
+  return isSecure(scheme) ? 443 : 80;
 }
 
 /** A port that speaks WebSocket, and HTTP to whoever doesn't ask for it. Others may share it, at other paths. */
@@ -40,17 +41,21 @@ export class WebSocketListener implements Receiver {
   #endpoint = '';
   #isOpen = true;
 
-  /** @throws HawserError ERR_OPTION. */
-  constructor(endpoint: Endpoint, options: ListenOptions) {
+  /**
+   * @param makeAnnex What the port has beside.
+   * @throws HawserError ERR_OPTION.
+   */
+  constructor(endpoint: Endpoint, options: ListenOptions, makeAnnex?: (lobby: Lobby) => Annex) {
     resolveCompression(options.compression);
     this.#asked = endpoint;
     this.#net = options.net;
     this.#doorway = new Doorway(endpoint.scheme, options, () => ({
-      welcome: ({ socket, by }) => new Visitor(lobby, http, socket).enter(by),
+      welcome: (arrival) => this.#welcome(arrival),
       words: ({ status, reason }) => encodeRefusal(refuse(status, reason.reason)),
     }));
     const { reception } = this.#doorway;
-    const lobby: Lobby = { ...reception, routes: new Routes() };
+    const lobby: Lobby = { ...reception, routes: new Routes(), annex: undefined };
+    lobby.annex = makeAnnex?.(lobby);
     lobby.routes.add(endpoint.path, { reception });
     const http = hiddenHttpServer(lobby);
     this.#lobby = lobby;
@@ -150,6 +155,11 @@ export class WebSocketListener implements Receiver {
     this.#leave(this.#asked.path, this.#doorway.reception);
   }
 
+  #welcome(arrival: Arrival): void {
+    if (this.#lobby.annex?.welcome(arrival) === true) return;
+    new Visitor(this.#lobby, this.#http, arrival.socket).enter(arrival.by);
+  }
+
   #boundAt(path: string): string {
     return boundEndpoint(this.server, this.#asked.scheme, path === '/' ? '' : path);
   }
@@ -168,6 +178,7 @@ export class WebSocketListener implements Receiver {
     const { world, closeWait } = this.#lobby.options;
     this.#doorway.close();
     this.#http.close();
+    this.#lobby.annex?.close();
     // What is being answered gets the time of a polite close, and no more.
     if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
   }

@@ -1,5 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HawserError } from '../../core/index.ts';
-import type { Reception } from '../guest.ts';
+import type { Arrival, Reception } from '../guest.ts';
 
 const PATH_LENGTH = 1024;
 
@@ -54,6 +55,17 @@ export class Routes {
 /** Where connections are received whose owner is not known before their request is read. */
 export interface Lobby extends Reception {
   readonly routes: Routes;
+  annex?: Annex | undefined;
+}
+
+/** What a port has beside WebSocket and the application's answers, both over HTTP/1.1. It is asked before them. */
+export interface Annex {
+  /** Goes on with a connection that nobody has read from; false leaves it to HTTP/1.1. */
+  welcome(arrival: Arrival): boolean;
+  /** Answers a request; false leaves it to the application. */
+  take(request: IncomingMessage, response: ServerResponse): boolean;
+  /** The port is given back. What is under way may end in peace, and links live on. */
+  close(): void;
 }
 
 /** The path of a request's target, percent escapes decoded where they can be. */

@@ -10,16 +10,24 @@ import { LOOPBACK, portOf, WebSocketListener } from './listener.ts';
 /** The ports of this process on which others may still listen, at other paths. */
 const PORTS = new Map<string, Promise<WebSocketListener>>();
 
+type MakeListener = (endpoint: Endpoint, options: ListenOptions) => WebSocketListener;
+
+const makePlain: MakeListener = (endpoint, options) => new WebSocketListener(endpoint, options);
+
 /**
  * Listens: on a port of its own, or at another path of one that this process has opened. Then the port, its certificate and the options
  * of its sockets are those of the first.
  */
-export async function listenWebSocket(endpoint: Endpoint, options: ListenOptions): Promise<Listener> {
+export async function listenWebSocket(
+  endpoint: Endpoint,
+  options: ListenOptions,
+  make: MakeListener = makePlain,
+): Promise<Listener> {
   const known = isShareable(endpoint, options.net) ? PORTS.get(keyOf(endpoint)) : undefined;
   // Without an await where nobody has the port: those who ask for it at once must find each other.
   const port = known && (await known.catch(() => undefined));
   if (port?.isOpen && port.sharesWith(endpoint, options.net)) return port.share(endpoint, options);
-  const listener = new WebSocketListener(endpoint, options);
+  const listener = make(endpoint, options);
   const opening = listener.listen();
   if (!isShareable(endpoint, options.net)) return await opening;
   const key = keyOf(endpoint);
