@@ -58,7 +58,7 @@ describe('a server that goes', () => {
     const [near] = (await nodes(1)) as [Node];
     const socket = await client([near.url]);
     const goaway = next<Goaway>(socket, 'goaway');
-    for (const redirect of [['nonsense'], ['http://b.example'], ['tcp://0.0.0.0:1'], ['tcp://[::]:1']]) {
+    for (const redirect of [['nonsense'], ['ftp://b.example'], ['tcp://0.0.0.0:1'], ['tcp://[::]:1']]) {
       await expect(near.server.close({ redirect })).rejects.toMatchObject({ code: 'ERR_OPTION' });
     }
     for (const times of [{ drain: -1 }, { delay: Number.NaN }, { retryAfter: '5' as never }]) {
