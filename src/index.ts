@@ -21,6 +21,7 @@ export {
   HawserError,
   type Instant,
   type Limits,
+  matchesAny,
   mayComeBack,
   type Overflow,
   type Random,
@@ -90,7 +91,6 @@ export type {
   RoomsAndWait,
   Unreached,
 } from './room/index.ts';
-export { matchesAny } from './room/index.ts';
 export { realWorld } from './runtime/index.ts';
 export * from './server/index.ts';
 export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';

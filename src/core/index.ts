@@ -5,6 +5,7 @@ export * from './errors.ts';
 export * from './limits.ts';
 export * from './listeners.ts';
 export * from './outbound.ts';
+export * from './patterns.ts';
 export * from './platform.ts';
 export * from './slab.ts';
 export * from './utf8.ts';

@@ -20,6 +20,5 @@ export {
   type PathPattern,
   parsePattern,
 } from './paths.ts';
-export { matchesAny } from './patterns.ts';
 export { isCount, isRecord, isTexts } from './question.ts';
 export { type HistoryOptions, HistoryRules } from './rules.ts';

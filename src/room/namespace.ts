@@ -1,4 +1,4 @@
-import { type CloseReason, HawserError, type WaitOptions } from '../core/index.ts';
+import { type CloseReason, HawserError, matches, type WaitOptions } from '../core/index.ts';
 import type { Appended, Engine, EngineMessage, Entry, Position, Target } from '../engine/index.ts';
 import { encodeValue, type Member } from '../wire/index.ts';
 import { Chronicle, type Published } from './chronicle.ts';
@@ -7,7 +7,6 @@ import { checkSince, type Joined, type JoinOptions } from './joined.ts';
 import type { Logs } from './logs.ts';
 import { hasMeta, metaIn, NO_NAMES } from './meta.ts';
 import { Occupant } from './occupant.ts';
-import { matches } from './patterns.ts';
 import type { HistoryRules } from './rules.ts';
 
 /** A socket, as the room layer sees it. */

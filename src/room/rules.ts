@@ -1,6 +1,5 @@
-import { HawserError } from '../core/index.ts';
+import { HawserError, matches } from '../core/index.ts';
 import type { HistoryRule } from '../engine/index.ts';
-import { matches } from './patterns.ts';
 
 /** How much of their messages rooms keep: whichever bound is reached first. */
 export interface HistoryOptions {
