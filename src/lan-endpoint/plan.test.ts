@@ -25,7 +25,7 @@ function plan(url: string, options: UdpOptions = {}): Plan {
   return planOf(parsed, parsed.host, resolveUdpOptions(parsed, options), ALL);
 }
 
-const code = (code: string): unknown => expect.objectContaining({ code });
+const withCode = (code: string): unknown => expect.objectContaining({ code });
 
 describe('a group', () => {
   test('is joined on loopback unless an interface is named', () => {
@@ -64,8 +64,8 @@ describe('a group', () => {
     expect(plan('udp://[ff02::7%eth0]:3000')).toMatchObject(there);
     expect(plan('udp://[ff02::7]:3000?interface=eth0')).toMatchObject(there);
     expect(plan('udp://[ff02::7]:3000?interface=fd00::5')).toMatchObject(there);
-    expect(() => plan('udp://[ff02::7]:3000')).toThrow(code('ERR_OPTION'));
-    expect(() => plan('udp://[ff02::7%eth1]:3000')).toThrow(code('ERR_OPTION'));
+    expect(() => plan('udp://[ff02::7]:3000')).toThrow(withCode('ERR_OPTION'));
+    expect(() => plan('udp://[ff02::7%eth1]:3000')).toThrow(withCode('ERR_OPTION'));
   });
 
   test('is only sent to when that is asked for', () => {
@@ -73,12 +73,12 @@ describe('a group', () => {
   });
 
   test('is no peer to be connected with, and has a port', () => {
-    expect(() => plan('udp://239.192.0.1:3000', { connected: true })).toThrow(code('ERR_OPTION'));
-    expect(() => plan('udp://239.192.0.1:0')).toThrow(code('ERR_URL'));
+    expect(() => plan('udp://239.192.0.1:3000', { connected: true })).toThrow(withCode('ERR_OPTION'));
+    expect(() => plan('udp://239.192.0.1:0')).toThrow(withCode('ERR_URL'));
   });
 
   test.each(['eth7', '10.0.0.6', ''])('is not joined on %s, which is not here', (face) => {
-    expect(() => plan('udp://239.192.0.1:3000', { interface: face })).toThrow(code('ERR_OPTION'));
+    expect(() => plan('udp://239.192.0.1:3000', { interface: face })).toThrow(withCode('ERR_OPTION'));
   });
 });
 
@@ -131,7 +131,7 @@ describe('an address', () => {
       mouth: { address: '127.0.0.1' },
     });
     expect(plan('udp://127.0.0.1:1', { connected: true }).listens).toBe(false);
-    expect(() => plan('udp://10.0.0.9:0')).toThrow(code('ERR_URL'));
+    expect(() => plan('udp://10.0.0.9:0')).toThrow(withCode('ERR_URL'));
   });
 });
 
@@ -146,11 +146,11 @@ describe('options', () => {
     [{ sendBufferSize: 2 ** 31 }],
     [{ connected: true, listen: true }],
   ])('%o is refused', (options) => {
-    expect(() => plan('udp://127.0.0.1:1', options)).toThrow(code('ERR_OPTION'));
+    expect(() => plan('udp://127.0.0.1:1', options)).toThrow(withCode('ERR_OPTION'));
   });
 
   test.each(['ttl=0', 'ttl=x', 'multicastTtl=256', 'loopback=maybe', 'reuseAddr=2'])('?%s is refused', (query) => {
-    expect(() => plan(`udp://127.0.0.1:1?${query}`)).toThrow(code('ERR_URL'));
+    expect(() => plan(`udp://127.0.0.1:1?${query}`)).toThrow(withCode('ERR_URL'));
   });
 
   test('go before what the URL says', () => {
