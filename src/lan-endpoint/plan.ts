@@ -75,8 +75,8 @@ function faceOf(
 ): Interface {
   if (wanted !== undefined) return findInterface(wanted, version, all);
   if (kind === 'unicast' || (kind === 'broadcast' && !/^(?:255|127)\./.test(ip))) {
-    const any = findInterface(ANY, version, all);
-    return isLoopback(ip) ? { ...any, address: ip, isLoopback: true } : any;
+    const every = findInterface(ANY, version, all);
+    return isLoopback(ip) ? { ...every, address: ip, isLoopback: true } : every;
   }
   if (version === 6) {
     if (zone !== undefined) return findInterface(zone, 6, all);
