@@ -52,7 +52,7 @@ export async function openUdp(url: string, options: UdpOptions = {}): Promise<Ud
     throw new HawserError('ERR_OPTION', `listening on ${udpUrl(plan.target)} off loopback needs insecure: true`);
   }
   const port = await openPort(plan, plan.listens ? plan.ear : plan.mouth, resolved);
-  if (resolved.connected) await connected(port, plan.target);
+  if (resolved.connected) await connectPort(port, plan.target);
   return new UdpSocket(port, plan, resolved);
 }
 
@@ -84,7 +84,8 @@ function configure({ socket }: Port, plan: Plan, options: ResolvedUdpOptions, he
   if (hears) changeMembership(socket, 'addMembership', plan.target.address, plan.face);
 }
 
-async function connected(port: Port, where: Address): Promise<void> {
+/** Talks with this address alone from now on. @throws HawserError ERR_CONNECT_FAILED; the port is closed then. */
+export async function connectPort(port: Port, where: Address): Promise<void> {
   try {
     const done = once(port.socket, 'connect');
     port.socket.connect(where.port, where.address);
@@ -199,7 +200,7 @@ export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undef
   }
 
   /**
-   * Hears what goes to a group too, on this interface: a name, an address or `any`, the default. A socket that was opened at a group is bound to
+   * Hears what goes to a group too, on this interface: a name, an address or `any`; default: the socket's own. A socket that was opened at a group is bound to
    * it and hears no other; for several groups open `udp://0.0.0.0:PORT`.
    * @throws HawserError ERR_ARGUMENT, ERR_OPTION, ERR_CONNECT_FAILED.
    */
@@ -208,11 +209,21 @@ export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undef
     if (isMulticast(address) && address.split('%')[0] !== group.split('%')[0]) {
       throw new HawserError('ERR_ARGUMENT', `this socket is bound to ${address}, and hears no other group`);
     }
-    this.#whileOpen(() => changeMembership(this.#port.socket, 'addMembership', group, face));
+    this.#changeMembership('addMembership', group, face);
   }
 
   dropMembership(group: string, face?: string): void {
-    this.#whileOpen(() => changeMembership(this.#port.socket, 'dropMembership', group, face));
+    this.#changeMembership('dropMembership', group, face);
+  }
+
+  #changeMembership(change: 'addMembership' | 'dropMembership', group: string, face: string | undefined): void {
+    const { version, kind, face: own } = this.#plan;
+    const wanted = group.split('%')[1] ?? face;
+    const there = wanted === undefined && kind === 'multicast' ? own : interfaceOf(wanted, version);
+    if (!there.isLoopback && !this.#options.insecure) {
+      throw new HawserError('ERR_OPTION', 'a group off loopback needs insecure: true');
+    }
+    this.#whileOpen(() => changeMembership(this.#port.socket, change, group, there));
   }
 
   setBroadcast(on: boolean): void {
