@@ -2,6 +2,7 @@
 import { realWorld } from '../runtime/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
+import { quicTransport } from '../transports/quic/index.ts';
 import { udpackTransport } from '../transports/udpack/index.ts';
 import { websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
@@ -26,6 +27,7 @@ export const connect: Connect = createConnect({
     workerTransport,
     inprocTransport,
     udpackTransport,
+    quicTransport,
   ],
 });
 

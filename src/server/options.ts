@@ -17,6 +17,7 @@ import type { CompressionOptions, PeerCertificate, Transport } from '../transpor
 import { httpTransport } from '../transports/http/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
+import { quicTransport } from '../transports/quic/index.ts';
 import { udpackTransport } from '../transports/udpack/index.ts';
 import { resolveCompression, websocketTransport } from '../transports/websocket/index.ts';
 import { workerTransport } from '../transports/worker/index.ts';
@@ -155,6 +156,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
       workerTransport,
       inprocTransport,
       udpackTransport,
+      quicTransport,
     ],
     name: options.name ?? 'hawser',
     node: checkNode(options.node ?? {}),

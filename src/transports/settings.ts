@@ -76,6 +76,21 @@ const UDPACK_DIAL: Readonly<Record<string, Rule>> = {
   udpack: OBJECT,
 };
 
+const QUIC_LISTEN: Readonly<Record<string, Rule>> = { maxConnections: COUNT, unref: BOOLEAN, tls: OBJECT };
+const QUIC_DIAL: Readonly<Record<string, Rule>> = {
+  localAddress: LOCAL_ADDRESS,
+  localPort: LOCAL_PORT,
+  family: FAMILY,
+  tls: OBJECT,
+};
+
+/** @throws HawserError ERR_OPTION for a name that quic doesn't know, or a value that can't be. */
+export function checkQuic<T extends NetListenOptions | NetDialOptions>(side: 'listen' | 'dial', options: T): T {
+  check('quic', options, side === 'listen' ? QUIC_LISTEN : QUIC_DIAL);
+  check('quic: tls', options.tls ?? {}, side === 'listen' ? TLS_LISTEN : TLS_DIAL);
+  return options;
+}
+
 /** @throws HawserError ERR_OPTION for a name that udpack doesn't know, or a value that can't be. */
 export function checkUdpack<T extends NetListenOptions | NetDialOptions>(side: 'listen' | 'dial', options: T): T {
   check('udpack', options, side === 'listen' ? UDPACK_LISTEN : UDPACK_DIAL);

@@ -1,4 +1,4 @@
-/** What an endpoint is made of, for the transport `udpack:`, which builds its links on the machine itself; no part of `hawser/udpack`. */
+/** What an endpoint is made of, for the transports over UDP, which build their links on it; no part of `hawser/udpack`. */
 export { Alarm, now } from './clock.ts';
 export { nodeCrypto, resetSecretOf } from './crypto.ts';
 export { Driver, type DriverHandler, Telling } from './driver.ts';
@@ -6,5 +6,6 @@ export { closeOf, endedError, isUnreachable } from './failures.ts';
 export { generateKeys, readPrivateKey, readPublicKey } from './keys.ts';
 export { datagramSizeOf } from './mtu.ts';
 export { addressText, isLoopback, lookUp, shown } from './names.ts';
+export { SendPool, type Slot } from './send-pool.ts';
 export { SharedPort, whenKnown } from './shared-port.ts';
 export { UdpPort } from './udp-port.ts';

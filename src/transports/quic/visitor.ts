@@ -1,0 +1,106 @@
+import { CLOSE, type CloseReason } from '../../core/index.ts';
+import { Deadline, type DeadlineOwner, type LinkGroup } from '../../runtime/index.ts';
+import type { ListenOptions, Peer, Refusal } from '../../transport/index.ts';
+import type { Connection, ConnectionUser } from './connection.ts';
+import type { Hub } from './hub.ts';
+import { peerOf, QuicLink } from './link.ts';
+import { ALPN } from './options.ts';
+import { PrefaceReader, prefaceOf } from './preface.ts';
+import { certificateOf } from './security.ts';
+import { MAIN } from './streams.ts';
+
+/** What the visitors of one listener share. */
+export interface Lobby {
+  readonly group: LinkGroup;
+  readonly options: ListenOptions;
+  readonly visitors: Set<Visitor>;
+  /** Whether peers show certificates, which were verified. */
+  readonly requestCert: boolean;
+  /** Asked for each peer when its handshake is done. */
+  admit(peer: Peer): Refusal | undefined;
+  /** The connection has become a link. */
+  onLink(link: QuicLink): void;
+}
+
+/** A connection that has no link yet: what it says first on its main stream is what it speaks. */
+export class Visitor implements ConnectionUser, DeadlineOwner {
+  /** Where it came from. */
+  readonly address: string;
+  readonly #lobby: Lobby;
+  readonly #hub: Hub;
+  readonly #connection: Connection;
+  readonly #preface: PrefaceReader;
+  readonly #deadline: Deadline = new Deadline(this);
+  #peer: Peer | undefined;
+
+  constructor(lobby: Lobby, hub: Hub, connection: Connection) {
+    this.#lobby = lobby;
+    this.#hub = hub;
+    this.#connection = connection;
+    this.#preface = new PrefaceReader(connection, MAIN);
+    this.address = connection.remote.host;
+    lobby.visitors.add(this);
+    lobby.group.wheel.schedule(this.#deadline, lobby.group.world.now() + lobby.options.loginWait);
+  }
+
+  onEstablished(): void {
+    const { machine } = this.#connection;
+    if (new TextDecoder().decode(machine.applicationProto()) !== ALPN) {
+      this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${ALPN}` });
+      return;
+    }
+    this.#peer = peerOf(this.#connection, this.#lobby.requestCert ? certificateOf(machine) : undefined);
+    const refusal = this.#lobby.admit(this.#peer);
+    if (refusal !== undefined) this.refuse(refusal.reason);
+  }
+
+  onReadable(stream: number): void {
+    if (stream !== MAIN || this.#peer === undefined) return;
+    const offered = this.#preface.read();
+    if (offered === false) this.refuse(UNKNOWN);
+    else if (offered !== undefined) this.#greeted(offered, this.#peer);
+  }
+
+  onDatagram(): void {}
+
+  onBroken(stream: number): void {
+    if (stream === MAIN) this.refuse(UNKNOWN);
+  }
+
+  onBatch(): void {}
+
+  onClosed(): void {
+    this.#forget();
+  }
+
+  onDeadline(): void {
+    this.refuse({ code: CLOSE.loginTimeout, reason: 'nothing was said in time' });
+  }
+
+  refuse({ code, reason }: CloseReason): void {
+    this.#peer = undefined;
+    this.#connection.close(code, reason);
+  }
+
+  #greeted(offered: readonly string[], peer: Peer): void {
+    const { options } = this.#lobby;
+    const protocol = offered.find((one) => options.protocols.includes(one)) ?? options.dialectOf?.(peer)?.protocol;
+    if (protocol === undefined)
+      this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${options.protocols.join(', ')}` });
+    else this.#up(protocol, peer);
+  }
+
+  #up(protocol: string, peer: Peer): void {
+    this.#forget();
+    const connection = this.#connection;
+    connection.write(MAIN, prefaceOf([protocol]));
+    this.#lobby.onLink(new QuicLink({ group: this.#lobby.group, hub: this.#hub, connection, protocol, peer }));
+  }
+
+  #forget(): void {
+    this.#lobby.visitors.delete(this);
+    this.#lobby.group.wheel.cancel(this.#deadline);
+  }
+}
+
+const UNKNOWN: CloseReason = { code: CLOSE.protocol, reason: 'what came first is not that of a link' };
