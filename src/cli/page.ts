@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import sirv from 'sirv';
+import { serveFiles } from '../index.ts';
 
 /** The page may load from its own server and speak to it, nothing else. */
 const POLICY = [
@@ -14,7 +14,6 @@ const POLICY = [
 
 const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': POLICY,
-  'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -22,19 +21,14 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 /** Serves the files of the built page at `/`; everything else is 404. */
 export function servePage(folder: string): RequestListener {
-  const isBuilt = existsSync(join(folder, 'index.html'));
-  const files = isBuilt ? sirv(folder, { dev: false, etag: true, dotfiles: false }) : undefined;
-  return (request, response) => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    if (request.method !== 'GET' && request.method !== 'HEAD') answer(request, response, 405, 'GET and HEAD only');
-    else if (files === undefined)
-      answer(request, response, 404, 'Hawser runs here. Its page is not built: npm run build');
-    else files(request, response, () => answer(request, response, 404, 'not found'));
+  if (existsSync(join(folder, 'index.html'))) return serveFiles(folder, { headers: HEADERS, cacheControl });
+  return (_, response) => {
+    response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' });
+    response.end('Hawser runs here. Its page is not built: npm run build\n');
   };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
-  if (status === 405) response.setHeader('Allow', 'GET, HEAD');
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
-  response.end(request.method === 'HEAD' ? undefined : `${text}\n`);
+/** What is under assets/ has a digest of its bytes in its name. */
+function cacheControl(path: string): string {
+  return path.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
 }
