@@ -15,9 +15,9 @@ let opened: string[] = [];
 beforeEach(() => (opened = []));
 
 class CountedFiles extends OpenFiles {
-  override open(file: StoredFile): Promise<OpenFile | 'changed' | 'busy'> {
-    opened.push(file.path.slice(folder.length + 1));
-    return super.open(file);
+  override open(one: StoredFile): Promise<OpenFile | 'changed' | 'busy'> {
+    opened.push(one.path.slice(folder.length + 1));
+    return super.open(one);
   }
 }
 
