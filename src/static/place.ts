@@ -44,12 +44,10 @@ function decode(part: string): string | undefined {
 /** Whether it names one thing in one folder, on any system. It is decoded once, and nothing decodes it again. */
 function isName(name: string): boolean {
   if (name === '' || name === '.' || name === '..') return false;
-  if (UNFIT.test(name)) return false;
+  if (name.includes('/') || name.includes('\\') || name.includes('\0')) return false;
   return process.platform !== 'win32' || !UNFIT_ON_WINDOWS.test(name);
 }
 
-// eslint-disable-next-line no-control-regex
-const UNFIT = /[/\\\0]/;
 /** Drives, streams of a file, and names that Windows takes for others. */
 const UNFIT_ON_WINDOWS = /[:*?"<>|]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 
