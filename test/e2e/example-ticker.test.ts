@@ -1,0 +1,142 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { commandsOf, Terminal, talksOf } from '../support/example.ts';
+
+const open: Terminal[] = [];
+let folder: string;
+let ws: string;
+let plain: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hawser-ticker-'));
+});
+afterEach(async () => {
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function type(command: string | undefined): Terminal {
+  const terminal = new Terminal(command ?? '');
+  open.push(terminal);
+  return terminal;
+}
+
+const [MARKET, TRADE, SOCAT, ONCE, JOURNAL, AUDIT] = [0, 1, 2, 3, 4, 5];
+
+/** The first command of a block, at the places of this test. */
+function commandOf(block: number): string {
+  const replacements: Record<string, string> = {
+    '/tmp/ticker.db': join(folder, 'ticker.db'),
+    '/tmp/ada.journal': join(folder, 'ada.journal'),
+    ...(plain && { '127.0.0.1:3000': plain }),
+  };
+  const command = commandsOf('ticker', replacements)[block]?.[0] ?? '';
+  return command.replace('trade.js', `trade.js ${ws}`);
+}
+
+/** The market of the README, at ports that are free. */
+async function openMarket(more = ''): Promise<Terminal> {
+  const market = type(`${commandOf(MARKET)} --listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0 ${more}`);
+  [, ws = ''] = await market.shows(/listens on (ws:\/\/\S+)/);
+  [, plain = ''] = await market.shows(/listens on tcp:\/\/(\S+)/);
+  return market;
+}
+
+/** What is typed in a talk of the README. */
+function linesOf(talk: number): string[] {
+  return talksOf('ticker')[talk] ?? [];
+}
+
+describe('by the commands of the README', () => {
+  test('symbols are listed, an order is taken and one refused, and the books are right', async () => {
+    const market = await openMarket();
+    for (const line of linesOf(0)) market.type(line);
+    await market.shows('ABC is listed: 100 at 10.00');
+    await market.shows('ACME is listed: 5000 at 48.20');
+
+    const trader = type(commandOf(TRADE));
+    await trader.shows('ada is at the market, over ws');
+    await trader.shows('quote 2: ACME 48.20, 5000 available');
+    const [buy = '', sell = '', holdings = '', quit = ''] = linesOf(1);
+    trader.type(buy);
+    await trader.shows(/order \S+: bought 10 ABC at 10\.00, you now hold 10/);
+    trader.type(sell);
+    await trader.shows(/order \S+: refused, you hold 10 of ABC, not 11 \(NOT_HELD\)/);
+    expect(trader.shown).toContain('quote 3: ABC 11.00, 90 available');
+    trader.type(holdings);
+    await trader.shows(/^10 ABC$/m);
+    trader.type(quit);
+    expect(await trader.exit()).toBe(0);
+
+    market.signal('SIGINT');
+    expect(await market.exit()).toBe(0);
+    const audit = type(commandOf(AUDIT));
+    await audit.shows(/the books of \S+ are right/);
+    expect(await audit.exit()).toBe(0);
+  });
+
+  test('lines over TCP trade, as somebody or as a guest', async () => {
+    const market = await openMarket();
+    market.type('ABC 100');
+    await market.shows('ABC is listed');
+    const ada = type(`${commandOf(ONCE)}`);
+    await ada.shows('order order-7: bought 5 ABC at 10.00, you now hold 5');
+    const socat = type(commandOf(SOCAT));
+    const [buy = '', bad = '', user = '', sell = ''] = linesOf(2);
+    socat.type(buy);
+    await socat.shows('successfully processed request. You now hold 1 of ABC');
+    socat.type(bad);
+    await socat.shows('ERROR! message needs to be formatted as follows: BUY|SELL <SYMBOL> <NUMBER>');
+    socat.type(user);
+    await socat.shows('you are ada');
+    socat.type(sell);
+    await socat.shows('successfully processed request. You now hold 4 of ABC');
+    socat.type(sell);
+    await socat.shows('successfully processed request. You now hold 4 of ABC');
+    await market.shows('ada SELL 1 ABC at 10.60: 95 left');
+  });
+
+  test('an order is done once, and so it is by a market that was started again', async () => {
+    const market = await openMarket();
+    market.type('ABC 100');
+    await market.shows('ABC is listed');
+    const answer = 'order order-7: bought 5 ABC at 10.00, you now hold 5';
+    for (let time = 0; time < 2; time++) {
+      const trader = type(commandOf(ONCE));
+      await trader.shows(answer);
+      expect(await trader.exit()).toBe(0);
+    }
+    market.signal('SIGKILL');
+    await market.exit();
+    await openMarket();
+    await type(commandOf(ONCE)).shows(answer);
+    const other = type(commandOf(ONCE).replace('BUY ABC 5', 'BUY ABC 6'));
+    await other.shows('order order-7: refused, order order-7 was another one: BUY ABC 5 (ORDER_DIFFERS)');
+    expect(await other.exit()).toBe(1);
+  });
+
+  test('a trader with a journal asks for the answers that it did not live to hear', async () => {
+    const market = await openMarket();
+    market.type('ABC 100');
+    await market.shows('ABC is listed');
+    market.signal('SIGSTOP');
+    const trader = type(commandOf(JOURNAL));
+    trader.type('BUY ABC 3 order-1');
+    market.signal('SIGCONT');
+    await trader.shows('ada is at the market');
+    await trader.shows('order order-1: bought 3 ABC');
+    market.signal('SIGKILL');
+    await trader.shows('the market is gone');
+    trader.type('BUY ABC 4 order-2');
+    trader.type('BUY ABC 5 order-3');
+    await market.exit();
+    trader.signal('SIGKILL');
+    await trader.exit();
+    await openMarket();
+    const next = type(commandOf(JOURNAL));
+    next.type('BUY ABC 4 order-2');
+    await next.shows('order order-2: bought 4 ABC at 10.30, you now hold 7');
+  });
+});
