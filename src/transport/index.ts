@@ -4,6 +4,7 @@ export * from './compression-options.ts';
 export * from './endpoint.ts';
 export * from './forwarded.ts';
 export * from './framing.ts';
+export * from './growing-bytes.ts';
 export * from './length-framing.ts';
 export * from './line-framing.ts';
 export * from './link.ts';

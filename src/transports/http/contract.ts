@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Hearing, Lobby } from '../websocket/parts.ts';
 
 /** What carries links by plain requests, where WebSocket does not get through. Each port has one. */
@@ -8,8 +9,10 @@ export interface Fallback {
    * Node's compatible request and response.
    */
   take(request: IncomingMessage, response: ServerResponse): boolean;
-  /** The port is given back: nobody new is let in, links that are up live on. */
-  close(): void;
+  /** Whether requests of links that are up came by this connection. */
+  keeps(socket: Socket): boolean;
+  /** The port is given back: nobody new is let in, links that are up live on. Resolves when the last has ended, where there are any. */
+  close(): Promise<void> | undefined;
 }
 
 export type MakeFallback = (host: FallbackHost) => Fallback;

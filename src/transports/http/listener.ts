@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Endpoint, ListenOptions } from '../../transport/index.ts';
 import { type Annex, hear, type Lobby, senderOf, WebSocketListener } from '../websocket/parts.ts';
 import { askedBy, socketOf } from './asked.ts';
@@ -31,7 +32,11 @@ class HttpAnnex implements Annex {
     return this.#fallback.take(request, response);
   }
 
-  close(): void {
-    this.#fallback.close();
+  keeps(socket: Socket): boolean {
+    return this.#fallback.keeps(socket);
+  }
+
+  close(): Promise<void> | undefined {
+    return this.#fallback.close();
   }
 }

@@ -18,7 +18,7 @@ import {
   STREAM_PROTOCOL,
   type Transport,
 } from '../../transport/index.ts';
-import { targetOf } from './target.ts';
+import { targetOf } from '../target.ts';
 
 /** The platform's own WebSocket, for browsers. It cannot say why a server said no. */
 export const browserWebSocketTransport: Transport = { schemes: ['ws', 'wss'], dial };

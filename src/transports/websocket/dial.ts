@@ -12,10 +12,10 @@ import {
 import { DialParser, type DialRequest, type DialResult, encodeDial, WebSocketFraming } from '../../websocket/index.ts';
 import { openCall, whyFailed } from '../call.ts';
 import { attach, peerOf } from '../sockets.ts';
+import { targetOf } from '../target.ts';
 import { resolveCompression, ZlibCompression } from './compression.ts';
 import { sha1 } from './grant.ts';
 import { portOf } from './listener.ts';
-import { targetOf } from './target.ts';
 
 /** Opens a WebSocket. The link is up when the server has granted the upgrade. */
 export async function dialWebSocket(endpoint: Endpoint, options: DialOptions): Promise<Link> {

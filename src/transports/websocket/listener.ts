@@ -177,14 +177,22 @@ export class WebSocketListener implements Receiver {
     this.onShut();
     const { world, closeWait } = this.#lobby.options;
     this.#doorway.close();
-    this.#http.close();
-    this.#lobby.annex?.close();
+    const linksEnded = this.#lobby.annex?.close();
+    if (linksEnded === undefined) this.#http.close();
+    else void linksEnded.then(() => this.#shutLinkless());
     // What is being answered gets the time of a polite close, and no more.
     if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
   }
 
+  /** The last of the links has ended that lived on connections of HTTP. */
+  #shutLinkless(): void {
+    const { world, closeWait } = this.#lobby.options;
+    this.#http.close();
+    if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
+  }
+
   #cutServed(): void {
-    for (const socket of this.#served) socket.destroy();
+    for (const socket of this.#served) if (this.#lobby.annex?.keeps(socket) !== true) socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { HawserError } from '../../core/index.ts';
 import type { Arrival, Reception } from '../guest.ts';
 
@@ -64,8 +65,10 @@ export interface Annex {
   welcome(arrival: Arrival): boolean;
   /** Answers a request; false leaves it to the application. */
   take(request: IncomingMessage, response: ServerResponse): boolean;
-  /** The port is given back. What is under way may end in peace, and links live on. */
-  close(): void;
+  /** Whether a connection that speaks HTTP/1.1 carries links, and is not to be cut while they live. */
+  keeps(socket: Socket): boolean;
+  /** The port is given back. What is under way may end in peace, and links live on: resolves when the last has ended, where there are any. */
+  close(): Promise<void> | undefined;
 }
 
 /** The path of a request's target, percent escapes decoded where they can be. */

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../transport/index.ts';
+import type { Endpoint } from '../transport/index.ts';
 
 /** Path and query of an endpoint as they are sent: escaped, and without what is this side's own business. */
 export function targetOf(endpoint: Endpoint): string {
