@@ -79,3 +79,14 @@ test.each<[string, (near: ReturnType<typeof duplexOf>) => void, string]>([
   expect(error.message).not.toContain('secret');
   expect((await channel.closed)?.code).toBe(code);
 });
+
+test('the end of a socket is no error to who has written all and reads nothing', async () => {
+  const [channel, theirs] = await ends();
+  const near = duplexOf(channel);
+  const read = textOf(duplexOf(theirs));
+  await pipeline(Readable.from(['all', ' of it']), near);
+  expect(await read).toBe('all of it');
+  const closed = new Promise((resolve) => near.on('close', resolve));
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+  await closed;
+});

@@ -1,4 +1,5 @@
 import { type BytePort, Inbox } from '../channel/index.ts';
+import { CLOSE, type CloseReason, HawserError, unplanned } from '../core/index.ts';
 
 /** A socket whose messages are bytes: one of the `raw` dialect, on either side. */
 export interface RawSocket {
@@ -9,6 +10,12 @@ export interface RawSocket {
   resume(): void;
   end(): void;
   close(): unknown;
+}
+
+/** One of a server, which says by which code it closes. */
+interface ServersSocket {
+  readonly handshake: unknown;
+  close(code: number, reason: string): void;
 }
 
 const encoder = new TextEncoder();
@@ -30,20 +37,29 @@ export class SocketPort implements BytePort {
     socket.on('message', (data: string | Uint8Array) => this.#put(data));
     socket.on('drain', () => this.#release());
     socket.on('end', () => this.inbox.end());
-    socket.on('close', () => {
-      this.inbox.end();
-      this.#release(new Error('the socket has ended'));
+    socket.on('close', (reason: CloseReason) => {
+      // A stream that breaks off is not one that ends.
+      this.inbox.end(unplanned(reason));
+      this.#release(ended(reason));
     });
   }
 
   write(bytes: Uint8Array, done: (error?: Error) => void): void {
-    if (this.#socket.state === 'ended') done(new Error('the socket has ended'));
+    if (this.#socket.state === 'ended') done(ended());
     else if (this.#socket.send('message', bytes)) done();
     else this.#waiting.push(done);
   }
 
+  /** @throws HawserError ERR_UNSUPPORTED where only both directions can end. */
   end(): void {
     if (this.#socket.state !== 'ended') this.#socket.end();
+  }
+
+  /** Ends both directions, behind what is queued, and as somebody who has said all. */
+  leave(): void {
+    const socket = this.#socket as RawSocket | ServersSocket;
+    if ('handshake' in socket) socket.close(CLOSE.normal, '');
+    else socket.close();
   }
 
   reset(): void {
@@ -69,4 +85,8 @@ export class SocketPort implements BytePort {
   #release(error?: Error): void {
     for (const done of this.#waiting.splice(0)) done(error);
   }
+}
+
+function ended(reason?: CloseReason): HawserError {
+  return (reason && unplanned(reason)) ?? new HawserError('ERR_CLOSED', 'the socket has ended');
 }

@@ -1,4 +1,5 @@
 export type { WorkerChannel } from '../core/index.ts';
+export { duplexOf } from './duplex.ts';
 export { keyPairOf, nodeCrypto, rawPublicKey } from './crypto.ts';
 export type { UdpackClose } from './failures.ts';
 export { generateKeys, type KeySource, publicKeyText, readPrivateKey, readPublicKey } from './keys.ts';
