@@ -29,7 +29,10 @@ const OWN_EVENTS: ReadonlySet<string> = new Set(['end', 'drain', 'error', 'close
  * soon as it is made. What a reader does not take (`pause`, an unread `readable`) holds up the sender of this channel alone. It
  * lives as long as its socket's session, over however many links.
  */
-export class Channel<Data = unknown> extends Conversation<AnyDirection, AnyDirection, ChannelEvents> {
+export class Channel<Data = unknown>
+  extends Conversation<AnyDirection, AnyDirection, ChannelEvents>
+  implements AsyncDisposable
+{
   /** What the opener called it. */
   readonly name: string;
   /** What the opener gave with it. */
@@ -88,6 +91,12 @@ export class Channel<Data = unknown> extends Conversation<AnyDirection, AnyDirec
   /** Ends both directions at once; what was not sent or read is lost. The peer sees `code` (default ERR_CHANNEL_RESET) and `message` (default the words of the code). */
   reset(code = 'ERR_CHANNEL_RESET', message: string = wordsOf(code)): void {
     this.#core.reset({ code, message });
+  }
+
+  /** Ends this side, and waits until the peer has ended its own. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+    await this.closed;
   }
 
   /** @internal For adapters of byte streams. */

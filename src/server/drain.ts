@@ -13,6 +13,16 @@ export interface CloseOptions {
   readonly redirect?: boolean | readonly string[];
   /** ms after which clients that know no other server may come back. Default: their own back-off alone. */
   readonly retryAfter?: number;
+  /** Waits no longer: what is left is cut. */
+  readonly signal?: AbortSignal;
+}
+
+/** How long a server that closes waits, and for whom not. */
+export interface Patience {
+  readonly world: World;
+  readonly deadline: number;
+  /** Fires when nobody wants to wait any longer. */
+  readonly haste: AbortSignal;
 }
 
 /** How often a draining server looks whether its handlers are done, ms. */
@@ -81,12 +91,12 @@ export async function sendAway(
   attendants: () => Iterable<Attendant>,
   elsewhere: Elsewhere,
   goaway: Goaway & CloseReason,
-  deadline: number,
-  world: World,
+  patience: Patience,
 ): Promise<void> {
+  const { world, deadline } = patience;
   if (elsewhere.isNowhere) {
     for (const attendant of attendants()) attendant.session.goaway(goaway);
-    await until(() => world.now() >= deadline || ![...attendants()].some(({ busy }) => busy), world);
+    await until(() => ![...attendants()].some(({ busy }) => busy), patience);
     return;
   }
   const all = [...attendants()];
@@ -109,14 +119,40 @@ export async function sendAway(
       attendant.close(goaway);
       return false;
     });
-    return now >= deadline || waiting.length + leaving.length === 0;
-  }, world);
+    return waiting.length + leaving.length === 0;
+  }, patience);
 }
 
 /** Waits a moment for who has connected already, so that nobody is refused who came in time. */
-export async function letIn(arriving: () => number, world: World, drain: number): Promise<void> {
-  const late = world.now() + Math.min(drain, LET_IN);
-  await until(() => arriving() === 0 || world.now() >= late, world);
+export async function letIn(arriving: () => number, { world, deadline, haste }: Patience): Promise<void> {
+  await until(() => arriving() === 0, { world, haste, deadline: Math.min(deadline, world.now() + LET_IN) });
+}
+
+/** Waits so long. */
+export function pause(ms: number, world: World, haste: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = world.timer(world.now() + (haste.aborted ? 0 : ms), resolve);
+    haste.addEventListener('abort', () => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}
+
+/** Waits for the end of a server, which hurries when the signal fires. */
+export async function hurriedBy(
+  signal: AbortSignal | undefined,
+  closed: Promise<void>,
+  haste: AbortController,
+): Promise<void> {
+  const hurry = (): void => haste.abort();
+  if (signal?.aborted) hurry();
+  signal?.addEventListener('abort', hurry);
+  try {
+    await closed;
+  } finally {
+    signal?.removeEventListener('abort', hurry);
+  }
 }
 
 /** How a server closes. */
@@ -145,8 +181,10 @@ function checked(urls: readonly string[]): readonly string[] {
   return urls;
 }
 
-async function until(isOver: () => boolean, world: World): Promise<void> {
-  while (!isOver()) await new Promise<void>((resolve) => world.timer(world.now() + STEP, resolve));
+async function until(isOver: () => boolean, { world, deadline, haste }: Patience): Promise<void> {
+  while (!isOver() && world.now() < deadline && !haste.aborted) {
+    await new Promise<void>((resolve) => world.timer(world.now() + STEP, resolve));
+  }
 }
 
 /** None for what names no address that could be dialled, such as what listens on all. */

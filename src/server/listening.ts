@@ -1,5 +1,5 @@
 import type { Server, Socket } from 'node:net';
-import { HawserError } from '../core/index.ts';
+import { aborted, HawserError } from '../core/index.ts';
 import {
   type Endpoint,
   isLoopbackAddress,
@@ -14,11 +14,15 @@ export interface ListenTarget extends Omit<NetListenOptions, 'onSocket'> {
   /** Whether a peer that ends its direction can still be sent to. Default false: its end closes the link. */
   readonly halfOpen?: boolean;
   readonly onSocket?: (socket: Socket) => boolean;
+  /** Closes the listener; its links live on. */
+  readonly signal?: AbortSignal;
 }
 
 export interface AttachOptions {
   /** The server takes this path of the HTTP server and all below it; its namespaces are called by their whole path. Default `/`. */
   readonly path?: string;
+  /** Gives the upgrades back; links that are up live on. */
+  readonly signal?: AbortSignal;
 }
 
 /** A target taken apart. */
@@ -27,15 +31,18 @@ export interface Listening {
   readonly halfOpen: boolean;
   /** Undefined when the target says nothing but its URL. */
   readonly net: NetListenOptions | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** @throws HawserError ERR_URL, ERR_OPTION. */
 export function resolveListening(target: string | ListenTarget): Listening {
-  const { url, halfOpen = false, ...net } = typeof target === 'string' ? { url: target } : target;
+  const { url, halfOpen = false, signal, ...net } = typeof target === 'string' ? { url: target } : target;
   if (typeof url !== 'string') throw new HawserError('ERR_OPTION', 'a target has a `url`');
   if (typeof halfOpen !== 'boolean') throw new HawserError('ERR_OPTION', 'halfOpen must be true or false');
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new HawserError('ERR_OPTION', 'signal is an AbortSignal');
   const given = Object.values(net).some((value) => value !== undefined);
-  return { endpoint: parseEndpoint(url), halfOpen, net: given ? net : undefined };
+  return { endpoint: parseEndpoint(url), halfOpen, net: given ? net : undefined, signal };
 }
 
 /** Whether it listens on what another process has opened: its URL doesn't say where that is. */
@@ -68,4 +75,27 @@ export function countsOf(listeners: readonly Listener[]): {
     sum.bytesWritten += stats?.bytesWritten ?? 0;
   }
   return sum;
+}
+
+/** The promise, unless the signal fires first: what it waits for goes on. @throws HawserError ERR_ABORTED. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  if (signal.aborted) throw aborted(signal);
+  let stop: () => void = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(aborted(signal));
+  });
+  signal.addEventListener('abort', stop);
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Closes the listener when the signal fires. The function that is returned leaves the signal alone again. */
+export function closeBy(signal: AbortSignal, listener: Listener): () => void {
+  const close = (): void => void listener.close();
+  signal.addEventListener('abort', close);
+  return () => signal.removeEventListener('abort', close);
 }

@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
+import { type AnyApi, type ApiShape, aborted, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { NodeInfo } from '../engine/index.ts';
 import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
@@ -18,10 +18,20 @@ import {
 import { attachWebSocket } from '../transports/websocket/index.ts';
 import { Admission, STRANGER } from './admission.ts';
 import { Connection, type Reception } from './connection.ts';
-import { type CloseOptions, type Closing, Elsewhere, letIn, resolveClosing, sendAway } from './drain.ts';
+import {
+  type CloseOptions,
+  type Closing,
+  Elsewhere,
+  hurriedBy,
+  letIn,
+  pause,
+  resolveClosing,
+  sendAway,
+} from './drain.ts';
 import { makeEngineHost } from './engine-host.ts';
 import {
   type AttachOptions,
+  closeBy,
   countsOf,
   isInherited,
   isLoopback,
@@ -29,6 +39,7 @@ import {
   type ListenTarget,
   listensOnLoopback,
   resolveListening,
+  unlessAborted,
 } from './listening.ts';
 import type { ServerNamespace } from './namespace.ts';
 import type { ResolvedServerOptions } from './options.ts';
@@ -66,6 +77,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #places: Places;
   readonly #root: ServerNamespace<A>;
   readonly #listeners: Listener[] = [];
+  /** What leaves the signals of listeners alone. */
+  readonly #deaf: (() => void)[] = [];
   readonly #connections = new Set<Connection>();
   readonly #seating: Seating;
   readonly #registration: Registration;
@@ -75,6 +88,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   #upgrades: Upgrades | undefined;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  /** Fires when nobody wants to wait for the end any longer. */
+  readonly #haste: AbortController = new AbortController();
   /** Nobody new is let in. */
   #isShut = false;
 
@@ -167,13 +182,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * Listens on these URLs, or targets with options, and resolves with their endpoints, real ports filled in. When one fails, none stays
    * open.
    * @throws HawserError ERR_URL, ERR_OPTION, ERR_ADDRESS_IN_USE, ERR_NOT_ALLOWED (no permission; or off loopback without `authenticate`
-   *   and without `insecure`), ERR_CLOSED.
+   *   and without `insecure`), ERR_ABORTED, ERR_CLOSED.
    */
   async listen(...targets: (string | ListenTarget)[]): Promise<readonly string[]> {
     this.#refuseClosed();
     const listenings = targets.map((target) => resolveListening(target));
     for (const one of listenings) if (!isInherited(one)) this.#admission.refuseAnonymous(one.endpoint);
-    await this.#start();
     const opened = await Promise.allSettled(listenings.map((one) => this.#listenOn(one)));
     const failed = opened.find((result) => result.status === 'rejected');
     const listeners = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -186,7 +200,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       await Promise.all(listeners.map((listener) => listener.close()));
       throw new HawserError('ERR_CLOSED', 'the server is closed');
     }
-    this.#listeners.push(...listeners);
+    for (const [i, listener] of listeners.entries()) this.#keep(listener, listenings[i]?.signal);
     this.#registration.announce();
     return listeners.map((listener) => listener.endpoint);
   }
@@ -194,13 +208,13 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /**
    * Takes connections that another process has accepted and handed over (`ListenTarget.onSocket` there): resolves with the function that
    * goes on with one. The target says what they speak; where its host is loopback, only peers of this machine get in.
-   * @throws HawserError ERR_URL, ERR_OPTION, ERR_NOT_ALLOWED, ERR_CLOSED.
+   * @throws HawserError ERR_URL, ERR_OPTION, ERR_NOT_ALLOWED, ERR_ABORTED, ERR_CLOSED.
    */
   async receive(target: string | ListenTarget): Promise<(socket: Socket) => void> {
     this.#refuseClosed();
-    const { endpoint, halfOpen, net } = resolveListening(target);
+    const { endpoint, halfOpen, net, signal } = resolveListening(target);
     this.#admission.refuseAnonymous(endpoint);
-    await this.#start();
+    await unlessAborted(this.#start(), signal);
     const transport = this.#transportOf(endpoint);
     if (transport.receive === undefined) throw new HawserError('ERR_URL', `'${endpoint.scheme}:' takes no sockets`);
     const loopback = isLoopback(endpoint);
@@ -208,7 +222,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const receiver = await transport.receive(endpoint, listened);
-    this.#listeners.push(receiver);
+    this.#keep(receiver, signal);
     this.#registration.announce();
     return (socket) => receiver.take(socket);
   }
@@ -217,15 +231,15 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * Takes the WebSocket upgrades of an HTTP server that the application has; its other requests stay its own. Several servers may share
    * one, each at a path; what none of them serves is refused with 404, or left to other listeners of 'upgrade' where there are any.
    * Without `authenticate` and without `insecure` it lets in only what listens on loopback. Resolves when peers can come.
-   * @throws HawserError ERR_CLOSED, ERR_ARGUMENT (no path), ERR_ADDRESS_IN_USE (the path is taken); whatever the engine's start throws.
+   * @throws HawserError ERR_CLOSED, ERR_ARGUMENT (no path), ERR_ADDRESS_IN_USE (the path is taken), ERR_ABORTED; whatever the engine's start throws.
    */
-  async attach(httpServer: HttpServer, { path = '/' }: AttachOptions = {}): Promise<void> {
+  async attach(httpServer: HttpServer, { path = '/', signal }: AttachOptions = {}): Promise<void> {
     this.#refuseClosed();
     if (normalPath(path) === undefined) throw new HawserError('ERR_ARGUMENT', 'a path looks like /chat');
-    await this.#start();
+    await unlessAborted(this.#start(), signal);
     const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
     const serves = (asked: string): boolean => this.#places.look(asked).kind !== 'unknown';
-    this.#listeners.push(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }));
+    this.#keep(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }), signal);
     this.#registration.announce();
   }
 
@@ -247,14 +261,14 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   /**
    * Says that this node goes, stops accepting after `delay`, sends every peer away (GOAWAY), waits for handlers that are at work, then closes all
-   * with a code that invites clients back. What is left after `drain` ms more is cut. Where there are other nodes, or `redirect` names URLs, peers are
+   * with a code that invites clients back. What is left after `drain` ms more, or when `signal` fires, is cut. Where there are other nodes, or `redirect` names URLs, peers are
    * told of them and go one after the other. docs/guides/operations.md has the whole.
    * @throws HawserError ERR_OPTION for a `redirect` that is no URL, a time that is no number from 0.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const closing = resolveClosing(options, this.#options.world);
     this.#closed ??= this.#close(closing);
-    await this.#closed;
+    await hurriedBy(options.signal, this.#closed, this.#haste);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -263,22 +277,25 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   async #close({ drain, delay, retryAfter, elsewhere: given }: Closing): Promise<void> {
     const { world, engine } = this.#options;
+    const haste = this.#haste.signal;
     this.#registration.drain();
-    if (delay > 0) await new Promise<void>((resolve) => world.timer(world.now() + delay, resolve));
+    if (delay > 0) await pause(delay, world, haste);
     for (const listener of this.#listeners) listener.stop?.();
-    if (this.#arriving > 0) await letIn(() => this.#arriving, world, drain);
+    if (this.#arriving > 0) await letIn(() => this.#arriving, { world, haste, deadline: world.now() + drain });
     this.#isShut = true;
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
+    for (const leave of this.#deaf.splice(0)) leave();
     const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#upgrades?.close();
     const elsewhere = given ?? Elsewhere.of(await this.#otherNodes(), world);
     const goaway = retryAfter === undefined ? reason : { ...reason, retryAfter };
-    await sendAway(() => this.#seating.attendants, elsewhere, goaway, deadline, world);
+    await sendAway(() => this.#seating.attendants, elsewhere, goaway, { world, haste, deadline });
     for (const attendant of [...this.#seating.attendants]) attendant.close(reason);
     for (const connection of [...this.#connections]) connection.close(reason);
     const left = [...this.#connections].map((connection) => connection.link.closed);
-    const late = world.timer(Math.max(deadline, world.now() + 1), () => this.#abortAll());
+    const late = world.timer(haste.aborted ? 0 : Math.max(deadline, world.now() + 1), () => this.#abortAll());
+    haste.addEventListener('abort', () => this.#abortAll());
     await Promise.all(left);
     late.cancel();
     await closing;
@@ -329,7 +346,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   async #listenOn(listening: Listening): Promise<Listener> {
-    const { endpoint, halfOpen, net } = listening;
+    const { endpoint, halfOpen, net, signal } = listening;
+    await unlessAborted(this.#start(), signal);
     const transport = this.#transportOf(endpoint);
     if (transport.listen === undefined)
       throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
@@ -339,6 +357,10 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const admit = (peer: Peer): Refusal | undefined => (where === undefined ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const listener = await transport.listen(endpoint, listened);
+    if (signal?.aborted) {
+      await listener.close();
+      throw aborted(signal);
+    }
     if (where !== undefined) return listener;
     try {
       const found = parseEndpoint(listener.endpoint);
@@ -349,6 +371,11 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       await listener.close();
       throw error;
     }
+  }
+
+  #keep(listener: Listener, signal: AbortSignal | undefined): void {
+    this.#listeners.push(listener);
+    if (signal !== undefined) this.#deaf.push(closeBy(signal, listener));
   }
 
   #transportOf(endpoint: Endpoint): Transport {

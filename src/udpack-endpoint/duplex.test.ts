@@ -7,7 +7,8 @@ import { Docks, type Pair } from '../../test/support/udpack.ts';
 import { duplexOf, type UdpackStream } from './index.ts';
 
 const BYTES: Buffer = randomBytes(3_000_000);
-const chunks = (): Readable => Readable.from(Array.from({ length: 30 }, (_, i) => BYTES.subarray(i * 1e5, (i + 1) * 1e5)));
+const chunks = (): Readable =>
+  Readable.from(Array.from({ length: 30 }, (_, i) => BYTES.subarray(i * 1e5, (i + 1) * 1e5)));
 
 /** Both ends of a stream of bytes. */
 async function ends({ near, far }: Pair): Promise<[UdpackStream, UdpackStream]> {

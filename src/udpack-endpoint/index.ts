@@ -1,6 +1,6 @@
 export type { WorkerChannel } from '../core/index.ts';
-export { duplexOf } from './duplex.ts';
 export { keyPairOf, nodeCrypto, rawPublicKey } from './crypto.ts';
+export { duplexOf } from './duplex.ts';
 export type { UdpackClose } from './failures.ts';
 export { generateKeys, type KeySource, publicKeyText, readPrivateKey, readPublicKey } from './keys.ts';
 export type { AuthToken, TokenBearer, UdpackOptions } from './options.ts';

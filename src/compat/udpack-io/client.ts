@@ -19,7 +19,7 @@ const AGAIN_MOST = 30_000;
  * Dials one server, and dials it again when that goes away, until it is closed or turned away. An attempt that failed is told as
  * `connect_error`; one that `connect` asked for is not repeated.
  */
-export class Client extends EventEmitter<ClientEvents> {
+export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
   readonly udpack: UDPack;
   readonly #report: Report;
   #target: Target | undefined;
@@ -64,6 +64,12 @@ export class Client extends EventEmitter<ClientEvents> {
     clearTimeout(this.#timer);
     void this.udpack.close();
     return this;
+  }
+
+  /** Closes it, and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.udpack.closed;
   }
 
   #onSession(session: UdpackSession): void {

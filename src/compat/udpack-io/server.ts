@@ -6,7 +6,7 @@ import { log } from './report.ts';
 import { Socket } from './socket.ts';
 
 /** Takes clients in, and the channels that they open. */
-export class Server extends EventEmitter<ServerEvents> {
+export class Server extends EventEmitter<ServerEvents> implements AsyncDisposable {
   readonly udpack: UDPack;
 
   /** It listens at once. @throws HawserError ERR_OPTION, ERR_KEY. */
@@ -30,5 +30,11 @@ export class Server extends EventEmitter<ServerEvents> {
   close(): this {
     void this.udpack.close();
     return this;
+  }
+
+  /** Closes it, and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.udpack.closed;
   }
 }

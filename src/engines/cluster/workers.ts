@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { HawserError } from '../../core/index.ts';
+import { aborted, HawserError } from '../../core/index.ts';
 import { Hub } from './hub.ts';
 import { NUMBERS } from './notes.ts';
 import { Restarts } from './restarts.ts';
@@ -43,6 +43,8 @@ export interface WorkersOptions {
   readonly stopWait?: number;
   /** Workers that may die in a row before they were ready for 2 s; one more ends all. Default 5. */
   readonly quickDeaths?: number;
+  /** Stops all. */
+  readonly signal?: AbortSignal;
   readonly onEvent?: (event: WorkerEvent) => void;
 }
 
@@ -57,12 +59,22 @@ const WORKERS_MOST: number = NUMBERS / 2;
 /**
  * Starts the workers of this program, joins them by a hub in this process, and replaces who dies. Resolves when all are ready. Servers in
  * workers share their TCP and WebSocket ports; `createServer({ engine: clusterEngine() })` makes their rooms one.
- * @throws HawserError ERR_OPTION; ERR_WORKER_ENDED when one of the first ends before it is ready, or is late; ERR_CONNECT_FAILED without a hub.
+ * @throws HawserError ERR_OPTION; ERR_WORKER_ENDED when one of the first ends before it is ready, or is late; ERR_CONNECT_FAILED without a hub; ERR_ABORTED.
  */
 export async function startWorkers(options: WorkersOptions = {}): Promise<Workers> {
   if (!cluster.isPrimary) throw new HawserError('ERR_OPTION', 'a worker starts no workers');
-  const workers = new Workers(resolve(options), await Hub.start((error) => options.onEvent?.({ event: 'cut', error })));
-  await workers.begin();
+  const { signal } = options;
+  const resolved = resolve(options);
+  if (signal?.aborted) throw aborted(signal);
+  const workers = new Workers(resolved, await Hub.start((error) => options.onEvent?.({ event: 'cut', error })));
+  const stop = (): void => void workers.stop();
+  signal?.addEventListener('abort', stop);
+  void workers.closed.then(() => signal?.removeEventListener('abort', stop));
+  try {
+    await workers.begin();
+  } catch (error) {
+    throw signal?.aborted ? aborted(signal) : error;
+  }
   return workers;
 }
 
