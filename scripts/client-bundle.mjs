@@ -23,7 +23,7 @@ export const INTERNAL = `
   inbox inner isEmpty isPaused isReady kept kind leftovers link load login markSent mustWait news number of offer
   onChange onConfirmed onDown onDropped onGoaway onPeerEnd onRoom onUp onWelcome open over placeOf pong post probe put
   queues ready receive received receivedLast refused remove reply resent response resumed role saidLast sendBy
-  sendCredit sendLoose sendVolatile sent sentLast session settle shut socket standings tag take takesMore tell tick trustsInfo wakeAt welcome
+  sendCredit sendLoose sent sentLast session settle shut socket standings tag take takesMore tell tick trustsInfo wakeAt welcome
 `
   .trim()
   .split(/\s+/);

@@ -71,7 +71,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#drop(undefined);
+    this.#drop();
     return { value: undefined, done: true };
   }
 
@@ -80,7 +80,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#drop(undefined);
+    this.#drop();
   }
 
   /** @internal The listener. */
@@ -112,7 +112,7 @@ export class EventStream<Data> implements AsyncIterableIterator<Data, undefined>
   readonly #onAbort = (): void => this.#drop(aborted(this.#options.signal));
 
   /** Ends it at once: what waits is not handed out. */
-  #drop(error: HawserError | undefined): void {
+  #drop(error?: HawserError): void {
     this.#items = [];
     this.finish(error);
     this.#error = error;
