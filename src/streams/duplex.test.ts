@@ -89,4 +89,5 @@ test('the end of a socket is no error to who has written all and reads nothing',
   const closed = new Promise((resolve) => near.on('close', resolve));
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
   await closed;
+  expect(near.errored).toBe(null);
 });

@@ -37,7 +37,7 @@ async function plain(halfOpen = true): Promise<[ServerSocket, Socket]> {
 function outcome(piped: Promise<unknown>): Promise<string> {
   return piped.then(
     () => 'done',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string }) => error.code ?? 'an error without a code',
   );
 }
 

@@ -22,7 +22,7 @@ async function ends({ near, far }: Pair): Promise<[UdpackStream, UdpackStream]> 
 function outcome(piped: Promise<unknown>): Promise<string> {
   return piped.then(
     () => 'done',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string }) => error.code ?? 'an error without a code',
   );
 }
 
@@ -110,6 +110,7 @@ test('the end of a session is no error to who has written all, or read to the en
   const closed = [writer, reader].map((one) => new Promise((resolve) => one.on('close', resolve)));
   await pair.near.close();
   await Promise.all(closed);
+  expect([writer.errored, reader.errored]).toEqual([null, null]);
 });
 
 async function* endless(): AsyncGenerator<Buffer> {
