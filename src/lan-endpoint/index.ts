@@ -1,3 +1,13 @@
+export { type AnnouncedServer, Announcement, type AnnounceOptions, announce } from './announce.ts';
+export {
+  type DiscoverOptions,
+  discover,
+  type FoundServer,
+  ServerWatch,
+  type ServerWatchEvents,
+  watchServers,
+} from './discover.ts';
+export { DISCOVERY_URL, type DiscoveryOptions } from './discovery-options.ts';
 export { Inbox, type InboxOptions } from './inbox.ts';
 export {
   type LanBus,

@@ -19,7 +19,7 @@ import { isMulticast, isOwn } from './interfaces.ts';
 import { LanDriver, type LanPorts } from './lan-driver.ts';
 import { type LanOptions, type ResolvedLanOptions, resolveLanOptions } from './lan-options.ts';
 import { changeMembership } from './membership.ts';
-import { type Address, type Plan, planOf } from './plan.ts';
+import { type Address, checkOpen, type Plan, planOf } from './plan.ts';
 import type { Port } from './port.ts';
 import { connectPort, makePlan, openPort } from './udp-socket.ts';
 import { parseUdpUrl, udpUrl } from './udp-url.ts';
@@ -87,16 +87,10 @@ export async function openLan(url: string, options: LanOptions = {}): Promise<La
   const parsed = parseUdpUrl(url);
   const resolved = resolveLanOptions(parsed, options);
   const plan = await makePlan(parsed, resolved);
-  checkOpen(plan, resolved);
+  checkOpen(plan, resolved.keys, resolved.insecure, 'a bus');
   const ports = await openPorts(plan, resolved);
   if (resolved.connected) await connectPort(ports.mouth, plan.target);
   return new LanBus(plan, ports, resolved);
-}
-
-/** Nobody lets the network in by leaving a word out. */
-function checkOpen(plan: Plan, { keys, insecure }: ResolvedLanOptions): void {
-  if (plan.isLocal || keys.length > 0 || insecure) return;
-  throw new HawserError('ERR_OPTION', `a bus on ${udpUrl(plan.target)} off loopback needs a key, or insecure: true`);
 }
 
 /** One who listens on an address of his own hears everything there; others speak from a port that nobody shares. */
@@ -308,7 +302,7 @@ export class LanBus implements AsyncDisposable {
       throw new HawserError('ERR_ARGUMENT', `${group} is no group of IPv${this.#plan.version}`);
     }
     const plan = planOf(url, host, options, networkInterfaces());
-    checkOpen(plan, options);
+    checkOpen(plan, options.keys, options.insecure, 'a bus');
     return { options, plan };
   }
 

@@ -12,7 +12,7 @@ import {
   isOwn,
 } from './interfaces.ts';
 import type { ResolvedUdpOptions } from './udp-options.ts';
-import type { UdpUrl } from './udp-url.ts';
+import { type UdpUrl, udpUrl } from './udp-url.ts';
 
 export interface Address {
   readonly address: string;
@@ -63,6 +63,12 @@ export function planOf(url: UdpUrl, ip: string, options: ResolvedUdpOptions, all
     face,
     isLocal: kind === 'unicast' ? isLoopback(ip) : face.isLoopback,
   };
+}
+
+/** Nobody lets the network in by leaving a word out. @throws HawserError ERR_OPTION. */
+export function checkOpen(plan: Plan, keys: readonly unknown[], insecure: boolean, what: string): void {
+  if (plan.isLocal || keys.length > 0 || insecure) return;
+  throw new HawserError('ERR_OPTION', `${what} on ${udpUrl(plan.target)} off loopback needs a key, or insecure: true`);
 }
 
 function faceOf(
