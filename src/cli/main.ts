@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { thisWorker } from '../index.ts';
+import { cert } from './cert.ts';
 import { chat } from './chat.ts';
 import { EngineFailure } from './engine.ts';
 import { keygen } from './keygen.ts';
@@ -17,11 +18,12 @@ import type { VisitOptions } from './visitor.ts';
 
 const USAGE = `hawser: real-time messaging over every transport
 
-  hawser serve [APP] [--listen URL]... [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
+  hawser serve [APP] [--listen URL]... [--static DIR] [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
                [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
                [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--node-endpoint URL]...
                [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports;
+      with --static the files of DIR are served on ws:, wss:, http: and https: endpoints;
       with --history 1000,5m rooms keep so many messages for so long, and who comes back is given what was missed
   hawser chat URL [--room ROOM] [--user NAME] [--token TOKEN | --token-file FILE] [--json]
       talks in a room; lines are said
@@ -39,6 +41,8 @@ const USAGE = `hawser: real-time messaging over every transport
       makes a token for a relay that was started with the same secret
   hawser keygen --out DIR [--names server.key,server.pub] [--json]
       makes a pair of keys for UDPack
+  hawser cert --out DIR [--names cert.pem,key.pem] [--days 365] [--host NAME]... [--json]
+      makes a certificate for localhost that vouches for itself, and its key, for https: and wss: while you develop
 
 A token may also come from the environment: HAWSER_TOKEN; the engine: HAWSER_ENGINE. PORT changes the port of serve's page.
 Exit codes: 0 ended, 1 failure, 2 usage, 3 refused by authentication, 4 timed out, 5 no engine, 6 refused by the engine.
@@ -60,6 +64,9 @@ const OPTIONS = {
   expires: { type: 'string' },
   out: { type: 'string' },
   names: { type: 'string' },
+  days: { type: 'string' },
+  host: { type: 'string', multiple: true },
+  static: { type: 'string' },
   insecure: { type: 'boolean' },
   dir: { type: 'string' },
   overwrite: { type: 'boolean' },
@@ -81,6 +88,7 @@ const OPTIONS = {
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   serve: [
     'listen',
+    'static',
     'origin',
     'secret',
     'jwks',
@@ -104,6 +112,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   send: ['token', 'token-file', 'timeout'],
   token: ['secret', 'user', 'room', 'expires'],
   keygen: ['out', 'names'],
+  cert: ['out', 'names', 'days', 'host'],
 };
 
 type Values = ReturnType<typeof parse>['values'];
@@ -152,6 +161,10 @@ async function run(args: readonly string[]): Promise<number> {
       one(operands, 0, 0);
       if (values.out === undefined) throw new UsageError('hawser keygen needs --out DIR');
       return keygen(values.out, values.names, output);
+    case 'cert':
+      one(operands, 0, 0);
+      if (values.out === undefined) throw new UsageError('hawser cert needs --out DIR');
+      return cert({ out: values.out, names: values.names, days: values.days, hosts: values.host ?? [] }, output);
     case 'receive':
       return receiveInto(one(operands, 0, 0), values, output);
     case 'send':
@@ -165,6 +178,7 @@ function serveOptions([app]: readonly string[], values: Values): ServeOptions {
   return {
     app: app,
     listen: values.listen ?? [],
+    static: values.static,
     origins: values.origin ?? [],
     insecure: values.insecure ?? false,
     trustProxy: values['trust-proxy'] ?? [],

@@ -11,6 +11,7 @@ import {
   type HistoryOptions,
   type Server,
   type ServerOptions,
+  serveFiles,
   thisWorker,
 } from '../index.ts';
 import { HttpFace, readKeys } from './api.ts';
@@ -26,6 +27,8 @@ export interface ServeOptions {
   /** A module with the application; without it the relay is served. */
   readonly app: string | undefined;
   readonly listen: readonly string[];
+  /** A folder whose files are served; what isn't there is answered as without it. */
+  readonly static: string | undefined;
   readonly origins: readonly string[];
   readonly insecure: boolean;
   readonly trustProxy: readonly string[];
@@ -91,12 +94,16 @@ async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' 
   const page = servePage(fileURLToPath(new URL('../console', import.meta.url)));
   if (options.app !== undefined) {
     if (options.history !== undefined) throw new UsageError('--history is for the relay: an app says server.history');
-    return serveApp(options.app, common, keys, page);
+    return serveApp(options.app, common, keys, (own) => withFiles(options.static, own ?? page));
   }
-  const face = new HttpFace(keys, page);
+  const face = new HttpFace(keys, withFiles(options.static, page));
   const relay = createRelay({ ...common, onRequest: face.onRequest }, options.history);
   face.serve(relay);
   return relay;
+}
+
+function withFiles(folder: string | undefined, fallthrough: RequestListener): RequestListener {
+  return folder === undefined ? fallthrough : serveFiles(folder, { fallthrough });
 }
 
 /** What is named, in workers too; otherwise they are joined by their primary. */
@@ -128,7 +135,7 @@ async function serveApp(
   path: string,
   common: ServerOptions,
   keys: readonly string[],
-  page: RequestListener,
+  otherwise: (own: RequestListener | undefined) => RequestListener,
 ): Promise<Server> {
   let app: AppModule;
   try {
@@ -138,7 +145,7 @@ async function serveApp(
     throw new HawserError('ERR_OPTION', `the app ${path} can't be loaded${hint}: ${String(cause)}`, { cause });
   }
   if (typeof app.default !== 'function') throw new UsageError(`${path} must export default a function of the server`);
-  const face = new HttpFace(keys, app.options?.onRequest ?? page);
+  const face = new HttpFace(keys, otherwise(app.options?.onRequest));
   const server = createServer({ ...common, ...app.options, onRequest: face.onRequest });
   face.serve(server);
   await app.default(server);
