@@ -62,8 +62,8 @@ class ChannelDuplex extends Duplex {
 
   /** Whether an error concerns anybody: one that nobody listens to ends the process, and who has written all and reads nothing waits for nothing. */
   get #isAwaited(): boolean {
-    const isAtWork = (this.#isWritten && !this.writableFinished) || this.#isRead;
-    return isAtWork || this.listenerCount('error') > 0;
+    if (!this.#isRead && !this.#isWritten) return this.listenerCount('error') > 0;
+    return this.#isRead || !this.writableFinished;
   }
 
   /** The link ends both directions at once: who reads would lose what is on its way. */

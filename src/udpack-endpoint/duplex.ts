@@ -77,9 +77,9 @@ class StreamDuplex extends Duplex {
     if (error !== undefined) this.destroy(this.#isAwaited ? error : undefined);
   }
 
-  /** Whether an error concerns anybody: one that nobody listens to ends the process, and who has written all and reads nothing waits for nothing. */
+  /** Whether an error concerns anybody: one that nobody listens to ends the process, and who has written all, or read all, waits for nothing. */
   get #isAwaited(): boolean {
-    const isAtWork = (this.#isWritten && !this.writableFinished) || (this.#isRead && !this.#isAtEnd);
-    return isAtWork || this.listenerCount('error') > 0;
+    if (!this.#isRead && !this.#isWritten) return this.listenerCount('error') > 0;
+    return (this.#isWritten && !this.writableFinished) || (this.#isRead && !this.#isAtEnd);
   }
 }
