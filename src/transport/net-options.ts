@@ -18,7 +18,7 @@ export interface TlsOptions {
   readonly maxVersion?: TlsVersion;
   /** Cipher suites, in OpenSSL's notation. Default: the platform's. */
   readonly ciphers?: string;
-  /** Protocols to agree on by ALPN (RFC 7301), best first. Default `http/1.1` on wss, none on tls. */
+  /** Protocols to agree on by ALPN (RFC 7301), best first. Default `http/1.1` on wss, `h2` and `http/1.1` on https, none on tls. */
   readonly alpn?: readonly string[];
 }
 
@@ -55,12 +55,38 @@ export interface UdpackLinkOptions {
   readonly workers?: WorkerChannel | undefined;
 }
 
+/** Bounds of one connection that speaks HTTP/2. docs/LIMITS.md says what becomes of who crosses one. */
+export interface Http2Limits {
+  /** Streams open at one time: requests that are under way, and WebSockets. Default 100. */
+  readonly streams: number;
+  /** Header fields of one request, `:path` and the like included. Default 128. */
+  readonly headers: number;
+  /** Bytes of the header fields of one request, as RFC 9113 6.5.2 counts them. Default 16,384. */
+  readonly headerBytes: number;
+  /** Bytes that Node holds for the connection, in millions. Default 10. */
+  readonly megabytes: number;
+  /** Streams that the peer breaks off: at once, after a calm. Default 200. */
+  readonly resets: number;
+  /** And a second, in the long run. Default 20. */
+  readonly resetRate: number;
+  /** PING and SETTINGS frames of the peer: at once, after a calm. Default 100. */
+  readonly controls: number;
+  /** And a second, in the long run. Default 10. */
+  readonly controlRate: number;
+  /** ms without a stream after which the connection ends. Default 60,000. */
+  readonly idle: number;
+}
+
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */
 export interface NetListenOptions {
-  /** tls and wss. */
+  /** tls, wss and https. */
   readonly tls?: TlsListenOptions;
   /** udpack. */
   readonly udpack?: UdpackLinkOptions;
+  /** http and https: whether HTTP/1.1 is spoken beside HTTP/2, also by WebSocket. Default true. */
+  readonly allowHTTP1?: boolean;
+  /** http and https. */
+  readonly http2?: Partial<Http2Limits>;
   /** Connections that the system holds until they are accepted. Default 511; the system may have a lower bound. */
   readonly backlog?: number;
   /** In a worker of node:cluster: this process listens by itself instead of sharing. Default false. */

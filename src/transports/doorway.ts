@@ -12,7 +12,7 @@ import {
 } from '../transport/index.ts';
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
-import { checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
+import { alpnOf, checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
 import {
   addressOf,
   giveAway,
@@ -26,9 +26,6 @@ import {
 } from './sockets.ts';
 import { Spokesman } from './spokesman.ts';
 import { secureOptionsOf } from './tls.ts';
-
-/** Protocols that a scheme agrees on by itself, best first. */
-const ALPN: Readonly<Record<string, readonly string[]>> = { wss: ['http/1.1'], https: ['http/1.1'] };
 
 /** What the links are called that an endpoint of another name brings about. */
 const LINK_SCHEMES: Readonly<Record<string, string>> = { http: 'ws', https: 'wss' };
@@ -82,7 +79,7 @@ export class Doorway implements SocketHouse {
     if (secure.pfx === undefined && (secure.cert === undefined || secure.key === undefined)) {
       throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
     }
-    const alpn = tls.alpn ?? ALPN[this.#scheme] ?? [];
+    const alpn = alpnOf(this.#scheme, this.#net);
     const manners: Manners = { ...this.#manners, welcome: (arrival) => this.#welcome(arrival) };
     this.#gate = new TlsGate(this.reception, manners, secure, { ...tls, alpn });
   }

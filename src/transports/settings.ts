@@ -102,7 +102,8 @@ export function checkUdpack<T extends NetListenOptions | NetDialOptions>(side: '
 /** @throws HawserError ERR_OPTION for a name that this scheme doesn't know, or a value that can't be. */
 export function checkListening(scheme: string, options: NetListenOptions = {}): NetListenOptions {
   const secure = isSecure(scheme);
-  const rules = scheme === 'ipc' ? LISTEN : LISTEN_TCP;
+  const plain = scheme === 'ipc' ? LISTEN : LISTEN_TCP;
+  const rules = isHttp(scheme) ? { ...plain, allowHTTP1: BOOLEAN, http2: OBJECT } : plain;
   check(scheme, options, secure ? { ...rules, tls: OBJECT } : rules);
   if (secure) check(`${scheme}: tls`, options.tls ?? {}, TLS_LISTEN);
   if (options.fd !== undefined && options.handle !== undefined) {
@@ -122,6 +123,18 @@ export function checkDialling(scheme: string, options: NetDialOptions = {}): Net
 
 export function isSecure(scheme: string): boolean {
   return scheme === 'tls' || scheme === 'wss' || scheme === 'https';
+}
+
+function isHttp(scheme: string): boolean {
+  return scheme === 'http' || scheme === 'https';
+}
+
+/** The protocols that a listener agrees on by ALPN, best first. */
+export function alpnOf(scheme: string, { tls = {}, allowHTTP1 = true }: NetListenOptions): readonly string[] {
+  if (tls.alpn !== undefined) return tls.alpn;
+  if (scheme === 'wss') return ['http/1.1'];
+  if (scheme !== 'https') return [];
+  return allowHTTP1 ? ['h2', 'http/1.1'] : ['h2'];
 }
 
 function check(where: string, options: object, rules: Readonly<Record<string, Rule>>): void {

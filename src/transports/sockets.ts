@@ -1,5 +1,5 @@
 import type { ListenOptions as NetListenOptions, Server, Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { HawserError } from '../core/index.ts';
 import { Deadline, type DeadlineOwner, type PortUser } from '../runtime/index.ts';
@@ -16,7 +16,7 @@ export interface SocketHouse {
   left(socket: Socket): void;
 }
 
-interface UsedSocket extends Socket {
+interface UsedSocket extends Duplex {
   [USER]?: PortUser | undefined;
   [HOUSE]?: SocketHouse | undefined;
 }
@@ -36,7 +36,7 @@ export function giveAway(socket: Socket): void {
 }
 
 /** From now on `user` alone hears of the socket. The listeners are the same functions for all sockets. */
-export function attach(socket: Socket, user: PortUser): void {
+export function attach(socket: Duplex, user: PortUser): void {
   const used: UsedSocket = socket;
   const first = used[USER] === undefined;
   used[USER] = user;
@@ -67,7 +67,7 @@ export function halfCloses(socket: Socket): boolean {
 }
 
 /** From now on the socket's user hears when nothing moved for `ms`. */
-export function watchIdle(socket: Socket, ms: number): void {
+export function watchIdle(socket: Duplex & { setTimeout(ms: number): unknown }, ms: number): void {
   if (ms <= 0) return;
   socket.setTimeout(ms);
   socket.on('timeout', onTimeout);
@@ -103,7 +103,7 @@ function push(this: UsedSocket, chunk: Uint8Array | null, encoding?: BufferEncod
 }
 
 /** Whether somebody besides `onData` wants to hear what is read. */
-function isOverheard(socket: Socket): boolean {
+function isOverheard(socket: Duplex): boolean {
   return socket.listenerCount('data') > 1;
 }
 
@@ -119,7 +119,8 @@ function onEnd(this: UsedSocket): void {
 function onError(this: UsedSocket): void {}
 
 function onClose(this: UsedSocket): void {
-  this[HOUSE]?.left(this);
+  // A house has let in nothing but sockets.
+  this[HOUSE]?.left(this as Duplex as Socket);
   this[USER]?.gone(this.errored ?? undefined);
 }
 

@@ -12,5 +12,12 @@ export {
   refuseProtocols,
   type Sha1,
 } from './respond.ts';
-export { chooseProtocol, judgeUpgrade, type UpgradeRequest, type UpgradeVerdict } from './upgrade.ts';
+export {
+  chooseProtocol,
+  judgeConnect,
+  judgeUpgrade,
+  splitHeaders,
+  type UpgradeRequest,
+  type UpgradeVerdict,
+} from './upgrade.ts';
 export { UpgradeParser, type UpgradeResult } from './upgrade-parser.ts';

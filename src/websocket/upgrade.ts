@@ -78,6 +78,55 @@ export function judgeUpgrade(
   };
 }
 
+/**
+ * Judges a request of HTTP/2 by its `rawHeaders` as node:http2 gives them, pseudo-headers included. What is no extended CONNECT for WebSocket
+ * (RFC 8441 5) is `http`. There is no key: the stream itself proves that the server means it.
+ */
+export function judgeConnect(rawHeaders: readonly string[]): UpgradeVerdict {
+  const { pseudo, fields } = splitHeaders(rawHeaders);
+  if (pseudo[':method'] !== 'CONNECT' || pseudo[':protocol']?.toLowerCase() !== 'websocket') return HTTP;
+  const { headers, repeated } = joinHeaders(fields, ONCE);
+  const fault = repeated === undefined ? connectFaultOf(headers) : `the header ${repeated} may come only once`;
+  if (fault !== undefined) return badRequest(fault);
+  const host = headers['host'] ?? '';
+  if (!HOST.test(host) || (pseudo[':authority'] ?? host) !== host) return badRequest('the host is missing or broken');
+  const place = placeOf(pseudo[':path'] ?? '', host);
+  if (place === undefined) return badRequest('the path is not one that can be served');
+  const protocols = listOf(headers['sec-websocket-protocol']);
+  if (!areProtocols(protocols)) return badRequest('Sec-WebSocket-Protocol must list distinct names');
+  const request: UpgradeRequest = {
+    path: place.path,
+    query: place.query,
+    headers,
+    rawHeaders: fields,
+    host,
+    origin: headers['origin'],
+    key: '',
+    protocols,
+  };
+  return { kind: 'upgrade', request };
+}
+
+/** The fields of a request of HTTP/2 as HTTP/1.1 has them, the authority as `host`, and its pseudo-headers (RFC 9113 8.3). */
+export function splitHeaders(rawHeaders: readonly string[]): {
+  readonly pseudo: Headers;
+  readonly fields: readonly string[];
+} {
+  const pseudo = Object.create(null) as Record<string, string>;
+  const fields: string[] = [];
+  let hasHost = false;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    const value = rawHeaders[at + 1] as string;
+    hasHost ||= name === 'host';
+    if (name.startsWith(':')) pseudo[name] = value;
+    else fields.push(name, value);
+  }
+  const authority = pseudo[':authority'];
+  if (authority !== undefined && !hasHost) fields.unshift('host', authority);
+  return { pseudo, fields };
+}
+
 /** The first of the offered subprotocols that is known, or undefined. The string is that of `known`, which keeps no head alive. */
 export function chooseProtocol(offered: readonly string[], known: readonly string[]): string | undefined {
   const name = offered.find((one) => known.includes(one));
@@ -91,6 +140,12 @@ export function areProtocols(names: readonly string[]): boolean {
 
 function asksForWebSocket(headers: Headers): boolean {
   return listHas(headers['upgrade'], 'websocket') && listHas(headers['connection'], 'upgrade');
+}
+
+function connectFaultOf(headers: Headers): string | undefined {
+  if ((headers['content-length'] ?? '0') !== '0') return 'a CONNECT to WebSocket has no body of a length';
+  if (headers['sec-websocket-version'] !== VERSION) return 'only version 13 of WebSocket is spoken here';
+  return undefined;
 }
 
 function faultOf(headers: Headers, repeated: string | undefined): HttpRefusal | undefined {

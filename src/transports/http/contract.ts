@@ -28,6 +28,8 @@ export interface FallbackHost {
    * Origin, cookies, how many there are). For requests that are to open a link.
    */
   hear(request: IncomingMessage): Hearing;
+  /** The connection that a request came by: on HTTP/2 `request.socket` is a stand-in, another one for each request. */
+  socketOf(request: IncomingMessage): Socket;
   /** Who sends a request, as the port knows it: for requests of links that are open. Undefined when the words of proxies can't be read. */
   addressOf(request: IncomingMessage): string | undefined;
 }

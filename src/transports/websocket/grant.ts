@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { byteStreamLink } from '../../runtime/index.ts';
+import { type BytePort, byteStreamLink, type PortUser } from '../../runtime/index.ts';
 import { claimOf, isForwarded, isLoopbackAddress, type ListenOptions, STREAM_PROTOCOL } from '../../transport/index.ts';
 import {
   acceptDeflate,
@@ -54,9 +54,36 @@ export function senderOf(lobby: Lobby, socket: Socket, asking: Asking): string |
 
 /** Grants an upgrade, or refuses it, on a connection that nobody else hears of any more. `rest` are the first frames. */
 export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeRequest, rest: Uint8Array): void {
+  grant(
+    lobby,
+    socket,
+    request,
+    {
+      refuse: (reception, refusal) => sendAway(reception, socket, refusal),
+      open: (protocol, headers) => {
+        socket.write(acceptText(request.key, sha1, protocol, headers), 'latin1');
+        return socket;
+      },
+      enter: (link) => attach(socket, link),
+    },
+    rest,
+  );
+}
+
+/** How the answer to a wish for WebSocket is written, by the version of HTTP that it came by. */
+export interface Door {
+  refuse(reception: Reception, refusal: HttpRefusal): void;
+  /** Says yes, and what was agreed on. */
+  open(protocol: string | undefined, headers: Readonly<Record<string, string>> | undefined): BytePort;
+  /** From now on the port is the link's. */
+  enter(link: PortUser): void;
+}
+
+/** Makes a link of a wish for WebSocket that came by `socket`, or refuses it. `rest` are the first frames. */
+export function grant(lobby: Lobby, socket: Socket, request: UpgradeRequest, door: Door, rest: Uint8Array): void {
   const hearing = hear(lobby, socket, request);
   if ('refusal' in hearing) {
-    sendAway(hearing.reception, socket, hearing.refusal);
+    door.refuse(hearing.reception, hearing.refusal);
     return;
   }
   const { reception, peer, rawHeaders } = hearing;
@@ -65,27 +92,27 @@ export function receiveUpgrade(lobby: Lobby, socket: Socket, request: UpgradeReq
   const chosen = chooseProtocol(offered, options.protocols);
   const plain = chosen === undefined ? options.dialectOf?.(peer) : undefined;
   if (offered.length > 0 && chosen === undefined && plain === undefined) {
-    sendAway(reception, socket, refuseProtocols(options.protocols));
+    door.refuse(reception, refuseProtocols(options.protocols));
     return;
   }
   const deflate = agreeOn(request, options.compression);
   if (deflate === undefined) {
-    sendAway(reception, socket, refuse(400, 'the header sec-websocket-extensions is broken'));
+    door.refuse(reception, refuse(400, 'the header sec-websocket-extensions is broken'));
     return;
   }
   const { compression, headers } = deflate;
-  socket.write(acceptText(request.key, sha1, plain ? offered[0] : chosen, headers), 'latin1');
+  const port = door.open(plain ? offered[0] : chosen, headers);
   const { messageBytes } = options;
   const { allocate } = group.options;
   const framing = new WebSocketFraming({ role: 'server', messageBytes, isUtf8, allocate, compression });
   const link = byteStreamLink({
     group,
-    port: socket,
+    port,
     framing,
     protocol: plain?.protocol ?? chosen ?? STREAM_PROTOCOL.line,
     peer,
   });
-  attach(socket, link);
+  door.enter(link);
   options.onLink(link);
   peer.settle(rawHeaders);
   if (rest.length > 0) link.receive(rest);

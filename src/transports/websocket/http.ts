@@ -44,7 +44,7 @@ export async function answer(lobby: Lobby, request: IncomingMessage, response: S
     if (options.report === undefined) options.world.report?.(error);
     else options.report(error, 'onRequest');
     if (response.headersSent) response.destroy();
-    else response.writeHead(500, { Connection: 'close' }).end();
+    else response.writeHead(500, isOld(request) ? { Connection: 'close' } : {}).end();
   }
 }
 
@@ -130,11 +130,19 @@ function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] ?? '0') !== '0';
 }
 
-function answerUpgradeRequired(_: IncomingMessage, response: ServerResponse): void {
-  const refusal: HttpRefusal = upgradeRequired();
+/** Whether a connection carries one request at a time, and says so. */
+function isOld(request: IncomingMessage): boolean {
+  return request.httpVersionMajor < 2;
+}
+
+function answerUpgradeRequired(request: IncomingMessage, response: ServerResponse): void {
+  const refusal: HttpRefusal = isOld(request) ? upgradeRequired() : NOTHING_ELSE;
   response.writeHead(refusal.status, { ...refusal.headers, 'Content-Type': 'text/plain; charset=utf-8' });
   response.end(refusal.body);
 }
+
+/** HTTP/2 has no upgrade that could be asked for. */
+const NOTHING_ELSE: HttpRefusal = refuse(404, 'nothing but WebSocket is served here');
 
 /** `ListenOptions` knows nothing of Node, so that its type says nothing either. */
 function isListener(onRequest: unknown): onRequest is RequestListener {

@@ -156,8 +156,13 @@ export class WebSocketListener implements Receiver {
   }
 
   #welcome(arrival: Arrival): void {
-    if (this.#lobby.annex?.welcome(arrival) === true) return;
-    new Visitor(this.#lobby, this.#http, arrival.socket).enter(arrival.by);
+    const { annex } = this.#lobby;
+    if (annex === undefined) this.#enter(arrival);
+    else annex.welcome(arrival, (one) => this.#enter(one));
+  }
+
+  #enter({ socket, by }: Arrival): void {
+    new Visitor(this.#lobby, this.#http, socket).enter(by);
   }
 
   #boundAt(path: string): string {

@@ -61,8 +61,8 @@ export interface Lobby extends Reception {
 
 /** What a port has beside WebSocket and the application's answers, both over HTTP/1.1. It is asked before them. */
 export interface Annex {
-  /** Goes on with a connection that nobody has read from; false leaves it to HTTP/1.1. */
-  welcome(arrival: Arrival): boolean;
+  /** Goes on with a connection that nobody has read from, or leaves it to HTTP/1.1 by a call of `older`, now or later. */
+  welcome(arrival: Arrival, older: (arrival: Arrival) => void): void;
   /** Answers a request; false leaves it to the application. */
   take(request: IncomingMessage, response: ServerResponse): boolean;
   /** Whether a connection that speaks HTTP/1.1 carries links, and is not to be cut while they live. */

@@ -72,7 +72,7 @@ export class FallbackServer implements Fallback {
   #find(name: string, secret: string, request: IncomingMessage, response: ServerResponse): void {
     const entry = this.#links.get(name);
     if (entry?.hasSecret(secret) === true) {
-      this.#sockets.add(request.socket);
+      this.#sockets.add(this.#host.socketOf(request));
       entry.take(request, response);
     } else {
       request.resume();
@@ -111,7 +111,7 @@ export class FallbackServer implements Fallback {
       const secret = Buffer.from(group.world.random.bytes(SECRET_BYTES)).toString('base64url');
       const { heartbeat, pollWait, fetchWait, bodyWait } = this.#settings.times;
       this.#links.set(name, new Entry({ world: group.world, port, secret, origin, bodyWait }));
-      this.#sockets.add(request.socket);
+      this.#sockets.add(this.#host.socketOf(request));
       const opened: Opened = { link: name, secret, protocol, heartbeat, pollWait, fetchWait };
       respond(response, 201, JSON.stringify(opened), { 'Content-Type': 'application/json', ...headers });
       options.onLink(link);
