@@ -75,7 +75,7 @@ class Publisher {
   take(request: IncomingMessage, response: ServerResponse): void {
     this.#requests += 1;
     this.#publish(request, response)
-      .catch((error: unknown) => refuse(response, error))
+      .catch((error: unknown) => refuse(request, response, error))
       .finally(() => {
         this.#requests -= 1;
       });
@@ -240,12 +240,13 @@ function answerPushed(response: ServerResponse, body: unknown, pushed: readonly 
   }
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) return;
   const told = pushError(error);
   const [status, headers] = error instanceof Refusal ? [error.status, error.headers] : [STATUS[told.code] ?? 500, {}];
-  // What is left of the body is not waited for.
-  answer(response, status, { ok: false, error: told }, { ...headers, Connection: 'close' });
+  // What is left of the body is not waited for; HTTP/2 breaks off one stream for that, and has no such header.
+  const last = request.httpVersionMajor < 2 ? { Connection: 'close' } : {};
+  answer(response, status, { ok: false, error: told }, { ...headers, ...last });
 }
 
 function answer(
