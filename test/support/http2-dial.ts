@@ -81,8 +81,7 @@ function linkOn(
   const { messageBytes, world, plain } = options;
   const group = new LinkGroup({ ...options, transport: endpoint.scheme });
   const settings = resolveCompression(options.compression);
-  const agreed =
-    settings && readDeflateAnswer(answer['sec-websocket-extensions'] as string | undefined, settings.wishes);
+  const agreed = settings && readDeflateAnswer(answer['sec-websocket-extensions'], settings.wishes);
   if (typeof agreed === 'string') throw new Error(agreed);
   const framing = new WebSocketFraming({
     role: 'client',
@@ -92,7 +91,7 @@ function linkOn(
     compression: settings && agreed && new ZlibCompression(settings, agreed, 'client'),
   });
   const port = new StreamPort(stream);
-  const protocol = plain?.protocol ?? (answer['sec-websocket-protocol'] as string | undefined) ?? 'hawser.v1.json';
+  const protocol = plain?.protocol ?? answer['sec-websocket-protocol'] ?? 'hawser.v1.json';
   const peer = { address: '127.0.0.1', port: 0, local: true, path: undefined, query: {}, headers: {} };
   const link = byteStreamLink({ group, port, framing, protocol, peer });
   port.begin(link, 0);
