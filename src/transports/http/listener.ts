@@ -66,10 +66,13 @@ class HttpAnnex implements Annex {
   close(): Promise<void> | undefined {
     const linksEnded = this.#fallback.close();
     for (const connection of this.#house.connections) if (!this.keeps(connection.socket)) connection.close();
-    void linksEnded?.then(() => {
-      for (const connection of this.#house.connections) connection.close();
-    });
+    void linksEnded?.then(() => this.#shutLinkless());
     return linksEnded;
+  }
+
+  /** The last of the links has ended that lived on requests. */
+  #shutLinkless(): void {
+    for (const connection of this.#house.connections) connection.close();
   }
 
   #serve({ socket }: Arrival): void {
