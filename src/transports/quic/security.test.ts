@@ -1,0 +1,189 @@
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import type { Pair } from '../../../test/support/certificates.ts';
+import { Authority } from '../../../test/support/certificates.ts';
+import { Papers, QuicPeer, QuicStranger } from '../../../test/support/quic-peer.ts';
+import { connect, type HawserError } from '../../client/index.ts';
+import { createServer, type ListenTarget, type Server } from '../../server/index.ts';
+import { parseEndpoint, type TlsDialOptions } from '../../transport/index.ts';
+
+const papers = new Papers();
+const { authority, local } = papers;
+const strangers = new Authority('Another Authority');
+afterAll(() => {
+  papers[Symbol.dispose]();
+  strangers[Symbol.dispose]();
+});
+
+const open: AsyncDisposable[] = [];
+const keep = <T extends AsyncDisposable>(one: T): T => {
+  open.push(one);
+  return one;
+};
+afterEach(async () => {
+  for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+});
+
+const errorOf = (waiting: Promise<unknown>): Promise<HawserError> =>
+  waiting.then(
+    () => expect.fail('no error'),
+    (error: HawserError) => error,
+  );
+
+async function serve(pair: Pair, more: Partial<ListenTarget & object> = {}): Promise<{ server: Server; url: string }> {
+  const server = keep(
+    createServer({ authenticate: ({ certificate }) => ({ user: (certificate?.subject['CN'] as string) ?? null }) }),
+  );
+  const [url = ''] = await server.listen({
+    url: `quic://127.0.0.1:0?cert=${pair.certFile}&key=${pair.keyFile}`,
+    ...more,
+  });
+  return { server, url };
+}
+
+const { ca, caFile } = authority;
+const named = (url: string): string => url.replace('127.0.0.1', 'localhost');
+
+describe('the certificate of the server', () => {
+  test.each<[string, (url: string) => string, TlsDialOptions]>([
+    ['for the address, by a file', (url) => `${url}?ca=${caFile}`, {}],
+    ['for the address, by an option', (url) => url, { ca }],
+    ['for the name', named, { ca }],
+    ['for another name that was asked for', (url) => url, { ca, servername: 'localhost' }],
+    ['that nobody looks at', (url) => url, { rejectUnauthorized: false }],
+  ])('%s is taken', async (_, urlOf, tls) => {
+    const { url } = await serve(local);
+    const client = keep(await connect({ url: urlOf(url), tls, family: 4 }));
+    expect(client.transport).toBe('quic');
+  });
+
+  test('that vouches for itself is taken by who has it', async () => {
+    const self = authority.selfSigned('self', 'IP:127.0.0.1');
+    const { url } = await serve(self);
+    keep(await connect({ url, tls: { ca: self.cert } }));
+  });
+
+  test.each<[string, () => Pair, TlsDialOptions, string, string]>([
+    [
+      'of another authority',
+      () => strangers.issue('x', 'IP:127.0.0.1'),
+      { ca },
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'authority',
+    ],
+    ['of an authority that nobody named', () => local, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'authority'],
+    [
+      'of its own',
+      () => authority.selfSigned('s', 'IP:127.0.0.1'),
+      { ca },
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'self-signed',
+    ],
+    [
+      'for another address',
+      () => authority.issue('a', 'IP:127.0.0.2'),
+      { ca },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'other names',
+    ],
+    [
+      'for a name alone',
+      () => authority.issue('127.0.0.1', 'DNS:a.example'),
+      { ca },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'other names',
+    ],
+    ['for another name', () => local, { ca, servername: 'a.example' }, 'ERR_TLS_CERT_ALTNAME_INVALID', 'other names'],
+    [
+      'that has expired',
+      () => authority.issue('old', 'IP:127.0.0.1', { days: -1 }),
+      { ca },
+      'CERT_HAS_EXPIRED',
+      'expired',
+    ],
+  ])('%s is refused', async (_, issue, tls, reason, words) => {
+    const { server, url } = await serve(issue());
+    const error = await errorOf(connect({ url, tls }));
+    expect(error).toMatchObject({ code: 'ERR_TLS', data: { reason } });
+    expect(error.message).toContain(words);
+    expect(server.stats.sockets).toBe(0);
+  });
+});
+
+describe('the certificate of the client', () => {
+  test('that the authority vouches for reaches authenticate', async () => {
+    const ada = authority.issue('ada', 'DNS:ada.example');
+    const { url } = await serve(local, { tls: { ca, requestCert: true } });
+    const client = keep(await connect({ url, tls: { ca, cert: ada.cert, key: ada.key } }));
+    expect(client.user).toBe('ada');
+    const locked = { ca, cert: ada.cert, key: authority.locked(ada, 'sesame'), passphrase: 'sesame' };
+    keep(await connect({ url, tls: locked }));
+  });
+
+  test('that nobody asked for is not looked at', async () => {
+    const { server, url } = await serve(local);
+    const mallory = strangers.issue('mallory', 'DNS:m.example');
+    let user: string | null | undefined = 'unset';
+    server.on('connection', (socket) => {
+      user = socket.user;
+    });
+    keep(await connect({ url, tls: { ca, cert: mallory.cert, key: mallory.key } }));
+    expect(user).toBeNull();
+  });
+
+  test('that is missing, or of another authority, lets nobody in', async () => {
+    const { server, url } = await serve(local, { tls: { ca, requestCert: true } });
+    const missing = await errorOf(connect({ url, tls: { ca } }));
+    expect(missing).toMatchObject({ code: 'ERR_TLS' });
+    expect(missing.message).toContain('a certificate is needed');
+    const mallory = strangers.issue('mallory', 'DNS:m.example');
+    const other = await errorOf(connect({ url, tls: { ca, cert: mallory.cert, key: mallory.key } }));
+    expect(other).toMatchObject({ code: 'ERR_TLS' });
+    expect(other.message).toContain('authority');
+    expect(server.stats.sockets).toBe(0);
+  });
+});
+
+describe('other protocols by ALPN', () => {
+  test('of a client are refused by TLS itself', async () => {
+    const { server, url } = await serve(local);
+    const peer = keep(await QuicPeer.dial(parseEndpoint(url).port ?? 0, { alpn: 'h3' }));
+    expect(await peer.ended).toMatchObject({ by: 'peer', application: false, code: 0x178 });
+    expect(server.stats.sockets).toBe(0);
+  });
+
+  test('of a server: ERR_TLS', async () => {
+    const stranger = keep(await QuicStranger.open(local, { alpn: 'h3' }));
+    const error = await errorOf(connect({ url: `quic://127.0.0.1:${stranger.port}`, tls: { ca } }));
+    expect(error).toMatchObject({ code: 'ERR_TLS' });
+    expect(error.message).toContain('ALPN');
+  });
+});
+
+describe('options', () => {
+  test.each<[string, string, object]>([
+    ['no certificate', '', {}],
+    ['no key', `?cert=${local.certFile}`, {}],
+    ['a file that is not there', `?cert=/nowhere/c.pem&key=${local.keyFile}`, {}],
+    ['a file that is no certificate', `?cert=${local.keyFile}&key=${local.keyFile}`, {}],
+    ["another's key", `?cert=${local.certFile}&key=${authority.issue('o', 'DNS:o').keyFile}`, {}],
+    ['a certificate that may be left out', papers.at(''), { tls: { requestCert: 'optional' } }],
+    ['an fd', `${papers.at('')}&fd=3`, {}],
+    ['options of TCP', papers.at(''), { backlog: 5 }],
+    ['a version of TLS', papers.at(''), { tls: { minVersion: 'TLSv1.2' } }],
+    ['a protocol by ALPN', papers.at(''), { tls: { alpn: ['x'] } }],
+  ])('a listener with %s: ERR_OPTION', async (_, query, more) => {
+    const server = keep(createServer());
+    const target = { url: `quic://127.0.0.1:0${query}`, ...more } as ListenTarget;
+    expect(await errorOf(server.listen(target))).toMatchObject({ code: 'ERR_OPTION' });
+  });
+
+  test.each<[string, string, object]>([
+    ['an address as a name', '?servername=127.0.0.1', {}],
+    ['a certificate without its key', '', { tls: { cert: local.cert } }],
+    ['options of TCP', '', { noDelay: true }],
+    ['ciphers', '', { tls: { ciphers: 'AES' } }],
+  ])('a dial with %s: ERR_OPTION', async (_, query, more) => {
+    const target = { url: `quic://127.0.0.1:1${query}`, ...more };
+    expect(await errorOf(connect(target as never))).toMatchObject({ code: 'ERR_OPTION' });
+  });
+});
