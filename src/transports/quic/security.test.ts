@@ -59,7 +59,7 @@ describe('the certificate of the server', () => {
   test('that vouches for itself is taken by who has it', async () => {
     const self = authority.selfSigned('self', 'IP:127.0.0.1');
     const { url } = await serve(self);
-    keep(await connect({ url, tls: { ca: self.cert } }));
+    expect(keep(await connect({ url, tls: { ca: self.cert } })).transport).toBe('quic');
   });
 
   test.each<[string, () => Pair, TlsDialOptions, string, string]>([

@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Papers, QuicPeer, QuicStranger } from '../../../test/support/quic-peer.ts';
 import { ROOT } from '../../../test/support/tree.ts';
 import { type ClientSocket, type ConnectOptions, connect, type HawserError } from '../../client/index.ts';
-import { createServer, type ListenTarget, type Server, type ServerOptions } from '../../server/index.ts';
+import { createServer, type Server, type ServerOptions } from '../../server/index.ts';
 import { parseEndpoint } from '../../transport/index.ts';
 import { hawserCodec } from '../../wire/index.ts';
 import { createQuicTransport } from './index.ts';
@@ -49,7 +49,7 @@ async function scene(options: ServerOptions = {}, more: object = {}): Promise<Sc
   const reported: unknown[] = [];
   const server = keep(createServer({ onError: (error) => reported.push(error), ...options }));
   server.on('connection', (socket) => socket.handle('echo', (data) => data));
-  const [url = ''] = await server.listen({ url: papers.at(), ...more } as ListenTarget);
+  const [url = ''] = await server.listen({ url: papers.at(), ...more });
   const client = async (): Promise<ClientSocket> => keep(await connect(papers.to(url)));
   return { server, url, port: parseEndpoint(url).port ?? 0, reported, client };
 }
