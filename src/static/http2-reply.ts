@@ -43,9 +43,21 @@ export class Http2Reply implements Reply {
     return 'sent';
   }
 
-  /** What was set on the response comes along. */
-  #headers(status: number, fields: Fields): Record<string, string | number> {
+  /** What was set on the response comes along. Node copies what it is given. */
+  #headers(status: number, fields: Fields): Fields {
     this.#response.statusCode = status;
-    return { ...(this.#response.getHeaders() as Fields), ...fields, ':status': status };
+    if (this.#response.getHeaderNames().length > 0) {
+      return { ...(this.#response.getHeaders() as Fields), ...fields, ':status': status };
+    }
+    if (status !== 200) return { ...fields, ':status': status };
+    let known = wholes.get(fields);
+    if (known === undefined) {
+      known = { ...fields, ':status': status };
+      wholes.set(fields, known);
+    }
+    return known;
   }
 }
+
+/** Fields of whole files, which go out again and again. */
+const wholes: WeakMap<Fields, Fields> = new WeakMap();

@@ -29,14 +29,20 @@ export class Representations {
   }
 
   /** `wanted`: the best first. */
-  async choose(path: string, plain: StoredFile, wanted: readonly Encoding[]): Promise<Representation> {
-    const known = this.#plain.get(plain) ?? this.#describe(path, plain);
-    this.#plain.set(plain, known);
-    if (wanted.length === 0 || known.fields['vary'] === undefined) return known;
+  choose(path: string, plain: StoredFile, wanted: readonly Encoding[]): Representation | Promise<Representation> {
+    let known = this.#plain.get(plain);
+    if (known === undefined) {
+      known = this.#describe(path, plain);
+      this.#plain.set(plain, known);
+    }
+    return wanted.length > 0 && known.fields['vary'] !== undefined ? this.#lookBeside(path, known, wanted) : known;
+  }
+
+  async #lookBeside(path: string, plain: Representation, wanted: readonly Encoding[]): Promise<Representation> {
     const found = await Promise.all(wanted.map((encoding) => this.#folder.look(`${path}${SUFFIX[encoding]}`)));
-    const at = found.findIndex((one) => one instanceof StoredFile && one.modified >= plain.modified);
+    const at = found.findIndex((one) => one instanceof StoredFile && one.modified >= plain.file.modified);
     const [file, encoding] = [found[at], wanted[at]];
-    if (!(file instanceof StoredFile) || encoding === undefined) return known;
+    if (!(file instanceof StoredFile) || encoding === undefined) return plain;
     const encoded = this.#encoded.get(file) ?? this.#describe(path, file, encoding);
     this.#encoded.set(file, encoded);
     return encoded;

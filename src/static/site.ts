@@ -19,6 +19,8 @@ interface Asked {
   readonly always: Fields;
 }
 
+type Outcome = 'sent' | NotOpened;
+
 /** The files of one folder, as answers to requests. */
 export class Site {
   readonly #options: ResolvedStaticOptions;
@@ -70,7 +72,9 @@ export class Site {
       if (entry === undefined) return false;
       if (entry === 'folder') return await this.#redirect(asked, place);
       const encodings = encodingsOf(asked.request.headers['accept-encoding']);
-      const outcome = await this.#send(asked, await this.#representations.choose(path, entry, encodings));
+      const chosen = this.#representations.choose(path, entry, encodings);
+      const sending = this.#send(asked, chosen instanceof Promise ? await chosen : chosen);
+      const outcome = sending instanceof Promise ? await sending : sending;
       if (outcome === 'sent') return true;
       if (outcome === 'busy') break;
     }
@@ -95,7 +99,8 @@ export class Site {
     return true;
   }
 
-  async #send(asked: Asked, one: Representation): Promise<'sent' | NotOpened> {
+  /** At once where nothing has to be read: most requests are for what is in memory, or was not changed. */
+  #send(asked: Asked, one: Representation): Outcome | Promise<Outcome> {
     const { headers, method } = asked.request;
     const verdict = judge(headers, one);
     if (verdict === 'failed') return refuse(asked, 412, 'the file has changed');
@@ -104,21 +109,23 @@ export class Site {
     const asksRange = headers.range !== undefined && allowsRange(headers['if-range'] as string | undefined, one);
     const { size } = one.file;
     const span = asksRange ? spanOf(headers.range, size) : 'whole';
-    if (span !== 'unsatisfiable') return await this.#sendSpan(asked.reply, one, span);
-    return refuse(asked, 416, 'there are no such bytes', { 'content-range': `bytes */${size}` });
+    if (span === 'unsatisfiable') {
+      return refuse(asked, 416, 'there are no such bytes', { 'content-range': `bytes */${size}` });
+    }
+    const kept = this.#memory.get(one.file);
+    return kept === undefined ? this.#sendRead(asked.reply, one, span) : sendBytes(asked.reply, one, span, kept);
   }
 
-  async #sendSpan(reply: Reply, { file, fields }: Representation, asked: Span | 'whole'): Promise<'sent' | NotOpened> {
-    const span = asked === 'whole' ? { start: 0, end: file.size } : asked;
-    const status = asked === 'whole' ? 200 : 206;
-    const own = asked === 'whole' ? fields : partOf(fields, span, file.size);
+  async #sendRead(reply: Reply, one: Representation, asked: Span | 'whole'): Promise<Outcome> {
+    const { file, fields } = one;
     if (this.#memory.takes(file)) {
-      const bytes = this.#memory.get(file) ?? (await this.#memory.read(file));
-      if (typeof bytes === 'string') return bytes;
-      return reply.bytes(status, own, asked === 'whole' ? bytes : bytes.subarray(span.start, span.end));
+      const bytes = await this.#memory.read(file);
+      return typeof bytes === 'string' ? bytes : sendBytes(reply, one, asked, bytes);
     }
     const open: OpenFile | NotOpened = await this.#files.open(file);
-    return typeof open === 'string' ? open : reply.file(status, own, open, span);
+    if (typeof open === 'string') return open;
+    if (asked === 'whole') return reply.file(200, fields, open, { start: 0, end: file.size });
+    return reply.file(206, partOf(fields, asked, file.size), open, asked);
   }
 
   #failed(asked: Asked, error: unknown): false {
@@ -145,6 +152,11 @@ function refuse({ request, reply, always }: Asked, status: number, text: string,
   const bytes = Buffer.from(`${text}\n`);
   const all: Fields = { ...always, ...TEXT, ...fields, 'content-length': bytes.length };
   return request.method === 'HEAD' ? reply.head(status, all) : reply.bytes(status, all, bytes);
+}
+
+function sendBytes(reply: Reply, { file, fields }: Representation, asked: Span | 'whole', bytes: Uint8Array): 'sent' {
+  if (asked === 'whole') return reply.bytes(200, fields, bytes);
+  return reply.bytes(206, partOf(fields, asked, file.size), bytes.subarray(asked.start, asked.end));
 }
 
 function partOf(fields: Fields, { start, end }: Span, size: number): Fields {
