@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { realWorld } from '../runtime/index.ts';
+import type { Transport } from '../transport/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
+import { lanTransport } from '../transports/lan/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
 import { quicTransport } from '../transports/quic/index.ts';
 import { udpackTransport } from '../transports/udpack/index.ts';
@@ -9,6 +11,17 @@ import { workerTransport } from '../transports/worker/index.ts';
 import { clientCodec } from '../wire/index.ts';
 import { type Connect, createConnect } from './connect.ts';
 import { plain } from './plain.ts';
+
+const TRANSPORTS: readonly Transport[] = [
+  websocketTransport,
+  tcpTransport,
+  tlsTransport,
+  ipcTransport,
+  workerTransport,
+  inprocTransport,
+  udpackTransport,
+  quicTransport,
+];
 
 /**
  * Connects to a server: `await connect(['tcp://h:3001', 'ws://h:3000'], { token })`. Several URLs race, the first good link wins; later
@@ -19,16 +32,7 @@ export const connect: Connect = createConnect({
   plain,
   world: realWorld(),
   codec: clientCodec,
-  transports: [
-    websocketTransport,
-    tcpTransport,
-    tlsTransport,
-    ipcTransport,
-    workerTransport,
-    inprocTransport,
-    udpackTransport,
-    quicTransport,
-  ],
+  transports: [...TRANSPORTS, lanTransport(TRANSPORTS)],
 });
 
 export type {
@@ -58,6 +62,7 @@ export {
 export { type ByteStreams, duplexOf, type RawSocket } from '../streams/index.ts';
 export type {
   CompressionOptions,
+  LanDialOptions,
   NetDialOptions,
   PeerCertificate,
   TlsDialOptions,

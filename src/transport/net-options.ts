@@ -118,8 +118,24 @@ export interface NetListenOptions {
   readonly unref?: boolean;
 }
 
+/** How a server is looked for on the local network: `DiscoveryOptions` of `hawser/lan`. */
+export interface LanDialOptions {
+  /** A pre-shared key, or the file that has it: only servers that have it too are believed. Default: none. */
+  readonly key?: string | Uint8Array | { readonly file: string };
+  /** Where is asked. Default `udp://239.192.0.77:7077`. */
+  readonly group?: string;
+  /** The interface, by name or address. Default: loopback. */
+  readonly interface?: string;
+  /** Believes whoever answers, off loopback too, and shows him the token. Default false. */
+  readonly insecure?: boolean;
+  /** ms to wait for an answer. Default 2,000. */
+  readonly timeout?: number;
+}
+
 /** What a dial may be told beside its URL. */
 export interface NetDialOptions {
+  /** lan. */
+  readonly lan?: LanDialOptions;
   /** tls and wss. */
   readonly tls?: TlsDialOptions;
   /** udpack. */
