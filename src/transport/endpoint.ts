@@ -22,7 +22,7 @@ export interface Endpoint {
 }
 
 const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
-const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(['ipc', 'worker', 'inproc', 'lan']);
+const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(ON_PAGE ? ['worker'] : ['ipc', 'worker', 'inproc', 'lan']);
 
 /** @throws HawserError ERR_URL when `text` is no URL that an endpoint can have; it may hold secrets, and is not repeated. */
 export function parseEndpoint(text: string): Endpoint {
