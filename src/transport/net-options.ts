@@ -73,6 +73,8 @@ export interface Http2Limits {
   readonly controls: number;
   /** And a second, in the long run. Default 10. */
   readonly controlRate: number;
+  /** ms from the headers of a request to its end. Default 60,000. */
+  readonly requestWait: number;
   /** ms without a stream after which the connection ends. Default 60,000. */
   readonly idle: number;
 }

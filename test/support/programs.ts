@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** What the system tests need beside Node, and the Debian packages that bring it. */
 export const INSTALL =
-  'apt-get install chromium haproxy iproute2 nats-server nginx-light python3-websockets redis-server socat';
+  'apt-get install chromium haproxy iproute2 nats-server nginx-light python3-h2 python3-websockets redis-server socat';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
@@ -13,13 +13,13 @@ export function chromium(): string {
   return path;
 }
 
-/** A Python that has `websockets`: `PYTHON`, Debian's own, or the first on the path. @throws Error that says what to install. */
+/** A Python that has `websockets` and `h2`: `PYTHON`, Debian's own, or the first on the path. @throws Error that says what to install. */
 export function python(): string {
   const candidates = [process.env['PYTHON'], '/usr/bin/python3', find(['python3'])];
   for (const path of candidates) {
-    if (path && spawnSync(path, ['-c', 'import websockets']).status === 0) return path;
+    if (path && spawnSync(path, ['-c', 'import websockets, h2']).status === 0) return path;
   }
-  throw new Error(`Python with websockets is missing: ${INSTALL}`);
+  throw new Error(`Python with websockets and h2 is missing: ${INSTALL}`);
 }
 
 /** `socat`, which the examples' READMEs type. @throws Error that says what to install. */

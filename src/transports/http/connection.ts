@@ -111,9 +111,10 @@ export class Http2Connection implements DeadlineOwner {
   }
 
   #lookAgain(): void {
-    const { group, options } = this.#house.lobby;
+    const { limits, lobby } = this.#house;
+    const { group, options } = lobby;
     const { loginWait, writeWait = Infinity, closeWait } = options;
-    const shortest = Math.min(loginWait, writeWait, closeWait, this.#house.limits.idle) / 4;
+    const shortest = Math.min(loginWait, writeWait, closeWait, limits.idle, limits.requestWait) / 4;
     const next = this.#now + Math.max(MIN_CHECK, Math.min(MAX_CHECK, shortest));
     group.wheel.schedule(this.#deadline, next);
   }
@@ -137,12 +138,12 @@ export class Http2Connection implements DeadlineOwner {
 
   #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
     this.#told += 1;
+    // Without a listener an error of one stream would end the process; 'close' follows.
+    stream.on('error', ignore);
     if (stream.destroyed) {
       this.#count(this.#resets, RESETS);
       return;
     }
-    // Without a listener an error of one stream would end the process; 'close' follows.
-    stream.on('error', ignore);
     if (headers[':method'] === 'CONNECT') this.#connect(stream, rawHeaders);
     else this.#answer(stream, headers, rawHeaders);
   }
@@ -157,8 +158,9 @@ export class Http2Connection implements DeadlineOwner {
   }
 
   #answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
-    const { lobby } = this.#house;
-    const exchange = new Exchange(stream, this.socket, lobby.options, this.#now);
+    const { lobby, limits } = this.#house;
+    const waits = { requestWait: limits.requestWait, writeWait: lobby.options.writeWait };
+    const exchange = new Exchange(stream, this.socket, waits, this.#now);
     this.#exchanges.add(exchange);
     stream.once('close', () => {
       this.#exchanges.delete(exchange);

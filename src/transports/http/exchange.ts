@@ -1,13 +1,19 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Instant } from '../../core/index.ts';
-import type { ListenOptions } from '../../transport/index.ts';
 
 /** ms. As for HTTP/1.1. */
-const REQUEST_WAIT = 60_000;
 const WRITE_WAIT = 30_000;
 /** A connection that has sent so much meanwhile may have done so for any of its streams: one frame of the usual length. */
 const MOVED_BYTES = 16_384;
+
+/** ms. */
+export interface Waits {
+  /** For the end of the request. */
+  readonly requestWait: number;
+  /** For the peer to take some of the answer. */
+  readonly writeWait: number | undefined;
+}
 
 /** A request by HTTP/2 and its answer, and since when neither has moved. */
 export class Exchange {
@@ -22,11 +28,10 @@ export class Exchange {
   #queued = 0;
   #sent = 0;
 
-  constructor(stream: ServerHttp2Stream, socket: Socket, options: ListenOptions, now: Instant) {
-    const { loginWait, writeWait = WRITE_WAIT } = options;
+  constructor(stream: ServerHttp2Stream, socket: Socket, { requestWait, writeWait = WRITE_WAIT }: Waits, now: Instant) {
     this.#stream = stream;
     this.#socket = socket;
-    this.#requestWait = Math.max(loginWait, REQUEST_WAIT);
+    this.#requestWait = requestWait;
     this.#writeWait = writeWait;
     this.#since = now;
     this.#movedAt = now;

@@ -11,6 +11,7 @@ export const HTTP2_LIMITS: Http2Limits = {
   resetRate: 20,
   controls: 100,
   controlRate: 10,
+  requestWait: 60_000,
   idle: 60_000,
 };
 
