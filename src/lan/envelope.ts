@@ -14,7 +14,7 @@ const VERSION = 1;
 const SIGNED = 1;
 
 /** Kinds of datagrams. 8 and above are not the bus's: discovery has them. */
-export const KIND = { data: 1, volatile: 2, beat: 3, request: 4, welcome: 5, gone: 6 } as const;
+export const KIND = { data: 1, volatile: 2, request: 3, welcome: 4, gone: 5 } as const;
 
 /** Writes the first four bytes. */
 export function writeHead(bytes: Uint8Array, kind: number): void {

@@ -1,3 +1,6 @@
+import { fillNumbers, HawserError } from '../core/index.ts';
+import { DATAGRAM_LEAST, DATAGRAM_MOST } from './datagrams.ts';
+
 /** Bounds of a publisher and a subscriber. All are maxima; docs/LIMITS.md has them too. */
 export interface LanLimits {
   /** One datagram, in bytes of UDP payload. Default 1,400; from 300 to 65,507. */
@@ -31,14 +34,15 @@ export interface LanLimits {
   readonly remembered: number;
   /** Bytes of datagrams that wait for one before them, of all publishers. Default 8 MiB. */
   readonly heldBytes: number;
-  /** Messages that a subscriber may be behind one publisher, and ranges of them that are missing. Default 100,000 and 1,000. */
+  /** Messages that a subscriber may be behind one publisher, and ranges of them that are missing. Default 1,000,000 and 1,000. */
   readonly behindMessages: number;
   readonly holes: number;
   /** Messages that are asked for as one range, and such ranges under way for one publisher. Default 500 and 4. */
   readonly askMessages: number;
   readonly asksAtOnce: number;
-  /** How often one range is asked for without an answer. Default 8. */
+  /** How often one range is asked for without an answer, and how often a publisher is asked whether it is there. Default 8 and 5. */
   readonly asks: number;
+  readonly greetings: number;
   /** Requests a second of one subscriber, and at once. Default 200 after 50. */
   readonly requestRate: number;
   readonly requestBurst: number;
@@ -63,11 +67,12 @@ export const LAN_LIMITS: LanLimits = {
   strangers: 64,
   remembered: 1024,
   heldBytes: 8 * 1024 * 1024,
-  behindMessages: 100_000,
+  behindMessages: 1_000_000,
   holes: 1000,
   askMessages: 500,
   asksAtOnce: 4,
   asks: 8,
+  greetings: 5,
   requestRate: 200,
   requestBurst: 50,
 };
@@ -109,3 +114,25 @@ export const LAN_TIMES: LanTimes = {
   proofAge: 60_000,
   faultInterval: 10_000,
 };
+
+/** The limits with their defaults. @throws HawserError ERR_OPTION for what can't be. */
+export function lanLimits(given: Partial<LanLimits> | undefined): LanLimits {
+  const limits = fillNumbers(LAN_LIMITS, given, 'limits');
+  const { datagramBytes } = limits;
+  if (!Number.isInteger(datagramBytes) || datagramBytes < DATAGRAM_LEAST || datagramBytes > DATAGRAM_MOST) {
+    throw new HawserError('ERR_OPTION', `limits.datagramBytes is a number from ${DATAGRAM_LEAST} to ${DATAGRAM_MOST}`);
+  }
+  return limits;
+}
+
+/** Waits that come again and again can't be shorter: nothing would ever rest. */
+const LEAST_WAIT = 1;
+
+/** The times with their defaults. @throws HawserError ERR_OPTION for what can't be. */
+export function lanTimes(given: Partial<LanTimes> | undefined): LanTimes {
+  const times = fillNumbers(LAN_TIMES, given, 'times');
+  for (const name of ['heartbeatFirst', 'heartbeat', 'endSpacing', 'retryWait', 'retryWaitMost', 'proofAge'] as const) {
+    if (times[name] < LEAST_WAIT) throw new HawserError('ERR_OPTION', `times.${name} is a number from ${LEAST_WAIT}`);
+  }
+  return times;
+}

@@ -78,6 +78,8 @@ export type LanFault =
   | 'publishers'
   /** A request for another session, or for messages that don't exist. */
   | 'request'
+  /** An answer to a question that this subscriber has not asked. */
+  | 'unasked'
   /** Answers were dropped, since there were more than the limits allow. */
   | 'answers';
 
@@ -142,6 +144,8 @@ export interface HeardPublisher {
 }
 
 export interface PublisherStats {
+  /** The number of the next message. */
+  readonly next: number;
   readonly messages: number;
   readonly volatile: number;
   /** Volatile messages that were dropped because of the backlog. */
