@@ -1,10 +1,10 @@
-// Builds dist/: the package with tsc, the browser client in one file, then the console's page with vite. With --if-stale only when a source is newer.
+// Builds dist/: the package with tsc, the browser client in one file and the one that it may load later, then the console's page with vite. With --if-stale only when a source is newer.
 // All of it is made beside dist/ and put in place at the end, so that a failed build leaves the last good one.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundleClient } from './client-bundle.mjs';
+import { bundleClient, bundleLater } from './client-bundle.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
@@ -25,9 +25,10 @@ export async function build() {
   const old = `${fresh}-old`;
   try {
     run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh], ROOT);
-    const { code, map } = await bundleClient();
-    writeFileSync(join(fresh, 'client', 'browser.js'), code);
-    writeFileSync(join(fresh, 'client', 'browser.js.map'), map);
+    for (const { name, code, map } of [await bundleClient(), await bundleLater()]) {
+      writeFileSync(join(fresh, 'client', name), code);
+      writeFileSync(join(fresh, 'client', `${name}.map`), map);
+    }
     const command = join(fresh, 'cli', 'main.js');
     if (existsSync(command)) chmodSync(command, 0o755);
     if (existsSync(join(ROOT, 'console', 'index.html'))) {

@@ -6,6 +6,9 @@ import { minify } from 'terser';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NAME = 'browser.js';
+/** What the client loads when it needs it, and from where among the sources. */
+const LATER = 'fallback.js';
+const LATER_SOURCE = 'src/transports/http/fallback/browser.ts';
 
 /**
  * Properties that get short names, in whatever class or object they are: what nobody outside of the client sees, neither applications nor
@@ -20,10 +23,10 @@ export const INTERNAL = `
   ack acknowledge acknowledged acknowledges answer answerAll ask attach broke busy bytesWith canAcknowledge canBe
   canResume channel codec configure credit deadline depart detach dispatch drop ended endings endpoint face fail
   failAll failPending failure finish flush forgetIfOver goaway goOnFrom greets handling heard hello holdBack idle
-  inbox inner isEmpty isPaused isReady kept kind leftovers link load login markSent mustWait news number of offer
+  inbox inner isEmpty isPaused isReady kept kind left leftovers link load login markSent mustWait news number of offer
   onChange onConfirmed onDown onDropped onGoaway onPeerEnd onRoom onUp onWelcome open over placeOf pong post probe put
   queues ready receive received receivedLast refused remove reply resent response resumed role saidLast sendBy
-  sendCredit sendLoose sent sentLast session settle shut socket standings tag take takesMore tell tick trustsInfo wakeAt welcome
+  sendCredit sendLoose sent sentLast session settle shut socket standings tag take takesMore tell tick trustsInfo unsent wakeAt welcome
 `
   .trim()
   .split(/\s+/);
@@ -36,12 +39,31 @@ const onPage = {
   },
 };
 
-/** @returns {Promise<{ code: string, map: string, inputs: Record<string, { bytesInOutput: number }> }>} */
-export async function bundleClient() {
+/** Leaves what is loaded later to a file of its own. */
+const later = {
+  name: 'later',
+  setup: (bundler) => {
+    bundler.onResolve({ filter: /fallback[\\/]browser\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: `./${LATER}`, external: true } : undefined,
+    );
+  },
+};
+
+/** @returns {Promise<{ name: string, code: string, map: string, inputs: Record<string, { bytesInOutput: number }> }>} */
+export function bundleClient() {
+  return bundle('src/client/browser.ts', NAME, { mangleProps: new RegExp(`^(?:${INTERNAL.join('|')})$`) });
+}
+
+/** The fallback over requests, which the client loads when it needs it. Both know the contract of transports alone; no name in it is short. */
+export function bundleLater() {
+  return bundle(LATER_SOURCE, LATER, {});
+}
+
+async function bundle(entry, name, names) {
   const { outputFiles, metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: [join(ROOT, 'src/client/browser.ts')],
-    outfile: join(ROOT, 'dist/client', NAME),
+    entryPoints: [join(ROOT, entry)],
+    outfile: join(ROOT, 'dist/client', name),
     bundle: true,
     minify: true,
     format: 'esm',
@@ -50,23 +72,23 @@ export async function bundleClient() {
     sourcemap: true,
     write: false,
     metafile: true,
-    mangleProps: new RegExp(`^(?:${INTERNAL.join('|')})$`),
-    plugins: [onPage],
+    ...names,
+    plugins: [onPage, later],
   });
   const text = (end) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? '';
   const { code = '', map } = await minify(
-    { [NAME]: text('.js') },
+    { [name]: text('.js') },
     {
       module: true,
       ecma: 2020,
       // `pure_getters` and `unsafe_arrows` are promises about our sources: no getter has an effect that is missed when nobody uses what it returns, and
       // no function expression is called with `new`. Statements weigh less after gzip than sequences.
       compress: { passes: 3, sequences: false, pure_getters: true, unsafe_arrows: true },
-      sourceMap: { content: text('.map'), includeSources: true, url: `${NAME}.map` },
+      sourceMap: { content: text('.map'), includeSources: true, url: `${name}.map` },
     },
   );
   const [{ inputs } = { inputs: {} }] = Object.entries(metafile.outputs).flatMap(([path, output]) =>
     path.endsWith('.js') ? [output] : [],
   );
-  return { code: `${code}\n`, map: typeof map === 'string' ? map : '', inputs };
+  return { name, code: `${code}\n`, map: typeof map === 'string' ? map : '', inputs };
 }

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bundleClient, INTERNAL } from '../scripts/client-bundle.mjs';
+import { bundleClient, bundleLater, INTERNAL } from '../scripts/client-bundle.mjs';
 import { textOf } from './support/tree.ts';
 
 /**
@@ -33,7 +33,7 @@ const SEEN_TOO = [
 ];
 
 describe('hawser/client in a browser', () => {
-  const record = JSON.parse(textOf('test/client-size.json')) as { readonly gzip: number };
+  const record = JSON.parse(textOf('test/client-size.json')) as { readonly gzip: number; readonly later: number };
   let gzip: number;
   let code: string;
   let inputs: [path: string, bytes: number][];
@@ -60,6 +60,14 @@ describe('hawser/client in a browser', () => {
   test('has nothing of Node in it, nor a dialect that only Node speaks', () => {
     const strange = /(?:body-node|transports\/net|^node:|hawser-codec|messagepack-|json-|plain-)/;
     expect(inputs.filter(([path, bytes]) => bytes > 0 && strange.test(path))).toEqual([]);
+  });
+
+  test('loads the fallback later, from one file that has the size on record and nothing of Node in it', async () => {
+    const later = await bundleLater();
+    const size = gzipSync(later.code, { level: 9 }).length;
+    expect([...code.matchAll(/import\((.*?)\)/g)].map(([, file]) => file)).toEqual([`"./${later.name}"`]);
+    expect(later.code).not.toMatch(/\bimport\b|node:|\bBuffer\b/);
+    expect(Math.abs(size - record.later), `${size}, on record ${record.later}`).toBeLessThanOrEqual(TOLERANCE);
   });
 
   test('shortens no name that others see', () => {

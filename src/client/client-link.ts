@@ -98,7 +98,7 @@ export class ClientLink implements LinkHandler {
     const message = this.#core.codec.decode(bytes, text);
     try {
       if (message.kind === MESSAGE.failure) throw new HawserError(message.name, (message.data as FailureData).message);
-      if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', 'no welcome');
+      if (message.kind !== MESSAGE.welcome) throw new HawserError('ERR_PROTOCOL', ON_PAGE ? undefined : 'no welcome');
       this.#welcome(message.data as Welcome);
     } catch (error) {
       this.#refuse(error);

@@ -38,7 +38,7 @@ import {
   type Welcome,
 } from '../wire/index.ts';
 import { ClientLink } from './client-link.ts';
-import type { PlainDialect, Platform, ResolvedConnectOptions, Route } from './options.ts';
+import { netOf, type PlainDialect, type Platform, type ResolvedConnectOptions, type Route } from './options.ts';
 import { asHawserError, isPassing } from './passing.ts';
 import { race } from './race.ts';
 import { Redirects } from './redirect.ts';
@@ -343,7 +343,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
               headers: this.#options.headers,
               serverKey: this.#options.serverKey,
               compression: this.#options.compression,
-              net: route.net,
+              net: netOf(route),
             }),
       });
       return [await dialled.catch(note), route];
@@ -352,7 +352,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
       if (error instanceof HawserError && isPassing(error)) passing = error;
       throw error;
     };
-    const drop = ([link]: [Link, Route]): void => link.abort(new Error('not needed'));
+    const drop = ([link]: [Link, Route]): void => link.abort(new Error(ON_PAGE ? '' : 'not needed'));
     return await race(this.world, routes, this.#stop.signal, dial, drop, this.times.loginWait).catch(
       (error: unknown) => {
         throw passing ?? error;
@@ -394,7 +394,7 @@ export class ClientCore implements Outlet, SessionHandler, ChannelsHost {
     const recovered = !first && welcome.recovered === true && attach(welcome.counts ?? []);
     let unacknowledged: readonly UnacknowledgedEvent[] = [];
     if (!recovered) {
-      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', 'wrong counts');
+      if (welcome.recovered) throw new HawserError('ERR_PROTOCOL', ON_PAGE ? undefined : 'wrong counts');
       if (!first) unacknowledged = this.#beginAnew();
       attach();
     }

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { realWorld } from '../runtime/index.ts';
 import type { Transport } from '../transport/index.ts';
+import { httpTransport } from '../transports/http/index.ts';
 import { inprocTransport } from '../transports/inproc/index.ts';
 import { lanTransport } from '../transports/lan/index.ts';
 import { ipcTransport, tcpTransport, tlsTransport } from '../transports/net/index.ts';
@@ -14,6 +15,7 @@ import { plain } from './plain.ts';
 
 const TRANSPORTS: readonly Transport[] = [
   websocketTransport,
+  httpTransport,
   tcpTransport,
   tlsTransport,
   ipcTransport,

@@ -140,8 +140,14 @@ export type Targets = string | DialTarget | readonly (string | DialTarget)[];
 /** A URL that can be dialled here, with the transport that does it. */
 export interface Route {
   readonly endpoint: Endpoint;
-  readonly net: NetDialOptions;
+  readonly net: DialTarget | undefined;
   readonly transport: Transport;
+}
+
+/** What is said of a route beside its URL. */
+export function netOf({ net }: Route): NetDialOptions {
+  const { url: _, ...options } = net ?? { url: '' };
+  return options;
 }
 
 /** The dialect that the URLs name, all the same; undefined for Hawser's own. @throws HawserError ERR_URL, ERR_OPTION. */
@@ -150,21 +156,29 @@ export function plainOf(
   platform: Platform,
   options: ConnectOptions,
 ): PlainDialect | undefined {
-  const [name = 'hawser', ...others] = new Set(routes.map(({ endpoint }) => endpoint.reserved.dialect ?? 'hawser'));
-  if (others.length === 0 && name === 'hawser') return undefined;
-  if (ON_PAGE || others.length > 0 || !platform.plain) throw new HawserError('ERR_URL', 'no such dialect here');
+  const names = routes.map(({ endpoint }) => endpoint.reserved.dialect ?? 'hawser');
+  const [name = 'hawser'] = names;
+  if (names.every((one) => one === 'hawser')) return undefined;
+  if (ON_PAGE || names.some((one) => one !== name) || !platform.plain)
+    throw new HawserError('ERR_URL', ON_PAGE ? undefined : 'no such dialect here');
   return platform.plain(name, options);
 }
 
-/** @throws HawserError ERR_URL for no URL at all, or one that no transport speaks. */
+/**
+ * Where an HTTP URL is given WebSocket is tried first, on the same port; with `?mode=` it is not, and requests alone carry the link.
+ * @throws HawserError ERR_URL for no URL at all, or one that no transport speaks.
+ */
 export function resolveRoutes(urls: Targets, transports: readonly Transport[]): readonly Route[] {
-  const routes = [urls].flat().map((target) => {
-    const { url, ...net } = typeof target === 'string' ? { url: target } : target;
-    const endpoint = parseEndpoint(url);
-    const transport = transports.find((one) => one.schemes.includes(endpoint.scheme));
-    if (!transport) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
-    return { endpoint, net, transport };
+  const routes = [urls].flat().flatMap((target) => {
+    const net = ON_PAGE || typeof target === 'string' ? undefined : target;
+    const endpoint = parseEndpoint(net?.url ?? (target as string));
+    const { scheme, reserved } = endpoint;
+    return [...new Set([reserved.mode ? scheme : scheme.replace('http', 'ws'), scheme])].map((one) => {
+      const transport = transports.find(({ schemes }) => schemes.includes(one));
+      if (!transport) throw new HawserError('ERR_URL', `no transport for '${one}:'`);
+      return { endpoint: { ...endpoint, scheme: one }, net, transport };
+    });
   });
-  if (routes.length === 0) throw new HawserError('ERR_URL', 'no URL');
+  if (routes.length === 0) throw new HawserError('ERR_URL', ON_PAGE ? undefined : 'no URL');
   return routes;
 }

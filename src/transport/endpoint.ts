@@ -22,7 +22,7 @@ export interface Endpoint {
 }
 
 const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
-const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(ON_PAGE ? ['worker'] : ['ipc', 'worker', 'inproc', 'lan']);
+const PATH_IS_ADDRESS: ReadonlySet<string> = new Set(['ipc', 'worker', 'inproc', 'lan']);
 
 /** @throws HawserError ERR_URL when `text` is no URL that an endpoint can have; it may hold secrets, and is not repeated. */
 export function parseEndpoint(text: string): Endpoint {
@@ -33,7 +33,7 @@ export function parseEndpoint(text: string): Endpoint {
     url = new URL(!ON_PAGE && text.startsWith('\\\\') ? `ipc:${text}` : text);
     path = decodeURIComponent(url.pathname);
   } catch (cause) {
-    throw new HawserError('ERR_URL', 'not a URL', { cause });
+    throw new HawserError('ERR_URL', ON_PAGE ? undefined : 'not a URL', { cause });
   }
   // Credentials in a URL end up in logs.
   if (url.username + url.password !== '') throw new HawserError('ERR_URL', 'no credentials in URLs: pass `token`');
@@ -44,7 +44,7 @@ export function parseEndpoint(text: string): Endpoint {
     if (RESERVED.has(name)) reserved[name as ReservedParameter] = value;
     else query[name] = value;
   }
-  const addressed = PATH_IS_ADDRESS.has(scheme);
+  const addressed = !ON_PAGE && PATH_IS_ADDRESS.has(scheme);
   return {
     scheme,
     host: addressed ? '' : url.hostname.replace(/^\[(.*)\]$/, '$1'),

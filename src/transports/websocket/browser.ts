@@ -156,7 +156,7 @@ class BrowserLink implements Link {
       if (!this.#reason) handler.onIdle();
     } catch (error) {
       this.#options.world.report?.(error);
-      this.abort(new Error('a handler failed'));
+      this.abort(error as Error);
     }
     if (!this.#over || this.#held.length > 0) return;
     this.#handler = undefined;
@@ -167,7 +167,7 @@ class BrowserLink implements Link {
   #hold(data: string | ArrayBuffer): void {
     this.#heldLength += typeof data === 'string' ? data.length : data.byteLength;
     if (this.#heldLength <= HELD_MESSAGES * this.#options.messageBytes) return;
-    void this.close({ code: CLOSE.backlogFull, reason: 'too much came while paused' });
+    void this.close({ code: CLOSE.backlogFull, reason: 'paused for too long' });
   }
 
   #take(data: string | ArrayBuffer, handler: LinkHandler): void {

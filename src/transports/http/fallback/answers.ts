@@ -22,6 +22,7 @@ export function turnDown(request: IncomingMessage, response: ServerResponse, sta
 }
 
 const CLOSES: Headers = { Connection: 'close' };
+
 const WHY: Readonly<Record<number, string>> = {
   408: 'the body did not come in time',
   413: 'the body is too long',

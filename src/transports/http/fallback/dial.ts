@@ -3,7 +3,7 @@ import { type ByteStreamLink, byteStreamLink, LinkGroup, type PortUser } from '.
 import { type DialOptions, describeEndpoint, type Endpoint, type Link, type Peer } from '../../../transport/index.ts';
 import { type Base64, ClientFraming } from './client-framing.ts';
 import { ClientPort } from './client-port.ts';
-import { HEADER, type Mode, type Opened, readOpened } from './protocol.ts';
+import { HEADER, isMode, MODES, type Mode, type Opened, readOpened } from './protocol.ts';
 import type { Answer, Wire } from './wire.ts';
 
 /** A stream's first event is awaited for this long beside the time that three requests take, ms. */
@@ -26,12 +26,14 @@ export interface DialPlatform {
 /** Opens a link by requests. It is up when events come through. */
 export async function dialByRequests(endpoint: Endpoint, options: DialOptions, platform: DialPlatform): Promise<Link> {
   const { world, signal } = options;
+  const { mode = 'stream' } = endpoint.reserved;
+  if (!isMode(mode)) throw new HawserError('ERR_URL', `mode is ${MODES.join(', ')}`);
   const began = world.now();
   try {
     const opened = await open(endpoint, options, platform);
     const readyWait = READY_WAIT + 3 * (world.now() - began);
     return await new Promise((resolve, reject) => {
-      new Dialling(endpoint, options, platform, opened, resolve, reject).begin(readyWait);
+      new Dialling(endpoint, options, platform, opened, resolve, reject).begin(mode, readyWait);
     });
   } catch (error) {
     platform.wire.close();
@@ -96,11 +98,10 @@ class Dialling implements PortUser {
     this.#reject = reject;
   }
 
-  begin(readyWait: number): void {
+  begin(mode: Mode, readyWait: number): void {
     const { world, messageBytes, signal } = this.#options;
     const { wire, base64 } = this.#platform;
     const framing = new ClientFraming(messageBytes, base64);
-    const mode: Mode = 'stream';
     const onReady = (): void => this.#ready(framing);
     const parts = { world, wire, opened: this.#opened, framing, messageBytes, mode, readyWait, onReady };
     this.#port = new ClientPort(parts);

@@ -44,6 +44,8 @@ export class DownStream {
   /** Bytes that were written, and those of them that the system has taken, counted as the shelf does. */
   #taken: number;
   #waiting = 0;
+  /** Where a poll's answer ends that has begun. */
+  #until: number | undefined;
   #isReady: boolean;
   #isOver = false;
   #timer: Timer | undefined;
@@ -96,8 +98,9 @@ export class DownStream {
   /** No more events follow. */
   finish(): void {
     if (this.#isOver) return;
-    if (this.#parts.mode === 'poll') this.#answerPoll(SIGN_OF_LIFE);
-    else this.#parts.response.end();
+    const { mode, response } = this.#parts;
+    if (mode === 'poll' && !response.headersSent) this.#answerPoll(SIGN_OF_LIFE);
+    else response.end();
   }
 
   cut(): void {
@@ -106,17 +109,31 @@ export class DownStream {
     response.destroy();
   }
 
+  /** Whole events, for what is left of one that is cut would come again from its beginning. */
   #flushPoll(): void {
-    const { shelf } = this.#parts;
+    const { shelf, response, headers } = this.#parts;
+    this.#until ??= shelf.endWithin(POLL_BYTES);
+    if (this.#until === undefined) return;
     const pieces: Uint8Array[] = [];
     let length = 0;
-    while (length < POLL_BYTES) {
-      const bytes = shelf.take(POLL_BYTES - length);
+    for (let room = AHEAD_BYTES - this.#waiting; length < room; ) {
+      const bytes = shelf.take(Math.min(room - length, this.#until - shelf.sent));
       if (bytes === undefined) break;
       pieces.push(bytes);
       length += bytes.length;
     }
-    if (length > 0) this.#answerPoll(Buffer.concat(pieces, length), length);
+    const isWhole = shelf.sent === this.#until;
+    if (isWhole && !response.headersSent) {
+      this.#answerPoll(Buffer.concat(pieces, length), length);
+      return;
+    }
+    if (!response.headersSent) response.writeHead(200, { ...STREAM_HEADERS, ...headers });
+    this.#timer?.cancel();
+    this.#waiting += length;
+    if (length > 0) response.write(Buffer.concat(pieces, length), (error) => this.#wrote(length, error));
+    if (!isWhole) return;
+    this.#isReady = false;
+    response.end();
   }
 
   /** Ends the answer with this, of which so many bytes are the shelf's. */
@@ -124,6 +141,7 @@ export class DownStream {
     const { response, headers } = this.#parts;
     this.#isReady = false;
     this.#timer?.cancel();
+    this.#waiting += fromShelf;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     response.writeHead(200, { ...STREAM_HEADERS, ...headers, 'Content-Length': length });
     response.end(body, () => this.#wrote(fromShelf));

@@ -6,7 +6,7 @@ import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { readCloseText } from './event-text.ts';
 import { frameOfClose, framesOfLines } from './lines.ts';
-import { BATCH_BYTES, FRAMES_TYPE, HEADER, MODES, type Mode } from './protocol.ts';
+import { BATCH_BYTES, FRAMES_TYPE, HEADER, isMode, MODES } from './protocol.ts';
 import type { ServerPort } from './server-port.ts';
 
 export interface EntryParts {
@@ -116,8 +116,4 @@ export class Entry {
       response.destroy();
     };
   }
-}
-
-function isMode(text: string): text is Mode {
-  return (MODES as readonly string[]).includes(text);
 }

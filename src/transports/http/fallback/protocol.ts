@@ -23,6 +23,10 @@ export const HEADER = {
 export const MODES = ['stream', 'padded', 'poll'] as const;
 export type Mode = (typeof MODES)[number];
 
+export function isMode(text: string): text is Mode {
+  return (MODES as readonly string[]).includes(text);
+}
+
 export const EVENTS_TYPE = 'text/event-stream';
 export const FRAMES_TYPE = 'application/octet-stream';
 

@@ -83,6 +83,10 @@ export class FallbackServer implements Fallback {
 
   #open(name: string, request: IncomingMessage, response: ServerResponse): void {
     request.resume();
+    if (this.#isClosed) {
+      answer(response, 503, 'the server is closing', corsHeaders(request.headers.origin));
+      return;
+    }
     const hearing = this.#host.hear(request);
     if ('refusal' in hearing) {
       answer(response, hearing.refusal.status, hearing.refusal.body, hearing.refusal.headers);
@@ -99,7 +103,6 @@ export class FallbackServer implements Fallback {
     const address = peer.local ? undefined : peer.address;
     if (protocol === undefined) answer(response, 400, refuseProtocols(options.protocols).body, headers);
     else if (!NAME.test(name)) answer(response, 400, `${HEADER.link} is 16 to 64 letters, digits, - and _`, headers);
-    else if (this.#isClosed) answer(response, 503, 'the server is closing', headers);
     else if (!this.#replace(name)) answer(response, 409, 'there is such a link', headers);
     else if (this.#isFull(address)) answer(response, 429, 'too many links', headers);
     else {

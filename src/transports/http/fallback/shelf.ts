@@ -103,6 +103,22 @@ export class Shelf {
     return undefined;
   }
 
+  /**
+   * Up to where to send so that whole events go, about `most` bytes of what is put here, or one event where that is longer: then it may not be put here
+   * wholly yet. Undefined when there is none.
+   */
+  endWithin(most: number): number | undefined {
+    if (this.#sent === this.#written) return undefined;
+    const limit = Math.min(this.#written, this.#sent + most, this.#base + this.#keptBytes);
+    let end: number | undefined;
+    for (const one of this.#ends) {
+      if (one <= this.#sent) continue;
+      if (end !== undefined && one > limit) break;
+      end = one;
+    }
+    return end;
+  }
+
   #forget(base: number): void {
     let skip = this.#skip + base - this.#base;
     let gone = 0;
