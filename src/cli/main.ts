@@ -6,6 +6,7 @@ import { cert } from './cert.ts';
 import { chat } from './chat.ts';
 import { EngineFailure } from './engine.ts';
 import { keygen } from './keygen.ts';
+import { find, type LanTrust, publish, subscribe } from './lan.ts';
 import { call, emit, tail } from './once.ts';
 import { EXIT, Output, UsageError } from './output.ts';
 import { isPushUrl, pushTo } from './push.ts';
@@ -21,7 +22,8 @@ const USAGE = `hawser: real-time messaging over every transport
   hawser serve [APP] [--listen URL]... [--static DIR] [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
                [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
                [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--node-endpoint URL]...
-               [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s] [--json]
+               [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s]
+               [--announce NAME [--group URL] [--key-file FILE]] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports;
       with --static the files of DIR are served on ws:, wss:, http: and https: endpoints;
       with --history 1000,5m rooms keep so many messages for so long, and who comes back is given what was missed
@@ -37,6 +39,12 @@ const USAGE = `hawser: real-time messaging over every transport
       takes files in; what was broken off goes on where it was
   hawser send FILE... URL [--token TOKEN | --token-file FILE] [--timeout MS] [--json]
       sends files, and folders with all that is in them, to hawser receive
+  hawser publish URL TOPIC [JSON] [--key-file FILE] [--insecure] [--json]
+      publishes on a bus of the local network (udp://239.192.0.1:3000?interface=eth0): one message, or each line of stdin
+  hawser subscribe URL [PATTERN] [--key-file FILE] [--insecure] [--since now|store] [--once] [--json]
+      prints the messages of such a bus, and tells what of them is lost
+  hawser discover [NAME] [--group URL] [--key-file FILE] [--insecure] [--timeout MS] [--watch] [--json]
+      lists the servers that announce themselves; hawser serve --announce NAME does, connect('lan:NAME') finds it
   hawser token --secret FILE --user NAME [--room PATTERN]... [--expires 1h]
       makes a token for a relay that was started with the same secret
   hawser keygen --out DIR [--names server.key,server.pub] [--json]
@@ -71,6 +79,11 @@ const OPTIONS = {
   dir: { type: 'string' },
   overwrite: { type: 'boolean' },
   once: { type: 'boolean' },
+  'key-file': { type: 'string' },
+  since: { type: 'string' },
+  group: { type: 'string' },
+  announce: { type: 'string' },
+  watch: { type: 'boolean' },
   'trust-proxy': { type: 'string', multiple: true },
   'api-key-file': { type: 'string' },
   'node-name': { type: 'string' },
@@ -103,6 +116,9 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
     'cluster',
     'history',
     'workers',
+    'announce',
+    'group',
+    'key-file',
   ],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
@@ -110,6 +126,9 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   call: ['user', 'token', 'token-file', 'timeout'],
   receive: ['dir', 'listen', 'token', 'token-file', 'insecure', 'overwrite', 'once'],
   send: ['token', 'token-file', 'timeout'],
+  publish: ['key-file', 'insecure'],
+  subscribe: ['key-file', 'insecure', 'since', 'once'],
+  discover: ['group', 'key-file', 'insecure', 'timeout', 'watch'],
   token: ['secret', 'user', 'room', 'expires'],
   keygen: ['out', 'names'],
   cert: ['out', 'names', 'days', 'host'],
@@ -157,6 +176,20 @@ async function run(args: readonly string[]): Promise<number> {
       );
     case 'call':
       return call(visitOptions(one(operands, 2, 3), values), operands[1] ?? '', operands[2], output);
+    case 'publish': {
+      const [url = '', topic = '', json] = one(operands, 2, 3);
+      return publish(url, topic, json, trustOf(values), output);
+    }
+    case 'subscribe': {
+      const [url = '', pattern = '*'] = one(operands, 1, 2);
+      const { since, once = false } = values;
+      return subscribe(url, pattern, { ...trustOf(values), since, once }, output);
+    }
+    case 'discover': {
+      const { group, watch = false, timeout = '1000' } = values;
+      const how = { ...trustOf(values), group, watch, timeout: timeoutOf({ ...values, timeout }) };
+      return find(one(operands, 0, 1)[0], how, output);
+    }
     case 'keygen':
       one(operands, 0, 0);
       if (values.out === undefined) throw new UsageError('hawser keygen needs --out DIR');
@@ -193,6 +226,9 @@ function serveOptions([app]: readonly string[], values: Values): ServeOptions {
     drainDelay: ms(values['drain-delay']),
     engine: values.engine,
     cluster: values.cluster,
+    announce: values.announce,
+    group: values.group,
+    keyFile: values['key-file'],
   };
 }
 
@@ -255,6 +291,10 @@ function ms(text: string | undefined): number | undefined {
 
 function visitOptions([url = '']: readonly string[], values: Values): VisitOptions {
   return { url, user: values.user, token: values.token, tokenFile: values['token-file'], timeout: timeoutOf(values) };
+}
+
+function trustOf(values: Values): LanTrust {
+  return { keyFile: values['key-file'], insecure: values.insecure ?? false };
 }
 
 function timeoutOf(values: Values): number {

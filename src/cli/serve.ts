@@ -14,8 +14,10 @@ import {
   serveFiles,
   thisWorker,
 } from '../index.ts';
+import type { Announcement } from '../lan-endpoint/index.ts';
 import { HttpFace, readKeys } from './api.ts';
 import { engineOf } from './engine.ts';
+import { announceServer } from './lan.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { servePage } from './page.ts';
 import { createRelay } from './relay.ts';
@@ -51,6 +53,12 @@ export interface ServeOptions {
   readonly drain: number | undefined;
   /** ms in which a node that goes is not ready, and lets clients in nevertheless. */
   readonly drainDelay: number | undefined;
+  /** The name by which clients find it on the local network; undefined: it is not announced. */
+  readonly announce: string | undefined;
+  /** Where it is announced. */
+  readonly group: string | undefined;
+  /** The file of the key that signs the announcement. */
+  readonly keyFile: string | undefined;
 }
 
 /** ms that a closing server gives to what is under way, unless it is said. */
@@ -60,6 +68,7 @@ const DRAIN = 5000;
 export async function serve(options: ServeOptions, output: Output): Promise<number> {
   const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
   const worker = thisWorker();
+  checkAnnounce(options);
   const closing = { drain: options.drain ?? DRAIN, delay: options.drainDelay ?? 0 };
   if (options.workers !== undefined && worker === undefined) {
     return await superviseWorkers(options.workers, urls, closing.drain + closing.delay, output);
@@ -72,13 +81,36 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
+  const announcement = await announcing(server, options, output);
   const signal = await stopping;
   output.tell({ event: 'closing', signal }, `${signal}: closing`);
+  // Who looks for a server must not find this one any more.
+  await announcement?.close();
   await server.close(closing);
   return EXIT.ended;
 }
 
-async function makeServer(options: ServeOptions): Promise<Pick<Server, 'listen' | 'receive' | 'close'>> {
+function checkAnnounce({ announce, group, keyFile, workers }: ServeOptions): void {
+  if (announce === undefined && (group ?? keyFile) !== undefined) {
+    throw new UsageError('--group and --key-file go with --announce');
+  }
+  if (announce !== undefined && workers !== undefined) throw new UsageError('--announce does not go with --workers');
+}
+
+async function announcing(
+  server: Pick<Server, 'endpoints' | 'stats'>,
+  { announce: name, group, ...trust }: ServeOptions,
+  output: Output,
+): Promise<Announcement | undefined> {
+  if (name === undefined) return undefined;
+  const announcement = await announceServer(server, name, group, trust);
+  output.tell({ event: 'announced', name, endpoints: announcement.endpoints }, `announced as ${name}`);
+  return announcement;
+}
+
+async function makeServer(
+  options: ServeOptions,
+): Promise<Pick<Server, 'listen' | 'receive' | 'close' | 'endpoints' | 'stats'>> {
   const { origins, insecure, trustProxy, nodeName, nodeEndpoints } = options;
   const authenticate = await authentication(options);
   const engine = await engineFor(options);
