@@ -19,6 +19,8 @@ import type { Port } from './port.ts';
 
 /** Datagrams that the system has and has not sent yet, at the most; what waits beyond waits in the machines, which count it. */
 const IN_FLIGHT_MOST = 256;
+/** Events that are told in one turn of the event loop; those who iterate take them in between. */
+const TOLD_AT_ONCE = 4096;
 /** How often the same failure is told at most, ms. */
 const TOLD_EVERY = 10_000;
 
@@ -174,11 +176,12 @@ export class LanDriver {
 
   /** A listener may close the bus while it hears. */
   #tell(): void {
-    for (;;) {
+    for (let told = 0; told < TOLD_AT_ONCE; told++) {
       const event = this.#subscriber?.pollEvent() ?? this.#publisher?.pollEvent();
       if (event === undefined || this.#stopped) return;
       this.#handler.onEvent(event);
     }
+    this.kick();
   }
 
   #flush(): void {

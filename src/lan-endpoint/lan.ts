@@ -65,6 +65,10 @@ export interface PublishOptions {
   readonly volatile?: boolean;
 }
 
+/** Messages that wait for one who iterates, unless it is said: a turn of the event loop may bring thousands. */
+export const SUBSCRIPTION_LIMIT = 10_000;
+
+/** `limit` is 10,000 unless it is said. */
 export interface SubscribeOptions extends InboxOptions {
   /** As the bus's option of this name; the first one who listens says it for all of the bus. */
   readonly since?: 'now' | 'store';
@@ -192,7 +196,7 @@ export class LanBus implements AsyncDisposable {
    */
   subscribe(pattern = '*', { since, ...options }: SubscribeOptions = {}): Inbox<LanMessage> {
     this.#hear(since);
-    const inbox = new Inbox<LanMessage>(options, () => this.#subscriptions.delete(inbox));
+    const inbox = new Inbox<LanMessage>({ limit: SUBSCRIPTION_LIMIT, ...options }, () => this.#subscriptions.delete(inbox));
     if (!options.signal?.aborted) this.#subscriptions.set(inbox, pattern);
     return inbox;
   }
