@@ -70,12 +70,12 @@ async function publishLines(bus: LanBus, topic: string): Promise<number> {
   let count = 0;
   for await (const line of lines) {
     count += 1;
-    if (!bus.publish(topic, valueOf(line))) await new Promise<void>((resolve) => bus.once('drain', () => resolve()));
+    if (!bus.publish(topic, readLine(line))) await new Promise<void>((resolve) => bus.once('drain', () => resolve()));
   }
   return count;
 }
 
-function valueOf(line: string): unknown {
+function readLine(line: string): unknown {
   try {
     return JSON.parse(line) as unknown;
   } catch {

@@ -196,7 +196,9 @@ export class LanBus implements AsyncDisposable {
    */
   subscribe(pattern = '*', { since, ...options }: SubscribeOptions = {}): Inbox<LanMessage> {
     this.#hear(since);
-    const inbox = new Inbox<LanMessage>({ limit: SUBSCRIPTION_LIMIT, ...options }, () => this.#subscriptions.delete(inbox));
+    const inbox = new Inbox<LanMessage>({ limit: SUBSCRIPTION_LIMIT, ...options }, () =>
+      this.#subscriptions.delete(inbox),
+    );
     if (!options.signal?.aborted) this.#subscriptions.set(inbox, pattern);
     return inbox;
   }
