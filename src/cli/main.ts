@@ -22,7 +22,7 @@ const USAGE = `hawser: real-time messaging over every transport
   hawser serve [APP] [--listen URL]... [--static DIR] [--secret FILE | --jwks FILE] [--origin URL]... [--insecure]
                [--trust-proxy ADDRESS]... [--workers N | --workers auto] [--api-key-file FILE]
                [--engine nats://… | redis://…] [--cluster NAME] [--node-name NAME] [--node-endpoint URL]...
-               [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s]
+               [--history SIZE,AGE] [--drain 5s] [--drain-delay 0s] [--watch-certificates]
                [--announce NAME [--group URL] [--key-file FILE]] [--json]
       serves the relay (rooms, direct messages, presence) and its page, or the application that the module APP exports;
       with --static the files of DIR are served on ws:, wss:, http: and https: endpoints;
@@ -64,6 +64,7 @@ const OPTIONS = {
   jwks: { type: 'string' },
   history: { type: 'string' },
   workers: { type: 'string' },
+  'watch-certificates': { type: 'boolean' },
   user: { type: 'string' },
   to: { type: 'string' },
   token: { type: 'string' },
@@ -119,6 +120,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
     'announce',
     'group',
     'key-file',
+    'watch-certificates',
   ],
   chat: ['room', 'user', 'token', 'token-file', 'timeout'],
   tail: ['room', 'user', 'token', 'token-file', 'timeout'],
@@ -219,6 +221,7 @@ function serveOptions([app]: readonly string[], values: Values): ServeOptions {
     jwks: values.jwks,
     history: values.history === undefined ? undefined : historyOf(values.history),
     workers: values.workers === undefined ? undefined : workersOf(values.workers),
+    watchCertificates: values['watch-certificates'] ?? false,
     apiKeyFile: values['api-key-file'],
     nodeName: values['node-name'],
     nodeEndpoints: values['node-endpoint'],

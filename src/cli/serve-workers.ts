@@ -8,6 +8,7 @@ import {
   type WorkerEvent,
   type Workers,
 } from '../index.ts';
+import { watched } from './certificates.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { stopSignal } from './signals.ts';
 
@@ -66,6 +67,7 @@ export async function serveAsWorker(
   server: Pick<Server, 'listen' | 'receive' | 'close'>,
   urls: readonly string[],
   closing: CloseOptions,
+  watchCertificates: boolean,
 ): Promise<never> {
   // A terminal, or who stops a group of processes, tells all of them.
   process.on('SIGHUP', () => {});
@@ -76,7 +78,8 @@ export async function serveAsWorker(
   // One after the other: which of several ports 0 is which is told by their order.
   const endpoints: string[] = [];
   for (const url of urls.filter((one) => !isIpc(one))) {
-    const target = isUdpack(url) ? { url, udpack: { workers: worker.channel } } : url;
+    const plain = watchCertificates ? watched(url) : url;
+    const target = isUdpack(url) ? { url, udpack: { workers: worker.channel } } : plain;
     endpoints.push(...(await server.listen(target)));
   }
   worker.ready({ endpoints } satisfies Ready);

@@ -16,6 +16,7 @@ import {
 } from '../index.ts';
 import type { Announcement } from '../lan-endpoint/index.ts';
 import { HttpFace, readKeys } from './api.ts';
+import { reloadOnHangup, watched } from './certificates.ts';
 import { engineOf } from './engine.ts';
 import { announceServer } from './lan.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
@@ -38,6 +39,8 @@ export interface ServeOptions {
   readonly jwks: string | undefined;
   /** How much of their messages the relay's rooms keep; undefined: nothing. */
   readonly history: HistoryOptions | undefined;
+  /** Certificates are read anew when their files change. */
+  readonly watchCertificates: boolean;
   /** Undefined: this process serves. */
   readonly workers: number | 'auto' | undefined;
   /** A file with the keys of `POST /api/publish`. */
@@ -74,10 +77,11 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
     return await superviseWorkers(options.workers, urls, closing.drain + closing.delay, output);
   }
   const server = await makeServer(options);
-  if (worker !== undefined) return await serveAsWorker(worker, server, urls, closing);
+  if (worker !== undefined) return await serveAsWorker(worker, server, urls, closing, options.watchCertificates);
   // Before anybody is told: who hears that it listens may end it at once.
   const stopping = stopSignal();
-  const endpoints = await server.listen(...urls);
+  reloadOnHangup(server, urls, output);
+  const endpoints = await server.listen(...urls.map((url) => (options.watchCertificates ? watched(url) : url)));
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
@@ -110,7 +114,7 @@ async function announcing(
 
 async function makeServer(
   options: ServeOptions,
-): Promise<Pick<Server, 'listen' | 'receive' | 'close' | 'endpoints' | 'stats'>> {
+): Promise<Pick<Server, 'listen' | 'receive' | 'reloadCertificates' | 'close' | 'endpoints' | 'stats'>> {
   const { origins, insecure, trustProxy, nodeName, nodeEndpoints } = options;
   const authenticate = await authentication(options);
   const engine = await engineFor(options);

@@ -6,6 +6,7 @@ import {
   type Listener,
   type NetListenOptions,
   parseEndpoint,
+  type TlsOptions,
 } from '../transport/index.ts';
 
 /** Where to listen, and how; a URL alone means `{ url }`. docs/guides/transports.md has the options and their defaults. */
@@ -60,6 +61,13 @@ export function isLoopback({ scheme, host }: Endpoint): boolean {
 export function listensOnLoopback(server: Server): boolean {
   const address = server.address();
   return address === null || typeof address === 'string' || isLoopbackAddress(address.address);
+}
+
+/** Has all listeners show new certificates; those that can't keep the old ones, and the first reason is thrown. */
+export async function reloadAll(listeners: readonly Listener[], tls: TlsOptions | undefined): Promise<void> {
+  const reloaded = await Promise.allSettled(listeners.map(async (listener) => await listener.reload?.(tls)));
+  const failed = reloaded.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Connections and bytes of all listeners. */

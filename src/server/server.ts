@@ -13,6 +13,7 @@ import {
   type Peer,
   parseEndpoint,
   type Refusal,
+  type TlsOptions,
   type Transport,
 } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
@@ -38,6 +39,7 @@ import {
   type Listening,
   type ListenTarget,
   listensOnLoopback,
+  reloadAll,
   resolveListening,
   unlessAborted,
 } from './listening.ts';
@@ -257,6 +259,15 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const admit = (peer: Peer): Refusal | undefined =>
       this.#admission.mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
     return { ...options, admit };
+  }
+
+  /**
+   * Reads the files of certificates, keys and authorities anew, on all endpoints with TLS; or takes what is given in place of what `listen` was told. Who
+   * is connected stays so; who comes is shown the new ones.
+   * @throws HawserError ERR_OPTION when some can't be used: there the old ones stay.
+   */
+  async reloadCertificates(tls?: TlsOptions): Promise<void> {
+    await reloadAll(this.#listeners, tls);
   }
 
   /**

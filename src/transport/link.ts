@@ -2,7 +2,7 @@ import type { CloseReason, Instant, Outbound, World } from '../core/index.ts';
 import type { PlainFraming } from '../wire/index.ts';
 import type { CompressionOptions } from './compression-options.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { NetDialOptions, NetListenOptions } from './net-options.ts';
+import type { NetDialOptions, NetListenOptions, TlsOptions } from './net-options.ts';
 
 /** What a link tells the layer above; called synchronously, one call per message and none per hop. */
 export interface LinkHandler {
@@ -229,6 +229,11 @@ export interface Listener extends AsyncDisposable {
   unref?(): void;
   /** Connections that have no link yet. */
   readonly guests?: number;
+  /**
+   * Reads the files of certificate, key and authorities anew, or takes what is given instead; whoever connects from now on is shown that. Left out where
+   * there is no TLS. @throws HawserError ERR_OPTION when they can't be used: then all stays as it was.
+   */
+  reload?(tls?: TlsOptions): Promise<void>;
   /** Stops accepting; those that have no link yet may go on, until `close`. */
   stop?(): void;
   /** Stops accepting; links that are up live on. */

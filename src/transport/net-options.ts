@@ -30,6 +30,8 @@ export interface TlsListenOptions extends TlsOptions {
    * It reaches `authenticate` as `credentials.certificate`. Default false.
    */
   readonly requestCert?: boolean | 'optional';
+  /** Whether certificate, key and authorities are read anew when their files change. Default false: by `server.reloadCertificates()` alone. */
+  readonly watch?: boolean;
 }
 
 export interface TlsDialOptions extends TlsOptions {

@@ -9,7 +9,10 @@ import {
   type ListenOptions,
   type NetListenOptions,
   type Refusal,
+  type TlsListenOptions,
+  type TlsOptions,
 } from '../transport/index.ts';
+import { CertificateWatch } from './certificate-watch.ts';
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
 import { alpnOf, checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
@@ -25,7 +28,7 @@ import {
   watchIdle,
 } from './sockets.ts';
 import { Spokesman } from './spokesman.ts';
-import { secureOptionsOf } from './tls.ts';
+import { filesOf, type SecureOptions, secureOptionsOf } from './tls.ts';
 
 /** What the links are called that an endpoint of another name brings about. */
 const LINK_SCHEMES: Readonly<Record<string, string>> = { http: 'ws', https: 'wss' };
@@ -42,6 +45,10 @@ export class Doorway implements SocketHouse {
   readonly #manners: Manners;
   readonly #open = new Set<Socket>();
   #gate: TlsGate | undefined;
+  /** What TLS is spoken at. */
+  #endpoint: Endpoint | undefined;
+  #tls: TlsListenOptions;
+  #watch: CertificateWatch | undefined;
   #accepted = 0;
   #refused = 0;
   /** Of connections that are gone. */
@@ -52,6 +59,7 @@ export class Doorway implements SocketHouse {
   constructor(scheme: string, options: ListenOptions, manners: (reception: Reception) => Manners) {
     this.#scheme = scheme;
     this.#net = checkListening(scheme, options.net);
+    this.#tls = this.#net.tls ?? {};
     this.reception = receptionOf(scheme, options);
     this.#manners = manners(this.reception);
     this.server = createServer(servedAs(scheme, this.#net), (socket) => this.#accept(socket));
@@ -74,14 +82,42 @@ export class Doorway implements SocketHouse {
   /** Reads what TLS needs, where it is spoken. @throws HawserError ERR_OPTION. */
   async prepare(endpoint: Endpoint): Promise<void> {
     if (!isSecure(this.#scheme)) return;
-    const { tls = {} } = this.#net;
-    const secure = await secureOptionsOf(endpoint, tls);
-    if (secure.pfx === undefined && (secure.cert === undefined || secure.key === undefined)) {
-      throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
-    }
+    this.#endpoint = endpoint;
+    const secure = await this.#secureOptions(endpoint, this.#tls);
     const alpn = alpnOf(this.#scheme, this.#net);
     const manners: Manners = { ...this.#manners, welcome: (arrival) => this.#welcome(arrival) };
-    this.#gate = new TlsGate(this.reception, manners, secure, { ...tls, alpn });
+    this.#gate = new TlsGate(this.reception, manners, secure, { ...this.#tls, alpn });
+  }
+
+  /** As `Listener.reload`. */
+  async reload(given: TlsOptions = {}): Promise<void> {
+    if (this.#endpoint === undefined) return;
+    const tls = { ...this.#tls, ...given };
+    this.#gate?.renew(await this.#secureOptions(this.#endpoint, tls));
+    this.#tls = tls;
+  }
+
+  /** Reads the files anew whenever they change, where that was asked for. @throws HawserError ERR_OPTION. */
+  watch(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined || this.#net.tls?.watch !== true) return;
+    const { options, group } = this.reception;
+    const failed = (error: unknown): void => {
+      if (options.report === undefined) options.world.report?.(error);
+      else options.report(error, 'the reload of certificates');
+    };
+    try {
+      const reload = (): void => void this.reload().catch(failed);
+      this.#watch = new CertificateWatch(filesOf(endpoint), group.world, reload, failed);
+    } catch (cause) {
+      throw new HawserError('ERR_OPTION', 'the folder of the certificate cannot be watched', { cause });
+    }
+  }
+
+  async #secureOptions(endpoint: Endpoint, tls: TlsOptions): Promise<SecureOptions> {
+    const secure = await secureOptionsOf(endpoint, tls);
+    if (secure.pfx !== undefined || (secure.cert !== undefined && secure.key !== undefined)) return secure;
+    throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
   }
 
   /** Listens at `where`, or on what was inherited. @throws HawserError as `Transport.listen` does. */
@@ -89,6 +125,7 @@ export class Doorway implements SocketHouse {
     const at = listenedAt(endpoint, where, this.#net);
     await startListening(this.server, at, describeEndpoint(endpoint));
     if (this.#net.unref === true) this.server.unref();
+    this.watch();
   }
 
   /**
@@ -114,6 +151,7 @@ export class Doorway implements SocketHouse {
   }
 
   close(): void {
+    this.#watch?.[Symbol.dispose]();
     stopListening(this.server);
     for (const guest of this.reception.guests) guest.leave();
   }

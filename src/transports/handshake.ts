@@ -44,6 +44,11 @@ export class TlsGate {
     this.#server.on('tlsClientError', (_, socket) => socket.destroy());
   }
 
+  /** Who connects from now on is shown this, and held to it. */
+  renew(secure: SecureOptions): void {
+    this.#server.setSecureContext(secure);
+  }
+
   /** Takes a connection whose first bytes may be a TLS handshake. */
   enter(arrival: Arrival): void {
     new Handshake(this.#reception, this, arrival).begin();

@@ -59,6 +59,7 @@ const TLS: Readonly<Record<string, Rule>> = {
 };
 const TLS_LISTEN: Readonly<Record<string, Rule>> = {
   ...TLS,
+  watch: BOOLEAN,
   requestCert: [(value) => typeof value === 'boolean' || value === 'optional', "true, false or 'optional'"],
 };
 const TLS_DIAL: Readonly<Record<string, Rule>> = { ...TLS, servername: TEXT, rejectUnauthorized: BOOLEAN };

@@ -37,6 +37,11 @@ export async function secureOptionsOf(endpoint: Endpoint, options: TlsOptions = 
   }
 }
 
+/** The files that the parameters of a URL name. */
+export function filesOf({ reserved }: Endpoint): readonly string[] {
+  return FILES.flatMap((name) => reserved[name] ?? []);
+}
+
 async function fileOf(endpoint: Endpoint, name: (typeof FILES)[number]): Promise<Buffer | undefined> {
   const path = endpoint.reserved[name];
   if (path === undefined) return undefined;

@@ -7,6 +7,7 @@ import {
   type ListenerStats,
   type ListenOptions,
   type Receiver,
+  type TlsOptions,
 } from '../../transport/index.ts';
 import { Doorway } from '../doorway.ts';
 import { boundEndpoint, stopListening } from '../sockets.ts';
@@ -69,6 +70,7 @@ export class NetListener implements Receiver {
   /** Gets ready for connections that others have accepted. @throws HawserError ERR_OPTION. */
   async prepare(endpoint: Endpoint): Promise<this> {
     await this.#doorway.prepare(endpoint);
+    this.#doorway.watch();
     return this.opened(describeEndpoint(endpoint));
   }
 
@@ -77,6 +79,10 @@ export class NetListener implements Receiver {
     this.#endpoint = endpoint;
     if (release !== undefined) this.#release = release;
     return this;
+  }
+
+  reload(tls?: TlsOptions): Promise<void> {
+    return this.#doorway.reload(tls);
   }
 
   /** Goes on with a connection that another has accepted. */

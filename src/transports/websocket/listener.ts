@@ -9,6 +9,7 @@ import {
   type ListenOptions,
   type NetListenOptions,
   type Receiver,
+  type TlsOptions,
 } from '../../transport/index.ts';
 import { encodeRefusal, refuse } from '../../websocket/index.ts';
 import { Doorway, receptionOf } from '../doorway.ts';
@@ -116,8 +117,13 @@ export class WebSocketListener implements Receiver {
   /** Gets ready for connections that others have accepted. @throws HawserError ERR_OPTION. */
   async prepare(): Promise<this> {
     await this.#doorway.prepare(this.#asked);
+    this.#doorway.watch();
     this.#endpoint = describeEndpoint(this.#asked);
     return this;
+  }
+
+  reload(tls?: TlsOptions): Promise<void> {
+    return this.#doorway.reload(tls);
   }
 
   /** Goes on with a connection that another has accepted. */
@@ -141,6 +147,7 @@ export class WebSocketListener implements Receiver {
       address: () => this.address(),
       ref: () => this.ref(),
       unref: () => this.unref(),
+      reload: (tls) => this.reload(tls),
       close,
       [Symbol.asyncDispose]: close,
     };
