@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { filesOutcomes, filesTable } from './files.ts';
 import { udpOutcomes } from './goals.ts';
+import { httpOutcomes, httpTable } from './http.ts';
 import { nodesOutcomes, nodesTable, readNodes, roomsTable } from './nodes.ts';
 import { type Outcome, rounded, summaryOf } from './outcomes.ts';
 import { fillMarks } from './page.ts';
@@ -58,6 +59,7 @@ function summary(): string | undefined {
     },
     { title: 'UDPack', outcomes: udpOutcomes(found) },
     { title: 'Files, beside scp', outcomes: filesOutcomes() },
+    { title: 'HTTP, CPU time for a request', outcomes: httpOutcomes() },
     { title: 'In a page', outcomes: [clientOutcome()] },
   ]);
 }
@@ -67,6 +69,7 @@ function tableFor(mark: string): string | undefined {
   if (mark === 'worker-echo') return worker && workerTable(worker);
   if (mark === 'byte-streams') return streams && streamsTable(streams);
   if (mark.startsWith('files-')) return filesTable(mark);
+  if (mark === 'http-static') return httpTable();
   if (mark === 'nodes-rooms') return roomsTable();
   if (mark.startsWith('nodes-')) return nodesTable(mark.slice('nodes-'.length));
   if (mark in TABLES) return wsTable(mark);
