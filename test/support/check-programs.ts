@@ -1,7 +1,31 @@
-import { chromium, haproxy, iproute, natsServer, nginx, python, redisServer, socat } from './programs.ts';
+import {
+  chromium,
+  curl,
+  h2load,
+  haproxy,
+  iproute,
+  natsServer,
+  nghttp,
+  nginx,
+  python,
+  redisServer,
+  socat,
+} from './programs.ts';
 
 /** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
-for (const locate of [chromium, haproxy, iproute, natsServer, nginx, python, redisServer, socat]) {
+for (const locate of [
+  chromium,
+  curl,
+  h2load,
+  haproxy,
+  iproute,
+  natsServer,
+  nghttp,
+  nginx,
+  python,
+  redisServer,
+  socat,
+]) {
   try {
     locate();
   } catch (error) {

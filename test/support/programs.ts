@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** What the system tests need beside Node, and the Debian packages that bring it. */
 export const INSTALL =
-  'apt-get install chromium haproxy iproute2 nats-server nginx-light python3-h2 python3-websockets redis-server socat';
+  'apt-get install chromium curl haproxy iproute2 nats-server nghttp2-client nginx-light python3-h2 python3-websockets redis-server socat';
 
 /** The Chromium to drive: `CHROMIUM`, or the first of its usual names. @throws Error that says what to install. */
 export function chromium(): string {
@@ -22,7 +22,11 @@ export function python(): string {
   throw new Error(`Python with websockets and h2 is missing: ${INSTALL}`);
 }
 
-/** `socat`, which the examples' READMEs type. @throws Error that says what to install. */
+/** Each by its name. @throws Error that says what to install. */
+export const curl = (): string => program('curl');
+/** These two of nghttp2. */
+export const h2load = (): string => program('h2load');
+export const nghttp = (): string => program('nghttp');
 export const socat = (): string => program('socat');
 export const nginx = (): string => program('nginx', ['/usr/sbin/nginx']);
 export const haproxy = (): string => program('haproxy', ['/usr/sbin/haproxy']);
