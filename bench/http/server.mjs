@@ -55,7 +55,10 @@ function nodeHttps() {
   const server = createHttpsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
     const path = join(folder, request.url);
     stat(path, (error, stats) => {
-      if (error) return response.writeHead(404).end();
+      if (error) {
+        response.writeHead(404).end();
+        return;
+      }
       response.writeHead(200, { 'content-type': TYPES[extname(path)], 'content-length': stats.size });
       pipeline(createReadStream(path), response, () => {});
     });
