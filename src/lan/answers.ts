@@ -1,5 +1,5 @@
 import type { Instant } from '../core/index.ts';
-import { encodeGone, encodeWelcome, PROOF_BYTES, RANGES_MOST, type Range, type Request } from './datagrams.ts';
+import { encodeGone, encodeWelcome, PROOF_BYTES, type Range, type Request } from './datagrams.ts';
 import type { LanKey, Mac } from './keys.ts';
 import { writeUint16, writeUint64 } from './numbers.ts';
 import type { LanLimits, LanTimes } from './options.ts';
@@ -10,6 +10,8 @@ import type { LanAddress, LanDatagram, LanFault } from './types.ts';
 
 /** Addresses whose rate is remembered; the one that was quiet longest gives way. */
 const ASKERS_MOST = 1000;
+/** The longest that answers wait for each other, in seconds. */
+const WAIT_MOST = 0.2;
 
 export interface AnswersOptions {
   readonly session: Uint8Array;
@@ -22,18 +24,34 @@ export interface AnswersOptions {
   readonly startedAt: Instant;
 }
 
+/** Somebody who has shown that his address is his. */
+interface Asker {
+  readonly rate: Rate;
+  /** The first numbers of datagrams that wait to be sent to him: who asks twice is answered once. */
+  readonly waiting: Set<number>;
+}
+
+interface Answer extends LanDatagram {
+  readonly asker: Asker;
+  /** 0 when it tells what is gone. */
+  readonly first: number;
+}
+
 /**
  * What a publisher answers to requests. Whoever hasn't shown that his address is his gets a welcome with a proof for the next request, which is
  * not longer than his question; whoever has gets the datagrams, within the rates.
  */
 export class Answers {
   readonly #options: AnswersOptions;
-  readonly #waiting = new Queue<LanDatagram>();
+  /** Answers to strangers wait for nothing: a proof that comes late is none. */
+  readonly #welcomed = new Queue<LanDatagram>();
+  readonly #waiting = new Queue<Answer>();
   #waitingBytes = 0;
+  readonly #waitingMost: number;
   readonly #total: Rate;
   readonly #welcomes: Rate;
   /** In the order of their last use. */
-  readonly #askers = new Map<string, Rate>();
+  readonly #askers = new Map<string, Asker>();
   readonly counts: { answers: number; bytes: number; welcomes: number; gone: number } = {
     answers: 0,
     bytes: 0,
@@ -44,6 +62,8 @@ export class Answers {
   constructor(options: AnswersOptions) {
     this.#options = options;
     const { limits, startedAt } = options;
+    // Whoever asked has asked again before an answer comes that waits for longer.
+    this.#waitingMost = Math.min(limits.answerBytes, Math.max(limits.answerBurst, limits.answerRate * WAIT_MOST));
     this.#total = new Rate(limits.answerRate, limits.answerBurst, startedAt);
     this.#welcomes = new Rate(limits.welcomeRate, limits.welcomeBurst, startedAt);
   }
@@ -58,10 +78,13 @@ export class Answers {
 
   /** The next answer, when the rate allows it. */
   poll(now: Instant): LanDatagram | undefined {
+    const welcome = this.#welcomed.shift();
+    if (welcome !== undefined) return welcome;
     const first = this.#waiting.at(0);
     if (first === undefined || !this.#total.take(first.bytes.length, now)) return undefined;
     this.#waiting.shift();
     this.#waitingBytes -= first.bytes.length;
+    first.asker.waiting.delete(first.first);
     this.counts.answers++;
     this.counts.bytes += first.bytes.length;
     return first;
@@ -69,59 +92,65 @@ export class Answers {
 
   /** When `poll` will have something; undefined when nothing waits. */
   readyAt(now: Instant): Instant | undefined {
+    if (this.#welcomed.length > 0) return now;
     const first = this.#waiting.at(0);
     return first === undefined ? undefined : this.#total.readyAt(first.bytes.length, now);
   }
 
   #welcome({ nonce }: Request, to: LanAddress, now: Instant): LanFault | undefined {
-    if (!this.#welcomes.take(1, now)) return 'answers';
+    if (this.#welcomed.length >= this.#options.limits.welcomeBurst || !this.#welcomes.take(1, now)) return 'answers';
     const { session, key, store, volatileNext, startedAt } = this.#options;
     const proof = this.#proof(to, this.#epoch(now));
     const age = Math.floor(now - startedAt);
     const welcome = { proof, oldest: store.oldest, next: store.next, volatileNext: volatileNext(), age };
     this.counts.welcomes++;
-    return this.#push(encodeWelcome(session, nonce, welcome, key), to);
+    this.#welcomed.push({ bytes: encodeWelcome(session, nonce, welcome, key), to });
+    return undefined;
   }
 
   #answer({ ranges, nonce }: Request, to: LanAddress, now: Instant): LanFault | undefined {
     const { session, key, store } = this.#options;
-    const asker = this.#askerRate(to, now);
+    const asker = this.#asker(to, now);
     const gone: Range[] = [];
     let fault: LanFault | undefined;
     for (const range of ranges) {
       if (range.from >= store.next) fault = 'request';
       if (range.from < store.oldest) gone.push({ from: range.from, to: Math.min(range.to, store.oldest) });
-      store.find(range.from, range.to, ({ bytes }) => {
-        const refused = asker.take(bytes.length, now) ? this.#push(bytes, to) : 'answers';
+      store.find(range.from, range.to, ({ bytes, first }) => {
+        const refused = this.#push({ bytes, to, asker, first }, now);
         fault ??= refused;
         return refused === undefined;
       });
     }
-    if (gone.length === 0 || gone.length > RANGES_MOST || !asker.take(gone.length * 16, now)) return fault;
+    if (gone.length === 0) return fault;
     for (const range of gone) this.counts.gone += range.to - range.from;
-    return fault ?? this.#push(encodeGone(session, nonce, gone, key), to);
+    const refused = this.#push({ bytes: encodeGone(session, nonce, gone, key), to, asker, first: 0 }, now);
+    return fault ?? refused;
   }
 
-  #push(bytes: Uint8Array, to: LanAddress): LanFault | undefined {
-    if (this.#waitingBytes + bytes.length > this.#options.limits.answerBytes) return 'answers';
-    this.#waiting.push({ bytes, to });
+  #push(answer: Answer, now: Instant): LanFault | undefined {
+    const { asker, first, bytes } = answer;
+    if (asker.waiting.has(first)) return undefined;
+    if (this.#waitingBytes + bytes.length > this.#waitingMost || !asker.rate.take(bytes.length, now)) return 'answers';
+    this.#waiting.push(answer);
     this.#waitingBytes += bytes.length;
+    asker.waiting.add(first);
     return undefined;
   }
 
-  #askerRate(to: LanAddress, now: Instant): Rate {
+  #asker(to: LanAddress, now: Instant): Asker {
     const { askerRate, askerBurst } = this.#options.limits;
     const name = `${to.address} ${to.port}`;
-    const rate = this.#askers.get(name) ?? new Rate(askerRate, askerBurst, now);
+    const asker = this.#askers.get(name) ?? { rate: new Rate(askerRate, askerBurst, now), waiting: new Set() };
     this.#askers.delete(name);
-    this.#askers.set(name, rate);
+    this.#askers.set(name, asker);
     if (this.#askers.size > ASKERS_MOST) {
       for (const oldest of this.#askers.keys()) {
         this.#askers.delete(oldest);
         break;
       }
     }
-    return rate;
+    return asker;
   }
 
   #epoch(now: Instant): number {

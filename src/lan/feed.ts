@@ -53,6 +53,9 @@ export interface FeedInit extends Omit<Past, 'ended'> {
   readonly old: boolean;
 }
 
+/** A proof that is refused more often in a row isn't mended by asking at once. */
+const REFUSALS_MOST = 3;
+
 interface HeldDatagram {
   readonly bytes: Uint8Array;
   readonly first: number;
@@ -80,6 +83,8 @@ export class Feed {
   readonly nonce: Uint8Array;
   #proof: Uint8Array;
   #heardAt: Instant;
+  /** Proofs that were refused since something was found. */
+  #refusals = 0;
   /** The publisher has told its end; what is missing is waited for. */
   #saidEnd = false;
   #isOver = false;
@@ -169,13 +174,15 @@ export class Feed {
     this.#onFresh(from, door, now);
   }
 
-  /** The publisher has answered that our proof is none, or no longer: what was asked with it was not asked. */
+  /** The publisher has answered that our proof is none, or no longer: what was asked with it was not asked, unless that goes on. */
   onWelcome(welcome: Welcome, now: Instant): void {
     this.#proof = welcome.proof;
-    for (const hole of this.#open()) {
-      if (hole.asks === 0) continue;
-      hole.asks--;
-      hole.askAt = now;
+    if (++this.#refusals <= REFUSALS_MOST) {
+      for (const hole of this.#open()) {
+        if (hole.asks === 0) continue;
+        hole.asks--;
+        hole.askAt = now;
+      }
     }
     this.#learn(welcome.next, now, false);
     this.#settle();
@@ -264,7 +271,9 @@ export class Feed {
   #find(from: number, to: number, now: Instant): number {
     if (from >= to || this.#holes.count === 0) return 0;
     const askAt = now + retryWait(this.#host.times, 0, this.#host.chance());
-    return this.#holes.fill(from, to, askAt, this.#onRecovered);
+    const found = this.#holes.fill(from, to, askAt, this.#onRecovered);
+    if (found > 0) this.#refusals = 0;
+    return found;
   }
 
   /** Something came that nobody can have repeated. */

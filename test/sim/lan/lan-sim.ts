@@ -50,6 +50,7 @@ class Play {
   readonly #mac: Mac;
   /** Nobody is killed or cut off, and the stores are large: there is no reason for a gap. */
   readonly #isMild: boolean;
+  readonly #isCrowded: boolean;
   readonly #limits: Partial<LanLimits>;
   readonly #times: Partial<LanTimes>;
   readonly #intruder: Intruder | undefined;
@@ -62,6 +63,7 @@ class Play {
     this.#random = seededRandom(seed);
     const keyed = this.#chance(0.5);
     this.#isMild = this.#chance(0.4);
+    this.#isCrowded = this.#chance(0.1);
     this.#mac = planted.mac ?? (seed % 20 === 0 ? realMac(`key ${seed}`) : cheapMac(seed));
     this.#keys = keyed ? [lanKey(this.#mac)] : [];
     this.#network = new Network(this.#clock, this.#random, this.#drawWeather(keyed));
@@ -76,7 +78,7 @@ class Play {
     this.#intruder?.act(30, PLAY);
     const speakers = 1 + Math.floor(this.#random.unit() * 3);
     for (let i = 0; i < speakers; i++) this.#begin(`10.0.0.${i + 1}`, this.#random.unit() * PLAY * 0.3);
-    const listeners = 1 + Math.floor(this.#random.unit() * (this.#chance(0.1) ? 50 : 5));
+    const listeners = 1 + Math.floor(this.#random.unit() * (this.#isCrowded ? 50 : 5));
     for (let i = 0; i < listeners; i++) this.#listen(this.#chance(0.5) ? 0 : this.#random.unit() * PLAY * 0.8);
     if (!this.#isMild) for (let i = 0; i < 3; i++) this.#cutSomebodyOff();
     this.#clock.runTo(PLAY);
@@ -269,7 +271,7 @@ class Play {
       holes: this.#chance(0.5) ? 1000 : 3,
       behindMessages: this.#chance(0.5) ? 1e6 : 200,
       askMessages: this.#chance(0.5) ? 500 : 7,
-      answerRate: this.#chance(0.5) ? 1e7 : 1e5,
+      answerRate: this.#chance(0.5) || this.#isCrowded ? 1e7 : 1e5,
       requestRate: this.#chance(0.5) ? 200 : 20,
     };
   }
