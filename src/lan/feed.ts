@@ -83,6 +83,8 @@ export class Feed {
   readonly nonce: Uint8Array;
   #proof: Uint8Array;
   #heardAt: Instant;
+  /** What came too early found no memory: only what is next is asked for, until there is room again. */
+  #isFull = false;
   /** Proofs that were refused since something was found. */
   #refusals = 0;
   /** The publisher has told its end; what is missing is waited for. */
@@ -233,7 +235,8 @@ export class Feed {
   /** What is to be asked for next. */
   #open(): Hole[] {
     const { askMessages, asksAtOnce } = this.#host.limits;
-    return this.#holes.open(Math.min(asksAtOnce, RANGES_MOST), Math.min(askMessages, 0xffff));
+    const most = this.#isFull ? 1 : Math.min(asksAtOnce, RANGES_MOST);
+    return this.#holes.open(most, Math.min(askMessages, 0xffff));
   }
 
   #onBeat({ first, count, door }: DataHeader, beat: number, from: LanAddress, now: Instant): void {
@@ -252,6 +255,7 @@ export class Feed {
     const isEarly = first > this.#next;
     // Without memory for what comes too early it is as if only its number had come.
     const isHeard = !isEarly || this.#host.hold(bytes.length);
+    if (!isHeard) this.#isFull = true;
     const isFresh = to > this.#known;
     const found = isHeard ? this.#find(Math.max(first, this.#next), Math.min(to, this.#known), now) : 0;
     if (isFresh) this.#learn(isHeard ? first : to, now, false);
@@ -329,7 +333,7 @@ export class Feed {
       const hole = this.#holes.first;
       const held = this.#held[0];
       if (hole !== undefined && hole.from <= this.#next) {
-        if (hole.lost === undefined) return;
+        if (hole.lost === undefined) break;
         this.#holes.shift();
         this.#pass(hole.to, hole.lost);
       } else if (held !== undefined && held.first <= this.#next) {
@@ -337,8 +341,9 @@ export class Feed {
         this.#heldBytes -= held.bytes.length;
         this.#host.hold(-held.bytes.length);
         if (held.to > this.#next) this.#read(held.bytes, held.first, held.to);
-      } else return;
+      } else break;
     }
+    if (this.#held.length === 0) this.#isFull = false;
   }
 
   /** Goes on behind what is lost; pieces that are lost for the same reason are one gap. */

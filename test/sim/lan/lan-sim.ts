@@ -86,6 +86,8 @@ class Play {
     this.#network.cutOff.clear();
     // A last word from all who are there, so that whoever gave them up hears of them.
     this.#clock.runTo(PLAY + QUIET);
+    // Small limits make a long way of it.
+    for (let more = 0; more < 10 && !this.#isQuiet(); more++) this.#clock.runTo(this.#clock.now + QUIET);
     this.#check();
     return this.#outcome();
   }
@@ -144,9 +146,12 @@ class Play {
         times: this.#times,
         since: this.#chance(0.3) ? ('store' as const) : ('now' as const),
       };
+      const delayMost = this.#network.weather.delay + this.#network.weather.jitter;
       const checks = {
         records: this.#records,
-        delayMost: this.#network.weather.delay + this.#network.weather.jitter,
+        delayMost,
+        // The end is told for half a second; who needs no proof asks for a second more before he believes what he has heard.
+        afterglow: 600 + 2 * delayMost + (this.#keys.length > 0 ? 0 : 1500),
         fresh: this.#keys.length > 0 || this.#intruder === undefined,
         gaps: !this.#isMild,
         heldBytes: this.#limits.heldBytes ?? Infinity,
@@ -171,6 +176,13 @@ class Play {
       this.#network.cutOff.add(address);
       this.#clock.at(at + this.#random.unit() * 6000, () => this.#network.cutOff.delete(address));
     });
+  }
+
+  #isQuiet(): boolean {
+    return this.#listeners.every(
+      ({ isGone, subscriber }) =>
+        isGone || subscriber.publishers().every(({ state, missing }) => state === 'live' && missing === 0),
+    );
   }
 
   #check(): void {

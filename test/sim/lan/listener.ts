@@ -23,6 +23,8 @@ interface Heard {
 
 export interface ListenerChecks {
   readonly records: ReadonlyMap<string, Record>;
+  /** How long after its end, at the most, a publisher may be heard of first. */
+  readonly afterglow: number;
   /** The longest that a datagram may be under way. */
   readonly delayMost: number;
   /** Whether replays of what was said before must be found out. */
@@ -111,7 +113,8 @@ export class Listener implements Host {
     const heard = this.heard.get(record.session);
     if (heard === undefined) throw this.#wrong('never heard of a publisher that is there', record.session);
     if (!heard.isOpen) throw this.#wrong('has given up a publisher that is there', record.session);
-    if (heard.next !== next && !heard.joining) throw this.#wrong(`was told up to ${heard.next}, and ${next} comes next`, record.session);
+    if (heard.next !== next && !heard.joining)
+      throw this.#wrong(`was told up to ${heard.next}, and ${next} comes next`, record.session);
   }
 
   #after(): void {
@@ -170,7 +173,7 @@ export class Listener implements Host {
     if (before?.isOpen === true) throw this.#wrong('told twice of the publisher', session);
     const record = this.#checks.records.get(session);
     if (record === undefined) throw this.#wrong('told of a publisher that nobody is', session);
-    if (this.#checks.fresh && record.endedAt < this.#clock.now - 2 * this.#checks.delayMost - 1000) {
+    if (this.#checks.fresh && record.endedAt < this.#clock.now - this.#checks.afterglow) {
       throw this.#wrong('told of a publisher that is gone', session);
     }
     if (before !== undefined) {
