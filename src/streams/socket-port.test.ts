@@ -113,7 +113,7 @@ describe('a stream into a raw socket over ws, which ends both ways at once', () 
 
   test('comes out of a client as a stream that ends', async () => {
     const { url, met } = await serve({ url: 'ws://127.0.0.1:0?dialect=raw' });
-    const client = await connect(url);
+    const client = await connect(`${url.split('?')[0]}?dialect=raw`);
     open.push(client);
     const heard: Buffer[] = [];
     const sink = new PassThrough().on('data', (chunk: Buffer) => heard.push(chunk));
@@ -125,7 +125,7 @@ describe('a stream into a raw socket over ws, which ends both ways at once', () 
 
   test('closes a client in order, too', async () => {
     const { url, met } = await serve({ url: 'ws://127.0.0.1:0?dialect=raw' });
-    const client = await connect(url);
+    const client = await connect(`${url.split('?')[0]}?dialect=raw`);
     open.push(client);
     const socket = await met;
     const sink = new PassThrough();
