@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { errorOfClose, HawserError } from '../../core/index.ts';
 import { Deadline, type DeadlineOwner, LinkGroup } from '../../runtime/index.ts';
@@ -10,8 +11,8 @@ import { Hub } from './hub.ts';
 import { peerOf, QuicLink } from './link.ts';
 import { ALPN, datagramBytesOf, portOf, type QuicSettings, setLimits } from './options.ts';
 import { PrefaceReader, prefaceOf } from './preface.ts';
-import { loadQuiche, type MachineConfig } from './quiche.ts';
-import { dialSecurity, distrustOf, faultOf, nameOf, shownBy } from './security.ts';
+import { loadQuiche } from './quiche.ts';
+import { dialSecurity, distrustOf, type Fault, faultOf, isPinned, nameOf, type Security, shownBy } from './security.ts';
 import { MAIN } from './streams.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -35,18 +36,19 @@ export async function dialQuic(endpoint: Endpoint, options: DialOptions, setting
   stop();
   const name = nameOf(endpoint, tls);
   const quiche = await loadQuiche();
-  const config = await dialSecurity(quiche, endpoint, tls);
+  const security = await dialSecurity(quiche, endpoint, tls);
   const ip = await lookUp(endpoint.host || LOOPBACK, family || (isIP(localAddress ?? '') as 0 | 4 | 6), signal);
   stop();
   const from = localAddress ?? (isLoopback(ip) ? ip : ip.includes(':') ? '::' : '0.0.0.0');
   const datagramBytes = datagramBytesOf(settings, isLoopback(ip));
+  const { config } = security;
   setLimits(config, 'dial', options, settings);
   config.setMaxSendUdpPayloadSize(datagramBytes);
   const hub = await Hub.open(from, localPort, { quiche, world: options.world, datagramBytes });
   if (signal.aborted) await hub.stop();
   stop();
   return await new Promise((opened, failed) => {
-    new Dialling({ hub, to: { host: ip, port }, name, endpoint, options, settings, opened, failed }).begin(config);
+    new Dialling({ hub, to: { host: ip, port }, name, endpoint, security, options, settings, opened, failed }).begin();
   });
 }
 
@@ -56,6 +58,7 @@ interface DiallingParts {
   /** What the certificate must be for. */
   readonly name: string;
   readonly endpoint: Endpoint;
+  readonly security: Security;
   readonly options: DialOptions;
   readonly settings: QuicSettings;
   readonly opened: (link: Link) => void;
@@ -77,13 +80,13 @@ class Dialling implements ConnectionUser, DeadlineOwner {
     this.#group = new LinkGroup({ ...parts.options, transport: 'quic' });
   }
 
-  begin(config: MachineConfig): void {
-    const { hub, to, name, options, settings } = this.#parts;
+  begin(): void {
+    const { hub, to, name, security, options, settings } = this.#parts;
     hub.hold();
     const keepalive = settings.keepalive ?? KEEPALIVE;
     // An address can't be asked for by TLS: the certificate is looked through for it when it is there.
     const servername = isIP(name.split('%')[0] ?? '') > 0 ? undefined : name;
-    this.#connection = hub.dial(to, servername, { config, user: this, keepalive });
+    this.#connection = hub.dial(to, servername, { config: security.config, user: this, keepalive });
     this.#preface = new PrefaceReader(this.#connection, MAIN);
     const { world, wheel } = this.#group;
     wheel.schedule(this.#deadline, world.now() + (settings.handshakeWait ?? HANDSHAKE_WAIT));
@@ -93,7 +96,7 @@ class Dialling implements ConnectionUser, DeadlineOwner {
   onEstablished(): void {
     if (this.#settled) return;
     const { machine } = this.#connection;
-    const fault = this.#verifies ? faultOf(shownBy(machine), this.#parts.name, new Date()) : undefined;
+    const fault = this.#verifies ? this.#faultOf(shownBy(machine)) : undefined;
     if (fault !== undefined) this.#give(this.#unsafe(fault.reason, fault.words));
     else if (new TextDecoder().decode(machine.applicationProto()) !== ALPN)
       this.#give(this.#unsafe('NO_APPLICATION_PROTOCOL', `it does not speak ${ALPN}`));
@@ -133,6 +136,13 @@ class Dialling implements ConnectionUser, DeadlineOwner {
 
   get #what(): string {
     return describeEndpoint(this.#parts.endpoint);
+  }
+
+  #faultOf(certificate: X509Certificate | undefined): Fault | undefined {
+    const { name, security } = this.#parts;
+    const fault = faultOf(certificate, name, new Date());
+    if (fault !== undefined || security.pins === undefined || isPinned(certificate, security.pins)) return fault;
+    return distrustOf(certificate);
   }
 
   get #verifies(): boolean {

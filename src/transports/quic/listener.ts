@@ -18,7 +18,7 @@ import { type Host, Hub, type HubOptions } from './hub.ts';
 import type { QuicLink } from './link.ts';
 import { datagramBytesOf, portOf, type QuicSettings, setLimits } from './options.ts';
 import { loadQuiche, type MachineConfig } from './quiche.ts';
-import { listenSecurity } from './security.ts';
+import { listenSecurity, type Security } from './security.ts';
 import { type Lobby, Visitor } from './visitor.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -43,13 +43,14 @@ export async function listenQuic(
     throw new HawserError('ERR_OPTION', 'quic: what is inherited can not be taken over');
   const port = portOf(endpoint);
   const quiche = await loadQuiche();
-  const config = await listenSecurity(quiche, endpoint, net.tls ?? {});
+  const security = await listenSecurity(quiche, endpoint, net.tls ?? {});
   const host = endpoint.host || LOOPBACK;
   const datagramBytes = datagramBytesOf(settings, isLoopback(host) || host === 'localhost');
+  const { config } = security;
   setLimits(config, 'listen', options, settings);
   config.setMaxSendUdpPayloadSize(datagramBytes);
   const hub = await openHub(host, port, { quiche, world: options.world, datagramBytes });
-  return new QuicListener(hub, config, { options, net, settings });
+  return new QuicListener(hub, security, { options, net, settings });
 }
 
 /** A socket on the port: one that was left by its listener and still has links, or a new one. */
@@ -76,6 +77,7 @@ class QuicListener implements Listener, Host, Lobby {
   readonly group: LinkGroup;
   readonly options: ListenOptions;
   readonly requestCert: boolean;
+  readonly pins: readonly Uint8Array[] | undefined;
   readonly visitors: Set<Visitor> = new Set();
   readonly #hub: Hub;
   readonly #most: number;
@@ -86,9 +88,10 @@ class QuicListener implements Listener, Host, Lobby {
   #held = false;
   #closed = false;
 
-  constructor(hub: Hub, config: MachineConfig, { options, net, settings }: ListenerParts) {
+  constructor(hub: Hub, { config, pins }: Security, { options, net, settings }: ListenerParts) {
     this.#hub = hub;
     this.config = config;
+    this.pins = pins;
     this.options = options;
     this.requestCert = net.tls?.requestCert === true;
     this.#most = net.maxConnections ?? Number.POSITIVE_INFINITY;

@@ -62,6 +62,19 @@ describe('the certificate of the server', () => {
     expect(keep(await connect({ url, tls: { ca: self.cert } })).transport).toBe('quic');
   });
 
+  test('that is known by itself is taken without an authority, and no other of its authority', async () => {
+    const known = authority.issue('known', 'IP:127.0.0.1');
+    const { url } = await serve(known);
+    expect(keep(await connect({ url, tls: { ca: known.cert } })).transport).toBe('quic');
+    const other = await serve(local);
+    const error = await errorOf(connect({ url: other.url, tls: { ca: known.cert } }));
+    expect(error).toMatchObject({ code: 'ERR_TLS', data: { reason: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } });
+    const named = authority.issue('named', 'DNS:a.example');
+    const elsewhere = await serve(named);
+    const wrong = await errorOf(connect({ url: elsewhere.url, tls: { ca: named.cert } }));
+    expect(wrong).toMatchObject({ code: 'ERR_TLS', data: { reason: 'ERR_TLS_CERT_ALTNAME_INVALID' } });
+  });
+
   test.each<[string, () => Pair, TlsDialOptions, string, string]>([
     [
       'of another authority',
@@ -117,6 +130,18 @@ describe('the certificate of the client', () => {
     expect(client.user).toBe('ada');
     const locked = { ca, cert: ada.cert, key: authority.locked(ada, 'sesame'), passphrase: 'sesame' };
     keep(await connect({ url, tls: locked }));
+  });
+
+  test('that is known by itself is let in, and no other of its authority', async () => {
+    const ada = authority.issue('ada', 'DNS:ada.example');
+    const bob = authority.issue('bob', 'DNS:bob.example');
+    const { url } = await serve(local, { tls: { ca: ada.cert, requestCert: true } });
+    const client = keep(await connect({ url, tls: { ca, cert: ada.cert, key: ada.key } }));
+    expect(client.user).toBe('ada');
+    const refused = await errorOf(connect({ url, tls: { ca, cert: bob.cert, key: bob.key } }));
+    expect(refused).toMatchObject({ code: 'ERR_HANDSHAKE_REFUSED', data: { code: 'ERR_AUTH_FAILED' } });
+    const missing = await errorOf(connect({ url, tls: { ca } }));
+    expect(missing).toMatchObject({ code: 'ERR_TLS' });
   });
 
   test('that nobody asked for is not looked at', async () => {

@@ -6,26 +6,31 @@ import type { Endpoint, PeerCertificate, TlsDialOptions, TlsListenOptions, TlsOp
 import { secureOptionsOf } from '../tls.ts';
 import type { Machine, MachineConfig, Quiche } from './quiche.ts';
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
 /** What of TLS the machine can't be told. */
 const UNKNOWN = ['pfx', 'minVersion', 'maxVersion', 'ciphers', 'alpn'] as const;
 
+/** How a side proves who it is, and whom it believes. */
+export interface Security {
+  readonly config: MachineConfig;
+  /** The certificates (DER) of which the peer must have one, where the ones that are trusted vouch for nobody but themselves. */
+  readonly pins: readonly Uint8Array[] | undefined;
+}
+
 /** @throws HawserError ERR_OPTION for what can't be, or files that can't be read. */
-export async function listenSecurity(
-  quiche: Quiche,
-  endpoint: Endpoint,
-  tls: TlsListenOptions,
-): Promise<MachineConfig> {
+export async function listenSecurity(quiche: Quiche, endpoint: Endpoint, tls: TlsListenOptions): Promise<Security> {
   const secure = await materialOf(endpoint, tls);
   if (secure.cert === undefined) throw new HawserError('ERR_OPTION', 'quic: a listener needs `cert` and `key`');
   const { requestCert = false } = tls;
   if (requestCert === 'optional')
     throw new HawserError('ERR_OPTION', "quic: requestCert is true or false: a certificate can't be left to the peer");
-  return configOf(quiche, requestCert, secure);
+  return securityOf(quiche, requestCert, secure);
 }
 
 /** @throws HawserError ERR_OPTION for what can't be, or files that can't be read. */
-export async function dialSecurity(quiche: Quiche, endpoint: Endpoint, tls: TlsDialOptions): Promise<MachineConfig> {
-  return configOf(quiche, tls.rejectUnauthorized ?? true, await materialOf(endpoint, tls));
+export async function dialSecurity(quiche: Quiche, endpoint: Endpoint, tls: TlsDialOptions): Promise<Security> {
+  return securityOf(quiche, tls.rejectUnauthorized ?? true, await materialOf(endpoint, tls));
 }
 
 interface Material {
@@ -54,14 +59,44 @@ function openKey(key: Uint8Array, passphrase: string | undefined): Uint8Array {
   return Buffer.from(opened.export({ type: 'pkcs8', format: 'pem' }));
 }
 
-function configOf(quiche: Quiche, verify: boolean, { cert, key, ca }: Material): MachineConfig {
+function securityOf(quiche: Quiche, verify: boolean, { cert, key, ca }: Material): Security {
+  const pins = verify ? pinsIn(ca) : undefined;
   try {
-    return quiche.Config.withBoringSslCtx(verify, false, verify ? ca : null, key && [key], cert && [cert], null);
+    // Where it is ours to judge, the machine only sees to it that a certificate is shown, and that its key is the peer's.
+    const config = quiche.Config.withBoringSslCtx(
+      verify,
+      pins !== undefined,
+      verify ? ca : null,
+      key && [key],
+      cert && [cert],
+      null,
+    );
+    return { config, pins };
   } catch (cause) {
     throw new HawserError('ERR_OPTION', `certificate, key or authorities can't be used: ${(cause as Error).message}`, {
       cause,
     });
   }
+}
+
+/**
+ * The certificates in a PEM text, if none of them is an authority's: the machine would believe nobody for their sake, not even who shows one of
+ * them, as `hawser cert` makes them.
+ */
+function pinsIn(pem: Uint8Array): readonly Uint8Array[] | undefined {
+  const blocks = Buffer.from(pem).toString('latin1').match(CERTIFICATE) ?? [];
+  try {
+    const certificates = blocks.map((block) => new X509Certificate(block));
+    const leaves = certificates.length > 0 && certificates.every(({ ca }) => !ca);
+    return leaves ? certificates.map(({ raw }) => raw) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is one of those. */
+export function isPinned(certificate: X509Certificate | undefined, pins: readonly Uint8Array[]): boolean {
+  return certificate !== undefined && pins.some((pin) => certificate.raw.equals(pin));
 }
 
 function bytesOf(pem: unknown): Uint8Array {
@@ -86,12 +121,14 @@ export function shownBy(machine: Machine): X509Certificate | undefined {
   }
 }
 
+/** What is wrong with a certificate: the platform's code, and words. */
+export interface Fault {
+  readonly reason: string;
+  readonly words: string;
+}
+
 /** Why a server's certificate is not good for this name; the chain up to the authority is the machine's to judge. Undefined when nothing is wrong with it. */
-export function faultOf(
-  certificate: X509Certificate | undefined,
-  name: string,
-  at: Date,
-): { readonly reason: string; readonly words: string } | undefined {
+export function faultOf(certificate: X509Certificate | undefined, name: string, at: Date): Fault | undefined {
   if (certificate === undefined) return { reason: 'NO_CERTIFICATE', words: 'it has shown no certificate' };
   if (new Date(certificate.validTo) < at) return { reason: 'CERT_HAS_EXPIRED', words: 'its certificate has expired' };
   if (new Date(certificate.validFrom) > at)
@@ -106,7 +143,12 @@ export function distrustOf(certificate: X509Certificate | undefined): {
   readonly reason: string;
   readonly words: string;
 } {
-  if (certificate?.checkIssued(certificate))
+  // One that may not sign others has not issued itself by the book.
+  if (
+    certificate !== undefined &&
+    certificate.subject === certificate.issuer &&
+    certificate.verify(certificate.publicKey)
+  )
     return {
       reason: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       words: 'its certificate is self-signed: pass it as `ca` to trust it',

@@ -6,7 +6,7 @@ import type { Hub } from './hub.ts';
 import { peerOf, QuicLink } from './link.ts';
 import { ALPN } from './options.ts';
 import { PrefaceReader, prefaceOf } from './preface.ts';
-import { certificateOf } from './security.ts';
+import { certificateOf, isPinned, shownBy } from './security.ts';
 import { MAIN } from './streams.ts';
 
 /** What the visitors of one listener share. */
@@ -16,6 +16,8 @@ export interface Lobby {
   readonly visitors: Set<Visitor>;
   /** Whether peers show certificates, which were verified. */
   readonly requestCert: boolean;
+  /** Of which certificates they must show one, where no authority has vouched for them. */
+  readonly pins: readonly Uint8Array[] | undefined;
   /** Asked for each peer when its handshake is done. */
   admit(peer: Peer): Refusal | undefined;
   /** The connection has become a link. */
@@ -47,6 +49,10 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
     const { machine } = this.#connection;
     if (new TextDecoder().decode(machine.applicationProto()) !== ALPN) {
       this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${ALPN}` });
+      return;
+    }
+    if (this.#lobby.pins !== undefined && !isPinned(shownBy(machine), this.#lobby.pins)) {
+      this.refuse(UNTRUSTED);
       return;
     }
     this.#peer = peerOf(this.#connection, this.#lobby.requestCert ? certificateOf(machine) : undefined);
@@ -104,3 +110,7 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
 }
 
 const UNKNOWN: CloseReason = { code: CLOSE.protocol, reason: 'what came first is not that of a link' };
+const UNTRUSTED: CloseReason = {
+  code: CLOSE.authFailed,
+  reason: 'the certificate is not one that is trusted here',
+};
