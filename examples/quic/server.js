@@ -8,9 +8,9 @@ const server = createServer();
 
 server.on('connection', (socket) => {
   console.log(`${socket.handshake.remote} is here, over ${socket.handshake.transport}`);
-  socket.on('down', ({ code }) => console.log(`${socket.handshake.remote} is gone (${code})`));
+  socket.on('close', ({ code }) => console.log(`${socket.handshake.remote} is gone (${code})`));
   socket.handle('line', (data) => {
-    console.log(`we received data: ${data}`);
+    console.log(`we received data: ${String(data)}`);
     if (data !== 'quit') return 'Thank you for the data!';
     console.log('we are going to stop listening for data');
     // The answer goes out first.

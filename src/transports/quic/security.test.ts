@@ -41,13 +41,13 @@ async function serve(pair: Pair, more: Partial<ListenTarget & object> = {}): Pro
 }
 
 const { ca, caFile } = authority;
-const named = (url: string): string => url.replace('127.0.0.1', 'localhost');
+const byName = (url: string): string => url.replace('127.0.0.1', 'localhost');
 
 describe('the certificate of the server', () => {
   test.each<[string, (url: string) => string, TlsDialOptions]>([
     ['for the address, by a file', (url) => `${url}?ca=${caFile}`, {}],
     ['for the address, by an option', (url) => url, { ca }],
-    ['for the name', named, { ca }],
+    ['for the name', byName, { ca }],
     ['for another name that was asked for', (url) => url, { ca, servername: 'localhost' }],
     ['that nobody looks at', (url) => url, { rejectUnauthorized: false }],
   ])('%s is taken', async (_, urlOf, tls) => {
