@@ -32,7 +32,7 @@ export interface DownParts {
   readonly shelf: Shelf;
   readonly response: ServerResponse;
   readonly mode: Mode;
-  /** Whether a poll is to be answered at once, so that the client sees that it works. */
+  /** Whether nothing was answered so before: the client has yet to see that it works. */
   readonly first: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly user: DownUser;
@@ -70,12 +70,15 @@ export class DownStream {
     }
     response.writeHead(200, { ...STREAM_HEADERS, ...headers });
     response.write(mode === 'padded' ? PADDING : SIGN_OF_LIFE);
-    this.#after(times.readyWait, () => {
-      this.#isReady = true;
-      response.write(READY);
-      this.#watch();
-      this.flush();
-    });
+    if (first) this.#after(times.readyWait, () => this.#beReady());
+    else this.#beReady();
+  }
+
+  #beReady(): void {
+    this.#isReady = true;
+    this.#parts.response.write(READY);
+    this.#watch();
+    this.flush();
   }
 
   /** Sends what the shelf has, as far as it may. */

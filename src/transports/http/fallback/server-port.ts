@@ -34,8 +34,8 @@ export class ServerPort implements BytePort, DownUser {
   readonly #parts: ServerPortParts;
   #user: PortUser | undefined;
   #stream: DownStream | undefined;
-  #polled = false;
-  #fetched = false;
+  /** How the last GET was to be answered; undefined before the first. */
+  #mode: Mode | undefined;
   /** Up to where the system took what was written, over whichever stream. */
   #taken = 0;
   /** The last batch that was taken in. */
@@ -64,7 +64,7 @@ export class ServerPort implements BytePort, DownUser {
   }
 
   get isFetched(): boolean {
-    return this.#fetched;
+    return this.#mode !== undefined;
   }
 
   // What the link does
@@ -115,13 +115,12 @@ export class ServerPort implements BytePort, DownUser {
     this.#stream = undefined;
     before?.cut();
     this.#unfetched?.cancel();
-    if (!this.#fetched) this.#parts.onFetched();
-    this.#fetched = true;
+    if (this.#mode === undefined) this.#parts.onFetched();
     const { world, settings } = this.#parts;
     const { shelf } = this;
     shelf.rewind();
-    const first = !this.#polled;
-    this.#polled = mode === 'poll';
+    const first = mode !== this.#mode;
+    this.#mode = mode;
     const stream = new DownStream({ world, times: settings.times, shelf, response, mode, first, headers, user: this });
     this.#stream = stream;
     stream.begin();
