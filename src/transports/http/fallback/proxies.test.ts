@@ -83,6 +83,7 @@ describe('links by requests through a proxy', () => {
   test('that sends each POST twice: each message arrives once', async () => {
     const pair = await pairThrough({ posts: 2 });
     await talk(pair, 100);
+    expect(pair.relay.passed.filter(({ batch }) => batch !== undefined).length).toBeGreaterThan(5);
   });
 
   test('whose connections are all cut now and then: each message arrives once, in one session', async () => {
