@@ -206,7 +206,8 @@ export class LanDriver {
 
   /** What is lost here is lost as on the way, and repaired like that; that it happens should be known. */
   #onError(cause: Error, to: LanAddress): void {
-    if (this.#stopped) return;
+    // While the end is told those who heard it close.
+    if (this.#stopped || this.#ended !== undefined) return;
     this.refused += 1;
     const { code = '' } = cause as NodeJS.ErrnoException;
     const at = now();
