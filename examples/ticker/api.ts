@@ -46,7 +46,9 @@ export interface MarketApi {
       order: (order: Order) => Receipt;
       /** The user's own. */
       holdings: () => Holding[];
-      /** All symbols as they are, and from now on an event for each change. */
+      /** All symbols as they are. */
+      quotes: () => Quote[];
+      /** The same, and from now on an event for each change. */
       watch: () => Quote[];
       /** The last quotes of a symbol, oldest first. */
       past: (what: { symbol: string; most: number }) => Quote[];

@@ -1,9 +1,10 @@
 // The market: lists symbols, keeps the books, takes orders at every door, and tells what has changed.
-//   node examples/ticker/market.js --ledger FILE [--listen URL]… [--plain URL] [--quotes URL] [--file FILE] [--users FILE] [--audit]
+//   node examples/ticker/market.js --ledger FILE [--listen URL]… [--plain URL] [--quotes URL [--quotes-key FILE]] [--file FILE] [--users FILE] [--audit]
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { createServer, HawserError } from 'hawser';
+import { openLan } from 'hawser/lan';
 import { Desk } from './desk.js';
 import { Ledger } from './ledger.js';
 import { servePlain } from './plain.js';
@@ -26,6 +27,10 @@ const { values } = parseArgs({
     listen: { type: 'string', multiple: true, default: ['ws://127.0.0.1:8000'] },
     /** Where people with a terminal come in. */
     plain: { type: 'string', default: 'tcp://127.0.0.1:3000' },
+    /** Where quotes are told to the local network. */
+    quotes: { type: 'string', default: 'udp://239.192.0.0:3000' },
+    /** A file with what signs them; off this machine it is needed. */
+    'quotes-key': { type: 'string' },
     /** What is listed when the market starts, a line each. */
     file: { type: 'string' },
     /** Who may trade, a line each: NAME TOKEN. */
@@ -53,7 +58,8 @@ async function main() {
     onRequest: await makeSite(),
     limits: { messageBytes: 16 * 1024, messageRate: 1000, messageBurst: 5000 },
   });
-  const quotes = new Quotes(server, ledger.quotes());
+  const bus = values.quotes === 'none' ? undefined : await openBus(values.quotes, values['quotes-key']);
+  const quotes = new Quotes(server, ledger.quotes(), bus);
   const desk = new Desk(ledger, {
     onQuotes: (changed) => quotes.tell(changed),
     onOrder: (user, { side, shares, symbol, price }, { available }) => {
@@ -78,6 +84,7 @@ async function main() {
     process.stdin.destroy();
     quotes.stop();
     await server.close({ drain: DRAIN });
+    await bus?.close();
     if (error === undefined) ledger.close();
   }
 
@@ -86,9 +93,17 @@ async function main() {
   try {
     const endpoints = await server.listen(...values.listen, ...(values.plain === 'none' ? [] : [plain]));
     for (const endpoint of endpoints) console.log(`market listens on ${endpoint}`);
+    if (bus !== undefined) console.log(`quotes go to ${bus.url}`);
   } catch (error) {
     await stop(error);
   }
+}
+
+/** Speaks to a group, and doesn't listen. @param {string} url @param {string | undefined} file */
+async function openBus(url, file) {
+  const bus = await openLan(url, { listen: false, ...(file !== undefined && { key: { file } }) });
+  // The network is away for a moment: orders are taken all the same, and quotes are told again.
+  return bus.on('error', (error) => console.error(`market: ${error.message}`));
 }
 
 /**
@@ -107,6 +122,7 @@ function serve(socket, { desk, ledger, quotes }) {
     if (!isSymbol(symbol) || !Number.isInteger(most)) throw new HawserError('BAD_ORDER', 'the past is of a symbol');
     return ledger.past(symbol, Math.max(1, Math.min(Number(most), MOST_PAST)));
   });
+  socket.handle('quotes', () => quotes.all);
   socket.handle('watch', async () => {
     // What changes from here on comes as an event, before or after this answer: the sequence says what is newer.
     await socket.join(ROOM);

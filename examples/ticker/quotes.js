@@ -1,18 +1,12 @@
 // Tells what has changed: to the room that every page and client may be in, and to whoever listens on the local network.
 
 /** @import { Server } from 'hawser' */
+/** @import { LanBus } from 'hawser/lan' */
 /** @import { MarketApi, Quote } from './api.ts' */
 
 export const ROOM = 'quotes';
 /** ms after which a quote that hasn't changed is told to the network again, for those who came late. */
 const REFRESH = 5000;
-
-/**
- * What this needs of a bus on the local network.
- * @typedef {object} Bus
- * @property {(topic: string, data: unknown) => boolean} publish false when it had better wait; then `drain` follows
- * @property {(event: 'drain', listener: () => void) => unknown} on hears of it
- */
 
 export class Quotes {
   /** The newest of each symbol. @type {Map<string, Quote>} */
@@ -24,7 +18,7 @@ export class Quotes {
   #isFull = false;
   #refresh;
 
-  /** @param {Server<MarketApi>} server @param {readonly Quote[]} quotes as they are now @param {Bus} [bus] */
+  /** @param {Server<MarketApi>} server @param {readonly Quote[]} quotes as they are now @param {LanBus} [bus] */
   constructor(server, quotes, bus) {
     this.#server = server;
     this.#bus = bus;
@@ -59,7 +53,7 @@ export class Quotes {
     if (this.#bus === undefined) return;
     for (const quote of quotes) {
       if (this.#isFull) this.#waiting.set(quote.symbol, quote);
-      else this.#isFull = !this.#bus.publish(`quotes/${quote.symbol}`, quote);
+      else this.#isFull = !this.#bus.publish(topicOf(quote), quote);
     }
   }
 
@@ -73,4 +67,9 @@ export class Quotes {
   #tellAgain() {
     if (!this.#isFull) this.#tellNetwork(this.#newest.values());
   }
+}
+
+/** @param {Quote} quote */
+export function topicOf({ symbol }) {
+  return `quotes/${symbol}`;
 }

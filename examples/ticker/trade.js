@@ -1,13 +1,14 @@
 // Buys and sells. With an order on the command line it places that and ends; otherwise it takes what is typed.
-//   node examples/ticker/trade.js [URL] [BUY|SELL SYMBOL NUMBER] [--user NAME | --token-file FILE] [--id ID] [--journal FILE] [--quotes room|URL]
+//   node examples/ticker/trade.js [URL] [BUY|SELL SYMBOL NUMBER] [--user NAME | --token-file FILE] [--id ID] [--journal FILE] [--quotes room|URL [--quotes-key FILE]]
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { HawserError } from 'hawser/client';
+import { openLan } from 'hawser/lan';
 import { Journal } from './journal.js';
-import { Trader } from './trader.js';
-import { money, ORDER_FORM, readOrder, whatHappened } from './words.js';
+import { newerOnly, Trader } from './trader.js';
+import { isQuote, money, ORDER_FORM, readOrder, whatHappened } from './words.js';
 
 /** @import { Interface } from 'node:readline' */
 /** @import { Order, Quote, Receipt } from './api.ts' */
@@ -20,7 +21,9 @@ const { values, positionals } = parseArgs({
     /** The order's; its own one when nobody says. */
     id: { type: 'string' },
     journal: { type: 'string' },
+    /** `room`, or where the market tells them to the network. */
     quotes: { type: 'string' },
+    'quotes-key': { type: 'string' },
     /** ms after which one order on the command line is given up. */
     wait: { type: 'string', default: '30000' },
   },
@@ -146,10 +149,22 @@ async function tellHoldings(trader) {
   }
 }
 
-/** @param {Trader} trader @param {string} where */
+/** Shows quotes, from the market's room or from the network. @param {Trader} trader @param {string} where */
 async function watch(trader, where) {
-  if (where !== 'room') throw new Error('--quotes is room');
-  await trader.watch(show);
+  if (where === 'room') return trader.watch(show);
+  const take = newerOnly(show);
+  const key = values['quotes-key'];
+  const bus = await openLan(where, key === undefined ? {} : { key: { file: key } });
+  void trader.closed.then(() => bus.close());
+  bus.on('message', ({ data }) => isQuote(data) && take(data));
+  bus.on('recovered', ({ from, to }) => console.log(`${to - from + 1} messages of the market came late`));
+  // What is lost for good is asked for where nothing gets lost.
+  bus.on('gap', ({ from, to, reason }) => {
+    console.log(`${to - from + 1} messages of the market are lost (${reason})`);
+    void ask();
+  });
+  const ask = async () => (await trader.quotes().catch(() => [])).forEach(take);
+  await ask();
 }
 
 /** @param {Quote} quote */

@@ -80,20 +80,13 @@ export class Trader {
     return this.#socket.request('holdings');
   }
 
-  /** Hears the newest quote of each symbol, and then each that is newer. @param {(quote: Quote) => void} hear */
+  /**
+   * Hears the newest quote of each symbol, and then each that is newer.
+   * @param {(quote: Quote) => void} hear
+   */
   async watch(hear) {
-    /** @type {Map<string, number>} */
-    const seen = new Map();
-    /** @param {Quote} quote */
-    const take = (quote) => {
-      if (quote.sequence <= (seen.get(quote.symbol) ?? 0)) return;
-      seen.set(quote.symbol, quote.sequence);
-      hear(quote);
-    };
-    const ask = async () => {
-      const quotes = await this.#socket.request('watch');
-      for (const quote of quotes.toSorted((a, b) => a.sequence - b.sequence)) take(quote);
-    };
+    const take = newerOnly(hear);
+    const ask = async () => inOrder(await this.#socket.request('watch')).forEach(take);
     this.#socket.on('quote', take);
     // A new session is in no room, and after a gap nobody knows what was missed.
     this.#socket.on('up', ({ recovered }) => recovered === false && ask().catch(() => {}));
@@ -101,7 +94,29 @@ export class Trader {
     await ask();
   }
 
+  /** All symbols as they are. */
+  async quotes() {
+    return inOrder(await this.#socket.request('quotes'));
+  }
+
   close() {
     return this.#socket.close();
   }
+}
+
+/** Passes on what is newer than all before of the same symbol. @param {(quote: Quote) => void} hear */
+export function newerOnly(hear) {
+  /** @type {Map<string, number>} */
+  const seen = new Map();
+  /** @param {Quote} quote */
+  return (quote) => {
+    if (quote.sequence <= (seen.get(quote.symbol) ?? 0)) return;
+    seen.set(quote.symbol, quote.sequence);
+    hear(quote);
+  };
+}
+
+/** @param {readonly Quote[]} quotes */
+function inOrder(quotes) {
+  return quotes.toSorted((a, b) => a.sequence - b.sequence);
 }

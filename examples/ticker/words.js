@@ -1,7 +1,7 @@
 // What people and programs may say: everything that comes from outside is read here, and nothing else is believed.
 import { HawserError } from 'hawser/client';
 
-/** @import { Order, Receipt, Side } from './api.ts' */
+/** @import { Order, Quote, Receipt, Side } from './api.ts' */
 
 export const MOST_SHARES = 1_000_000_000;
 /** In hundredths. Times `MOST_SHARES` it is still a whole number that JavaScript holds exactly. */
@@ -65,6 +65,13 @@ export function readListing(line) {
 /** @param {unknown} data @returns {data is string} */
 export function isSymbol(data) {
   return isText(data, SYMBOL);
+}
+
+/** Whether a quote is one: anybody on a network may send anything. @param {unknown} data @returns {data is Quote} */
+export function isQuote(data) {
+  if (typeof data !== 'object' || data === null) return false;
+  const { symbol, available, price, time, sequence } = /** @type {Partial<Record<keyof Quote, unknown>>} */ (data);
+  return isText(symbol, SYMBOL) && [available, price, time, sequence].every((number) => Number.isSafeInteger(number));
 }
 
 /** Hundredths as people read them. @param {number} price */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ let plain: number;
 
 async function start(file: string, more = ''): Promise<Terminal> {
   const path = join(folder, file);
-  const doors = '--listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0';
+  const doors = '--listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0 --quotes none';
   const terminal = new Terminal(`node examples/ticker/market.js --ledger ${path} ${doors} ${more}`);
   [, ws = ''] = await terminal.shows(/listens on (ws:\/\/\S+)/);
   plain = Number((await terminal.shows(/listens on tcp:\/\/127\.0\.0\.1:(\d+)/))[1]);
@@ -41,8 +42,7 @@ async function enter(user?: string, token?: string): Promise<ClientSocket> {
   return socket;
 }
 
-let ids = 0;
-const order = (change: object): object => ({ id: `h-${(ids += 1)}`, side: 'BUY', symbol: 'ABC', shares: 1, ...change });
+const order = (change: object): object => ({ id: randomUUID(), side: 'BUY', symbol: 'ABC', shares: 1, ...change });
 
 /** A connection to the plain port: what is sent, and what comes back until the end. */
 class Line {
@@ -294,7 +294,7 @@ describe('what is typed into the market', () => {
 
 describe('the file', () => {
   test('is one market’s', async () => {
-    const second = new Terminal(`node examples/ticker/market.js --ledger ${join(folder, 'ticker.db')}`);
+    const second = new Terminal(`node examples/ticker/market.js --quotes none --ledger ${join(folder, 'ticker.db')}`);
     await second.shows(/market: another market has \S+ticker\.db/);
     expect(await second.exit()).toBe(1);
   });
@@ -302,7 +302,7 @@ describe('the file', () => {
   test('is a ledger, or nothing is done', async () => {
     const path = join(folder, 'garbage.db');
     writeFileSync(path, 'this is no ledger\n'.repeat(500));
-    const other = new Terminal(`node examples/ticker/market.js --ledger ${path}`);
+    const other = new Terminal(`node examples/ticker/market.js --quotes none --ledger ${path}`);
     await other.shows(/market: \S+garbage\.db: file is not a database/);
     expect(await other.exit()).toBe(1);
   });

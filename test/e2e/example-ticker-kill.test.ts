@@ -187,7 +187,17 @@ describe(`a market and its traders, killed again and again (seed ${SEED})`, () =
       '--listen',
       `${scheme}://127.0.0.1:${ports[scheme as keyof typeof ports]}`,
     ]);
-    const args = ['examples/ticker/market.js', '--quiet', '--ledger', file, '--file', join(folder, 'listed'), ...at];
+    const args = [
+      'examples/ticker/market.js',
+      '--quiet',
+      '--quotes',
+      'none',
+      '--ledger',
+      file,
+      '--file',
+      join(folder, 'listed'),
+      ...at,
+    ];
     const listen = [...args, '--plain', `tcp://127.0.0.1:${ports.plain}`, '--listen', `ipc://${join(folder, 's')}`];
     return new Program(listen, (line) => {
       const [, scheme, port] = /listens on (\w+):\/\/127\.0\.0\.1:(\d+)/.exec(line) ?? [];
