@@ -1,16 +1,21 @@
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commandsOf, Terminal, talksOf } from '../support/example.ts';
+import { until } from '../support/until.ts';
 
 const open: Terminal[] = [];
 let folder: string;
 let ws: string;
 let plain: string;
+/** A group of this test alone: other markets of this machine have others. */
+let group: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hawser-ticker-'));
+  group = `udp://239.192.${randomInt(1, 255)}.${randomInt(1, 255)}:${randomInt(20_000, 30_000)}`;
 });
 afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
@@ -23,13 +28,14 @@ function type(command: string | undefined): Terminal {
   return terminal;
 }
 
-const [MARKET, TRADE, SOCAT, ONCE, JOURNAL, AUDIT] = [0, 1, 2, 3, 4, 5];
+const [MARKET, TRADE, LISTEN, SOCAT, ONCE, JOURNAL, AUDIT] = [0, 1, 2, 3, 4, 5, 6];
 
 /** The first command of a block, at the places of this test. */
 function commandOf(block: number): string {
   const replacements: Record<string, string> = {
     '/tmp/ticker.db': join(folder, 'ticker.db'),
     '/tmp/ada.journal': join(folder, 'ada.journal'),
+    'udp://239.192.0.0:3000': group,
     ...(plain && { '127.0.0.1:3000': plain }),
   };
   const command = commandsOf('ticker', replacements)[block]?.[0] ?? '';
@@ -38,9 +44,12 @@ function commandOf(block: number): string {
 
 /** The market of the README, at ports that are free. */
 async function openMarket(more = ''): Promise<Terminal> {
-  const market = type(`${commandOf(MARKET)} --listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0 ${more}`);
+  const market = type(
+    `${commandOf(MARKET)} --listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0 --quotes ${group} ${more}`,
+  );
   [, ws = ''] = await market.shows(/listens on (ws:\/\/\S+)/);
   [, plain = ''] = await market.shows(/listens on tcp:\/\/(\S+)/);
+  await market.shows(`quotes go to ${group}`);
   return market;
 }
 
@@ -64,7 +73,7 @@ describe('by the commands of the README', () => {
     await trader.shows(/order \S+: bought 10 ABC at 10\.00, you now hold 10/);
     trader.type(sell);
     await trader.shows(/order \S+: refused, you hold 10 of ABC, not 11 \(NOT_HELD\)/);
-    expect(trader.shown).toContain('quote 3: ABC 11.00, 90 available');
+    await until(() => trader.shown.includes('quote 3: ABC 11.00, 90 available'), 'the quote comes over the network');
     trader.type(holdings);
     await trader.shows(/^10 ABC$/m);
     trader.type(quit);
@@ -75,6 +84,28 @@ describe('by the commands of the README', () => {
     const audit = type(commandOf(AUDIT));
     await audit.shows(/the books of \S+ are right/);
     expect(await audit.exit()).toBe(0);
+  });
+
+  test('quotes come to all who listen on the network, each in its order', async () => {
+    const market = await openMarket();
+    for (const symbol of ['ABC', 'DEF']) {
+      market.type(`${symbol} 1000`);
+      await market.shows(`${symbol} is listed`);
+    }
+    const listeners = Array.from({ length: 5 }, (_, at) => type(commandOf(TRADE).replace('ada', `listener${at}`)));
+    for (const listener of listeners) await listener.shows('quote 2: DEF 10.00, 1000 available');
+    const other = type(commandOf(LISTEN));
+    const trader = type(`node examples/ticker/trade.js ${ws} --user ada`);
+    for (let at = 0; at < 20; at++) trader.type(`BUY ${at % 2 === 0 ? 'ABC' : 'DEF'} 1`);
+    const wanted = Array.from({ length: 20 }, (_, at) => {
+      const left = 999 - Math.floor(at / 2);
+      return `quote ${at + 3}: ${at % 2 === 0 ? 'ABC' : 'DEF'} ${(10 + (1000 - left) / 100).toFixed(2)}, ${left} available`;
+    });
+    for (const listener of listeners) {
+      await listener.shows(wanted.at(-1) ?? '');
+      expect(listener.shown.match(/^quote (?![12]:).*$/gm)).toEqual(wanted);
+    }
+    await other.shows(/"?available"?: ?990/);
   });
 
   test('lines over TCP trade, as somebody or as a guest', async () => {
