@@ -13,8 +13,8 @@ const FLAGS = [
 ];
 
 /** A Chromium without a window, with a profile of its own that goes when it closes. */
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: programPath(), headless: true, args: FLAGS });
+export function openBrowser(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: programPath(), headless: true, args: [...FLAGS, ...flags] });
 }
 
 /** A page, and what it complained of: errors, console errors and warnings, refusals by its Content-Security-Policy. */
