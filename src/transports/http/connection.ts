@@ -76,8 +76,9 @@ export class Http2Connection implements DeadlineOwner {
     session.on('remoteSettings', counted);
     session.on('close', () => this.#gone());
     const { idleTimeout = 0 } = this.#house.lobby.options.net ?? {};
+    if (idleTimeout > 0) session.setTimeout(wholeMs(idleTimeout));
     // Links hear of it by their own streams.
-    if (idleTimeout > 0) session.setTimeout(wholeMs(idleTimeout), () => this.#links > 0 || session.destroy());
+    session.on('timeout', () => this.#links > 0 || session.destroy());
     this.#lookAgain();
   }
 
