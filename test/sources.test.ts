@@ -11,7 +11,7 @@ const ROWS: Readonly<Record<string, number>> = {
   'UDPack.io': 13,
   'WebSocket services': 20,
   'The KIM communication layer': 20,
-  'TCP and UDP in Node': 18,
+  'TCP and UDP in Node': 27,
   'Message passing': 19,
 };
 

@@ -220,7 +220,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const transport = this.#transportOf(endpoint);
     if (transport.receive === undefined) throw new HawserError('ERR_URL', `'${endpoint.scheme}:' takes no sockets`);
     const loopback = isLoopback(endpoint);
-    const options = this.#listenOptions(() => loopback);
+    const options = this.#listenOptions(() => loopback, endpoint);
     const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const receiver = await transport.receive(endpoint, listened);

@@ -80,6 +80,11 @@ export class Terminal implements AsyncDisposable {
     this.#process.stdin?.write(`${line}\n`);
   }
 
+  /** Types no more. */
+  end(): void {
+    this.#process.stdin?.end();
+  }
+
   /**
    * Waits for the next text like this, after what was waited for before, and returns it with its groups.
    * @throws Error with all that was shown, when the program ends without it or takes too long.
