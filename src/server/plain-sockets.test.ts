@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer as createTcpServer, connect as dial, Socket } from 'node:net';
+import { createServer as createTcpServer, connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ROOT } from '../../test/support/tree.ts';
 import { until } from '../../test/support/until.ts';
 import { connect } from '../client/index.ts';
 import type { CloseReason, HawserError } from '../core/index.ts';
@@ -117,20 +119,27 @@ test('text comes as text, wherever its characters were cut', async () => {
   expect(heard).toEqual(['你好，世界']);
 });
 
-test('a connection that is there already is served: a socket made of its descriptor', async () => {
-  const server = createServer();
-  open.push({ [Symbol.asyncDispose]: () => server.close({ drain: 0 }) });
-  server.on('connection', (socket) => socket.on('message', (data) => socket.send('message', `got ${String(data)}`)));
-  const take = await server.receive('tcp://127.0.0.1?dialect=line');
+test('a connection that is there already is served: a socket made of an inherited descriptor', async () => {
+  const program = `
+    import { Socket } from 'node:net';
+    import { createServer } from '${join(ROOT, 'src/server/index.ts')}';
+    const server = createServer();
+    server.on('connection', (socket) => socket.on('message', (data) => {
+      socket.send('message', 'got ' + data);
+      void server.close();
+    }));
+    const take = await server.receive('tcp://127.0.0.1?dialect=line');
+    take(new Socket({ fd: 3, readable: true, writable: true }));`;
   const acceptor = createTcpServer({ pauseOnConnect: true }, (socket) => {
-    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-    take(new Socket({ fd, readable: true, writable: true }));
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit', socket] });
+    open.push({ [Symbol.asyncDispose]: async () => void child.kill('SIGKILL') });
+    child.once('spawn', () => socket.destroy());
   });
   await once(acceptor.listen(0, '127.0.0.1'), 'listening');
   const peer = dial((acceptor.address() as { port: number }).port, '127.0.0.1');
   peer.write('a word\n');
-  expect(String((await once(peer, 'data'))[0])).toBe('got a word\n');
-  peer.destroy();
+  expect(await allOf(peer)).toBe('got a word\n');
   acceptor.close();
 });
 

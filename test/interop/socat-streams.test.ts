@@ -110,7 +110,7 @@ describe('over a Unix socket', () => {
     const server = keep(createServer({ authenticate: ({ user }) => ({ user: user ?? null }) }));
     server.on('connection', (socket) => {
       void socket.join('hall');
-      socket.on('say', (data) => void socket.to('hall').send('say', data));
+      socket.on('say', (data) => socket.to('hall').send('say', data));
     });
     const [url = ''] = await server.listen(`ipc://${path}`);
     const client = keep(await connect(url, { user: 'ada' }));
