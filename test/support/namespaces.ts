@@ -29,13 +29,13 @@ export class Namespaces implements AsyncDisposable {
   readonly near: Peer;
   readonly far: Peer;
 
-  private constructor() {
-    this.near = new Peer(nameOf('near'));
-    this.far = new Peer(nameOf('far'));
+  private constructor(program: string) {
+    this.near = new Peer(nameOf('near'), program);
+    this.far = new Peer(nameOf('far'), program);
   }
 
-  /** @throws Error without root or iproute2. */
-  static async open(): Promise<Namespaces> {
+  /** @param program What the processes run, a file beside this one. @throws Error without root or iproute2. */
+  static async open(program = 'udpack-peer.ts'): Promise<Namespaces> {
     const [near, far] = [nameOf('near'), nameOf('far')];
     for (const name of [near, far]) {
       ip('netns', 'add', name);
@@ -48,7 +48,7 @@ export class Namespaces implements AsyncDisposable {
       ip('-n', nameOf(end), 'addr', 'add', `${six}/64`, 'dev', 'cable', 'nodad');
       ip('-n', nameOf(end), 'link', 'set', 'cable', 'up');
     }
-    const namespaces = new Namespaces();
+    const namespaces = new Namespaces(program);
     await Promise.all([namespaces.near.ready, namespaces.far.ready]);
     return namespaces;
   }
@@ -56,6 +56,27 @@ export class Namespaces implements AsyncDisposable {
   /** Runs `ip` in the namespace of one end. */
   ip(end: End, ...args: string[]): void {
     ip('-n', nameOf(end), ...args);
+  }
+
+  /** A further process at one end. */
+  async peer(end: End, program: string): Promise<Peer> {
+    const peer = new Peer(nameOf(end), program);
+    await peer.ready;
+    return peer;
+  }
+
+  /** What the cable takes in a second from one end, in kbit, and how many KB may wait for it; what comes beyond is lost. */
+  slow(end: End, kbit: number, queue: number): void {
+    const args = ['qdisc', 'replace', 'dev', 'cable', 'root', 'tbf'];
+    const rate = ['rate', `${kbit}kbit`, 'burst', '10kb', 'limit', `${queue}kb`];
+    execFileSync(iproute(), ['netns', 'exec', nameOf(end), 'tc', ...args, ...rate], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  /** Undoes `slow`. */
+  fast(end: End): void {
+    execFileSync(iproute(), ['netns', 'exec', nameOf(end), 'tc', 'qdisc', 'del', 'dev', 'cable', 'root']);
   }
 
   /** The longest IP packet that the cable carries. */
@@ -85,15 +106,15 @@ export interface Answer {
   readonly error?: string;
 }
 
-/** `udpack-peer.ts` in a process of its own, in a namespace. */
+/** A program that answers questions, in a process of its own, in a namespace. */
 export class Peer implements AsyncDisposable {
   readonly ready: Promise<unknown>;
   readonly #process: ChildProcess;
   readonly #waiting: Map<number, Waiting> = new Map();
   #asked = 0;
 
-  constructor(namespace: string) {
-    const program = join(ROOT, 'test/support/udpack-peer.ts');
+  constructor(namespace: string, file: string) {
+    const program = join(ROOT, 'test/support', file);
     this.#process = spawn(iproute(), ['netns', 'exec', namespace, process.execPath, '--import', 'tsx', program], {
       cwd: ROOT,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
