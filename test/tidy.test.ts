@@ -11,6 +11,7 @@ import {
   SERVER_LIMITS,
   SERVER_TIMES,
 } from '../src/core/index.ts';
+import { HTTP2_LIMITS } from '../src/transports/http/limits.ts';
 import { FRAME } from '../src/udpack/frames.ts';
 import { FAULT_CODES, UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
 import { filesOf, foldersOf, ROOT, tableRows, textOf } from './support/tree.ts';
@@ -68,6 +69,7 @@ describe('docs/LIMITS.md', () => {
   test.each([
     ['`limits` of UDPack', UDPACK_LIMITS],
     ['`times` of UDPack', UDPACK_TIMES],
+    ['`http2` of a listener', HTTP2_LIMITS],
   ])('has a table with the default of each of the %s, and no other', (head, defaults) => {
     const first = all.findIndex(([name]) => name === head) + 1;
     expect(first).toBeGreaterThan(0);

@@ -11,6 +11,7 @@ from hyperframe.frame import (ContinuationFrame, DataFrame, Frame, GoAwayFrame, 
 
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 GET = [(':method', 'GET'), (':scheme', 'http'), (':path', '/'), (':authority', '127.0.0.1')]
+BIG = [(':method', 'GET'), (':scheme', 'http'), (':path', '/big'), (':authority', '127.0.0.1')]
 POST = [(':method', 'POST'), (':scheme', 'http'), (':path', '/sink'), (':authority', '127.0.0.1')]
 
 
@@ -176,6 +177,24 @@ def one_bomb(peer):
     peer.until(lambda: len(peer.of(RstStreamFrame)) > 0)
 
 
+def long_headers(peer):
+    peer.begin()
+    fields = [(f'x-{number}', 'm' * 2000) for number in range(9)]
+    block = peer.encoder.encode(GET + fields, huffman=False)
+    cut = len(block) // 2
+    peer.send(flagged(HeadersFrame(1, block[:cut]), 'END_STREAM'), flagged(ContinuationFrame(1, block[cut:]), 'END_HEADERS'))
+    peer.until(lambda: len(peer.of(RstStreamFrame)) > 0)
+
+
+def heavy_streams(peer):
+    """Asks for a megabyte again and again, and takes none of them."""
+    peer.begin({SettingsFrame.INITIAL_WINDOW_SIZE: 0})
+    peer.until(lambda: len(peer.of(SettingsFrame)) > 1)
+    for stream in range(1, 41, 2):
+        peer.send(peer.headers(stream, BIG))
+        peer.until(lambda: any(frame.stream_id == stream for frame in peer.frames), 2)
+
+
 def continuation_flood(peer):
     peer.begin()
     peer.send(peer.headers(1, GET, 'END_STREAM'))
@@ -192,8 +211,7 @@ def empty_frames(peer):
 
 def window_zero(peer):
     peer.begin({SettingsFrame.INITIAL_WINDOW_SIZE: 0})
-    big = [(':path', '/big') if name == ':path' else (name, value) for name, value in GET]
-    peer.send(*[peer.headers(stream, big) for stream in range(1, 21, 2)])
+    peer.send(*[peer.headers(stream, BIG) for stream in range(1, 21, 2)])
 
 
 def window_overflow(peer):

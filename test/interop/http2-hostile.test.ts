@@ -148,6 +148,17 @@ describe('a hostile peer over HTTP/2 loses its connection, and nobody else feels
     expect(await scene.attack('one-bomb')).toMatchObject({ goaway: CODE.none, resets: [CODE.calm] });
   });
 
+  test('headers that are too long cost their stream alone', async () => {
+    await using scene = await Scene.open({ http2: { idle: 200 } });
+    expect(await scene.attack('long-headers')).toMatchObject({ goaway: CODE.none, resets: [CODE.calm] });
+  });
+
+  test('streams are turned away when what nobody takes is more than a connection may hold', async () => {
+    await using scene = await Scene.open({ http2: { megabytes: 1, idle: 200 } }, { times: { writeWait: 1000 } });
+    const { resets } = await scene.attack('heavy-streams');
+    expect(resets.filter((code) => code === CODE.calm).length).toBeGreaterThan(0);
+  });
+
   test('a client that keeps to the rules is answered two hundred times on one connection', async () => {
     await using scene = await Scene.open();
     expect(await scene.attack('in-order')).toMatchObject({ closed: true, resets: [] });
