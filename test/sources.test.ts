@@ -11,8 +11,8 @@ const ROWS: Readonly<Record<string, number>> = {
   'UDPack.io': 13,
   'WebSocket services': 20,
   'The KIM communication layer': 20,
-  'TCP and UDP in Node': 27,
-  'Message passing': 19,
+  'TCP and UDP in Node': 38,
+  'Message passing': 33,
 };
 
 interface Row {
