@@ -232,8 +232,8 @@ export class Publisher {
       this.#tell(COUNT_BEAT);
       this.#counts.heartbeats++;
     }
-    this.#beatAt = now + this.#beatWait;
     this.#beatWait = Math.min(this.#beatWait * 2, this.#times.heartbeat);
+    this.#beatAt = now + this.#beatWait;
   }
 
   #tellEnd(now: Instant): void {
