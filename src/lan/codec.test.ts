@@ -161,8 +161,8 @@ describe('blocks', () => {
     ['a flag that nobody knows', [0, 4, 8, 1, 0x61, 0xc0]],
     ['a part that goes on and names the topic before', [0, 2, 5, 0xc0]],
     ['a block without flags', [0, 0]],
-  ])('%s is malformed', (_what, block) => {
-    const datagram = Uint8Array.from([...new Uint8Array(DATA_HEADER), ...block]);
+  ])('%s is malformed', (_what, one) => {
+    const datagram = Uint8Array.from([...new Uint8Array(DATA_HEADER), ...one]);
     expect(areBlocks(datagram, datagram.length, 1)).toBe(false);
   });
 });

@@ -138,12 +138,12 @@ test('asks, retryWait and retryWaitMost: what is asked for in vain is given up, 
 });
 
 test('greetings: who does not answer is believed without a key, and not with one', () => {
-  const open = new Line({}, { limits: { greetings: 2 } });
-  open.loses = (_, to) => to !== 'group';
-  open.say('a', 1);
-  open.advance(200);
-  expect(open.requests).toHaveLength(2);
-  expect(open.data()).toEqual([1]);
+  const plain = new Line({}, { limits: { greetings: 2 } });
+  plain.loses = (_, to) => to !== 'group';
+  plain.say('a', 1);
+  plain.advance(200);
+  expect(plain.requests).toHaveLength(2);
+  expect(plain.data()).toEqual([1]);
 
   const keys = [keyOf('k')];
   const keyed = new Line({ keys }, { keys, limits: { greetings: 2 } });

@@ -12,6 +12,8 @@ export class Record {
   readonly session: string;
   readonly startedAt: number;
   endedAt: number = Infinity;
+  /** The oldest message that the store has now. */
+  oldest: () => number = () => 1;
   readonly reliable: Written[] = [];
   readonly volatile: Written[] = [];
   /** Which message stands at a number, as the first who heard it has it. */

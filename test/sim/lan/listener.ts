@@ -227,6 +227,9 @@ export class Listener implements Host {
     if (!this.#checks.gaps) throw this.#wrong(`a gap from ${from} to ${to} for no reason: ${reason}`, session);
     if (from !== heard.next && !heard.joining)
       throw this.#wrong(`a gap at ${from} where ${heard.next} was next`, session);
+    const oldest = (this.#checks.records.get(session) as Record).oldest();
+    if (reason === 'expired' && to >= oldest)
+      throw this.#wrong(`up to ${to} expired, where the store has ${oldest}`, session);
     if (to < from) throw this.#wrong(`a gap from ${from} to ${to}`, session);
     heard.next = to + 1;
     heard.broken = true;

@@ -42,6 +42,7 @@ export class Speaker implements Host {
     this.#longest = (options.limits?.datagramBytes ?? 1400) * 4;
     this.publisher = new Publisher(options, clock.now);
     this.record = new Record(this.publisher.session, clock.now);
+    this.record.oldest = () => this.publisher.stats().next - this.publisher.stats().storeMessages;
     network.join(this);
     this.#after();
   }
