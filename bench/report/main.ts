@@ -12,6 +12,7 @@ import { nodesOutcomes, nodesTable, readNodes, roomsTable } from './nodes.ts';
 import { type Outcome, rounded, summaryOf } from './outcomes.ts';
 import { fillMarks } from './page.ts';
 import { chartOf, PLOTS, type Plot, udpGroup } from './plots.ts';
+import { type QuicResult, quicTable } from './quic.ts';
 import { type Result, ROOT, readResult } from './results.ts';
 import { type StreamsResult, streamsGroups, streamsTable } from './streams.ts';
 import { drawn, type Group } from './svg.ts';
@@ -29,6 +30,7 @@ const found = (name: string): Result | undefined => (isThere(name) ? readResult(
 
 const worker = found('worker-echo') as WorkerResult | undefined;
 const streams = found('byte-streams') as StreamsResult | undefined;
+const quic = found('quic') as QuicResult | undefined;
 
 function clientOutcome(): Outcome {
   const { gzip } = JSON.parse(readFileSync(join(ROOT, 'test/client-size.json'), 'utf8')) as { readonly gzip: number };
@@ -68,6 +70,7 @@ function tableFor(mark: string): string | undefined {
   if (mark === 'summary') return summary();
   if (mark === 'worker-echo') return worker && workerTable(worker);
   if (mark === 'byte-streams') return streams && streamsTable(streams);
+  if (mark === 'quic') return quic && quicTable(quic);
   if (mark.startsWith('files-')) return filesTable(mark);
   if (mark === 'http-static') return httpTable();
   if (mark === 'nodes-rooms') return roomsTable();

@@ -1,0 +1,2 @@
+/** What `quic:` has off loopback: the longest datagram that every path carries. */
+export const INTERNET = { datagramBytes: 1200 };
