@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { matchesAny } from '../index.ts';
 import type { Announcement, LanOptions } from '../lan-endpoint/index.ts';
 import {
   announce,
@@ -92,20 +93,19 @@ export async function subscribe(
 ): Promise<number> {
   const { since = 'now', once } = command;
   if (since !== 'now' && since !== 'store') throw new UsageError(`--since takes now or store, not ${since}`);
-  const stop = new AbortController();
-  void stopSignal().then(() => stop.abort());
+  const stopping = stopSignal();
   await using bus = await openLan(url, { ...trustOf(command), listen: true, since });
   report(bus, output);
-  const messages = bus.subscribe(pattern, { signal: stop.signal, limit: 100_000 });
-  output.tell({ event: 'listening', url: bus.url }, `listening on ${bus.url}`);
-  try {
-    for await (const message of messages) {
+  // By the event, so that messages and what is told of them come out in one order.
+  const enough = new Promise<void>((resolve) => {
+    bus.on('message', (message) => {
+      if (!matchesAny([pattern], message.topic)) return;
       tellMessage(message, output);
-      if (once) break;
-    }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-  }
+      if (once) resolve();
+    });
+  });
+  output.tell({ event: 'listening', url: bus.url }, `listening on ${bus.url}`);
+  await Promise.race([stopping, enough]);
   return EXIT.ended;
 }
 

@@ -54,16 +54,20 @@ export async function discover({
   const { signal } = options;
   await using watch = await watchServers(options, false);
   const timers: NodeJS.Timeout[] = [];
+  let give = (): void => {};
   try {
     await new Promise<void>((resolve, reject) => {
       for (const part of ASK_AT) timers.push(setTimeout(() => watch.ask(), part * timeout));
       timers.push(setTimeout(resolve, timeout));
       if (settle !== undefined) watch.once('found', () => timers.push(setTimeout(resolve, settle)));
       watch.on('error', reject);
-      signal?.addEventListener('abort', () => reject(aborted(signal)), { once: true });
+      give = () => reject(aborted(signal));
+      signal?.addEventListener('abort', give);
+      if (signal?.aborted) give();
     });
   } finally {
     for (const timer of timers) clearTimeout(timer);
+    signal?.removeEventListener('abort', give);
   }
   return watch.servers;
 }
