@@ -81,6 +81,26 @@ export interface Http2Limits {
   readonly idle: number;
 }
 
+/** What bounds links by requests, on http and https; times in ms. docs/LIMITS.md says what happens where one is crossed. */
+export interface FallbackLimits {
+  /** Links of the port, at one time. */
+  readonly links: number;
+  /** Links that one address has opened and never fetched from, at one time; those of this machine are not counted. */
+  readonly unfetched: number;
+  /** Bytes of events that are kept for one link until they are acknowledged, or one event where that is longer; what follows waits. */
+  readonly keptBytes: number;
+  /** Between two signs of life on a stream on which nothing else is sent. */
+  readonly heartbeat: number;
+  /** How long a poll may stay without an answer. */
+  readonly pollWait: number;
+  /** How long a link lives on that nobody fetches from. */
+  readonly fetchWait: number;
+  /** How long the body of a POST may take. */
+  readonly bodyWait: number;
+  /** Between the beginning of a link's first stream and its first event: so a proxy that passes on the beginning alone is found out. */
+  readonly readyWait: number;
+}
+
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */
 export interface NetListenOptions {
   /** tls, wss and https. */
@@ -91,6 +111,8 @@ export interface NetListenOptions {
   readonly allowHTTP1?: boolean;
   /** http and https. */
   readonly http2?: Partial<Http2Limits>;
+  /** http and https: what bounds links by requests; false for none of them. */
+  readonly fallback?: false | Partial<FallbackLimits>;
   /** Connections that the system holds until they are accepted. Default 511; the system may have a lower bound. */
   readonly backlog?: number;
   /** In a worker of node:cluster: this process listens by itself instead of sharing. Default false. */

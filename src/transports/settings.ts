@@ -12,6 +12,10 @@ const MOST_MS = 2 ** 31 - 1;
 const MS: Rule = [(value) => isNumber(value) && value <= MOST_MS, 'ms from 0'];
 const FUNCTION: Rule = [(value) => typeof value === 'function', 'a function'];
 const OBJECT: Rule = [(value) => typeof value === 'object' && value !== null, 'an object'];
+const FALLBACK: Rule = [
+  (value) => value === false || (typeof value === 'object' && value !== null),
+  'false or an object',
+];
 const COUNT: Rule = [(value) => Number.isInteger(value) && isNumber(value) && value > 0, 'a whole number from 1'];
 const BYTES: Rule = [(value) => typeof value === 'string' || value instanceof Uint8Array, 'text or bytes'];
 const TEXT: Rule = [(value) => typeof value === 'string', 'text'];
@@ -104,7 +108,7 @@ export function checkUdpack<T extends NetListenOptions | NetDialOptions>(side: '
 export function checkListening(scheme: string, options: NetListenOptions = {}): NetListenOptions {
   const secure = isSecure(scheme);
   const plain = scheme === 'ipc' ? LISTEN : LISTEN_TCP;
-  const rules = isHttp(scheme) ? { ...plain, allowHTTP1: BOOLEAN, http2: OBJECT } : plain;
+  const rules = isHttp(scheme) ? { ...plain, allowHTTP1: BOOLEAN, http2: OBJECT, fallback: FALLBACK } : plain;
   check(scheme, options, secure ? { ...rules, tls: OBJECT } : rules);
   if (secure) check(`${scheme}: tls`, options.tls ?? {}, TLS_LISTEN);
   if (options.fd !== undefined && options.handle !== undefined) {

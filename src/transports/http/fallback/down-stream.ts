@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Instant, Timer, World } from '../../../core/index.ts';
+import type { FallbackLimits } from '../../../transport/index.ts';
 import { READY, SIGN_OF_LIFE } from './event-text.ts';
 import { EVENTS_TYPE, type Mode, PADDING_BYTES } from './protocol.ts';
-import type { FallbackTimes } from './settings.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Bytes that one answer is given ahead of what the system has taken. */
@@ -28,7 +28,7 @@ export interface DownUser {
 
 export interface DownParts {
   readonly world: World;
-  readonly times: FallbackTimes;
+  readonly limits: FallbackLimits;
   readonly shelf: Shelf;
   readonly response: ServerResponse;
   readonly mode: Mode;
@@ -60,17 +60,17 @@ export class DownStream {
   }
 
   begin(): void {
-    const { response, mode, headers, times, first } = this.#parts;
+    const { response, mode, headers, limits, first } = this.#parts;
     response.on('close', () => this.#end());
     response.on('error', () => undefined);
     if (mode === 'poll') {
       if (first) this.#answerPoll(READY);
-      else this.#after(times.pollWait, () => this.#answerPoll(SIGN_OF_LIFE));
+      else this.#after(limits.pollWait, () => this.#answerPoll(SIGN_OF_LIFE));
       return;
     }
     response.writeHead(200, { ...STREAM_HEADERS, ...headers });
     response.write(mode === 'padded' ? PADDING : SIGN_OF_LIFE);
-    if (first) this.#after(times.readyWait, () => this.#beReady());
+    if (first) this.#after(limits.readyWait, () => this.#beReady());
     else this.#beReady();
   }
 
@@ -160,13 +160,13 @@ export class DownStream {
 
   /** Between two events a quiet stream shows that it is alive. */
   #watch(): void {
-    const { world, times, response, shelf } = this.#parts;
-    const left = this.#spoke + times.heartbeat - world.now();
+    const { world, limits, response, shelf } = this.#parts;
+    const left = this.#spoke + limits.heartbeat - world.now();
     if (left <= 0 && shelf.isBetweenEvents) {
       response.write(SIGN_OF_LIFE);
       this.#spoke = world.now();
     }
-    this.#after(left > 0 ? left : times.heartbeat, () => this.#watch());
+    this.#after(left > 0 ? left : limits.heartbeat, () => this.#watch());
   }
 
   #after(wait: number, run: () => void): void {

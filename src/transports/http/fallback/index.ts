@@ -2,6 +2,10 @@ import type { MakeFallback } from '../contract.ts';
 import { FallbackServer } from './server.ts';
 
 export { dialFallback } from './node.ts';
-export { FALLBACK_LIMITS, FALLBACK_TIMES, type FallbackSettings } from './settings.ts';
 
-export const makeFallback: MakeFallback = (host) => new FallbackServer(host);
+/** @throws HawserError ERR_OPTION. */
+export const makeFallback: MakeFallback = (host) => {
+  const { fallback } = host.lobby.options.net ?? {};
+  if (fallback === false) return { take: () => false, keeps: () => false, close: () => undefined };
+  return new FallbackServer(host, fallback);
+};

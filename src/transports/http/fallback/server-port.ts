@@ -2,14 +2,14 @@ import type { ServerResponse } from 'node:http';
 import type { CloseReason, Timer, World } from '../../../core/index.ts';
 import { HawserError } from '../../../core/index.ts';
 import type { BytePort, PortUser } from '../../../runtime/index.ts';
+import type { FallbackLimits } from '../../../transport/index.ts';
 import { DownStream, type DownUser } from './down-stream.ts';
 import type { Mode } from './protocol.ts';
-import type { FallbackSettings } from './settings.ts';
 import { Shelf } from './shelf.ts';
 
 export interface ServerPortParts {
   readonly world: World;
-  readonly settings: FallbackSettings;
+  readonly limits: FallbackLimits;
   /** How long the first GET may take, ms. */
   readonly loginWait: number;
   /** Somebody fetches for the first time. */
@@ -49,10 +49,10 @@ export class ServerPort implements BytePort, DownUser {
   #unfetched: Timer | undefined;
 
   constructor(parts: ServerPortParts) {
-    const { settings, loginWait } = parts;
+    const { limits, loginWait } = parts;
     this.#parts = parts;
-    this.shelf = new Shelf(settings.limits.keptBytes);
-    this.#expectFetch(Math.min(loginWait, settings.times.fetchWait));
+    this.shelf = new Shelf(limits.keptBytes);
+    this.#expectFetch(Math.min(loginWait, limits.fetchWait));
   }
 
   set user(user: PortUser) {
@@ -116,12 +116,12 @@ export class ServerPort implements BytePort, DownUser {
     before?.cut();
     this.#unfetched?.cancel();
     if (this.#mode === undefined) this.#parts.onFetched();
-    const { world, settings } = this.#parts;
+    const { world, limits } = this.#parts;
     const { shelf } = this;
     shelf.rewind();
     const first = mode !== this.#mode;
     this.#mode = mode;
-    const stream = new DownStream({ world, times: settings.times, shelf, response, mode, first, headers, user: this });
+    const stream = new DownStream({ world, limits, shelf, response, mode, first, headers, user: this });
     this.#stream = stream;
     stream.begin();
     stream.flush();
@@ -179,7 +179,7 @@ export class ServerPort implements BytePort, DownUser {
   over(stream: DownStream): void {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
-    if (!this.#isGone) this.#expectFetch(this.#parts.settings.times.fetchWait);
+    if (!this.#isGone) this.#expectFetch(this.#parts.limits.fetchWait);
   }
 
   #expectFetch(wait: number): void {

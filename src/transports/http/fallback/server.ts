@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { byteStreamLink, LinkGroup } from '../../../runtime/index.ts';
-import { STREAM_PROTOCOL } from '../../../transport/index.ts';
+import { type FallbackLimits, STREAM_PROTOCOL } from '../../../transport/index.ts';
 import { chooseProtocol, refuseProtocols } from '../../../websocket/index.ts';
 import type { Reception } from '../../guest.ts';
 import type { Fallback, FallbackHost } from '../contract.ts';
@@ -11,7 +11,7 @@ import { Entry } from './entry.ts';
 import { HEADER, type Opened } from './protocol.ts';
 import { ServerFraming } from './server-framing.ts';
 import { ServerPort } from './server-port.ts';
-import { FALLBACK_SETTINGS, type FallbackSettings } from './settings.ts';
+import { resolveFallback } from './settings.ts';
 
 /** A name that a client may choose: 96 bits of chance in base64url, or longer. */
 const NAME = /^[\w-]{16,64}$/;
@@ -20,7 +20,7 @@ const SECRET_BYTES = 24;
 /** The fallback of one port: opens links, and finds the link of each request. */
 export class FallbackServer implements Fallback {
   readonly #host: FallbackHost;
-  readonly #settings: FallbackSettings;
+  readonly #limits: FallbackLimits;
   readonly #links = new Map<string, Entry>();
   /** Links that nobody has fetched from yet, by address. */
   readonly #unfetched = new Map<string, number>();
@@ -30,9 +30,10 @@ export class FallbackServer implements Fallback {
   #isClosed = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor(host: FallbackHost, settings: FallbackSettings = FALLBACK_SETTINGS) {
+  /** @throws HawserError ERR_OPTION. */
+  constructor(host: FallbackHost, limits: Partial<FallbackLimits> = {}) {
     this.#host = host;
-    this.#settings = settings;
+    this.#limits = resolveFallback(limits);
   }
 
   take(request: IncomingMessage, response: ServerResponse): boolean {
@@ -112,7 +113,7 @@ export class FallbackServer implements Fallback {
       const link = byteStreamLink({ group, port, framing, protocol, peer });
       port.user = link;
       const secret = Buffer.from(group.world.random.bytes(SECRET_BYTES)).toString('base64url');
-      const { heartbeat, pollWait, fetchWait, bodyWait } = this.#settings.times;
+      const { heartbeat, pollWait, fetchWait, bodyWait } = this.#limits;
       this.#links.set(name, new Entry({ world: group.world, port, secret, origin, bodyWait }));
       this.#sockets.add(this.#host.socketOf(request));
       const opened: Opened = { link: name, secret, protocol, heartbeat, pollWait, fetchWait };
@@ -132,7 +133,7 @@ export class FallbackServer implements Fallback {
   }
 
   #isFull(address: string | undefined): boolean {
-    const { links, unfetched } = this.#settings.limits;
+    const { links, unfetched } = this.#limits;
     if (this.#links.size >= links) return true;
     return address !== undefined && (this.#unfetched.get(address) ?? 0) >= unfetched;
   }
@@ -141,7 +142,7 @@ export class FallbackServer implements Fallback {
     this.#count(address, 1);
     const port = new ServerPort({
       world,
-      settings: this.#settings,
+      limits: this.#limits,
       loginWait,
       onFetched: () => this.#count(address, -1),
       onGone: () => {
