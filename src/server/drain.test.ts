@@ -5,6 +5,7 @@ import { RawPeer } from '../../test/support/raw-peer.ts';
 import { type ClientSocket, type ConnectOptions, connect } from '../client/index.ts';
 import { realWorld } from '../runtime/index.ts';
 import type { Goaway } from '../wire/index.ts';
+import { Elsewhere } from './drain.ts';
 import type { ServerOptions } from './index.ts';
 import { createServer } from './index.ts';
 
@@ -28,6 +29,17 @@ async function client(urls: readonly string[], options: ConnectOptions = {}): Pr
 
 const next = <T>(socket: ClientSocket, event: 'goaway' | 'up' | 'down'): Promise<T> =>
   new Promise((resolve) => socket.on(event, ((told: T) => resolve(told)) as never));
+
+test.each([
+  ['ws', ['ws://a.example', 'ws://c.example', 'wss://b.example', 'wss://d.example']],
+  ['wss', ['wss://b.example', 'wss://d.example']],
+  ['http', ['http://c.example', 'https://d.example']],
+  ['https', ['https://d.example']],
+  ['tls', []],
+])('who came by %s: is sent to what serves the same, by the name that it has for him', (scheme, urls) => {
+  const there = ['ws://a.example', 'wss://b.example', 'http://c.example', 'https://d.example', 'tcp://e.example:1'];
+  expect(new Elsewhere(there, world).for(scheme, false).toSorted()).toEqual(urls);
+});
 
 describe('a server that goes', () => {
   test('sends its clients to the nodes that stay, where they go at once', async () => {

@@ -127,7 +127,7 @@ export class Http2Connection implements DeadlineOwner {
     else if (now - this.#quietSince >= (this.#told === 0 ? lobby.options.loginWait : limits.idle)) this.close();
   }
 
-  /** Streams that Node turned away before they were told to us: too many, or with headers over their bounds. */
+  /** Streams that Node turned away before they were told to us: too many, or with headers over their bounds. Numbers that a peer skips look the same. */
   #lookAtRefused(): void {
     const { lastProcStreamID = 0 } = this.#session.state;
     const refused = Math.max(0, (lastProcStreamID + 1) / 2 - this.#told);
