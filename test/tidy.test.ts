@@ -11,6 +11,7 @@ import {
   SERVER_LIMITS,
   SERVER_TIMES,
 } from '../src/core/index.ts';
+import { LAN_LIMITS, LAN_TIMES } from '../src/lan/index.ts';
 import { HTTP2_LIMITS } from '../src/transports/http/limits.ts';
 import { FRAME } from '../src/udpack/frames.ts';
 import { FAULT_CODES, UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
@@ -69,6 +70,8 @@ describe('docs/LIMITS.md', () => {
   test.each([
     ['`limits` of UDPack', UDPACK_LIMITS],
     ['`times` of UDPack', UDPACK_TIMES],
+    ['`limits` of the LAN bus', LAN_LIMITS],
+    ['`times` of the LAN bus', LAN_TIMES],
     ['`http2` of a listener', HTTP2_LIMITS],
   ])('has a table with the default of each of the %s, and no other', (head, defaults) => {
     const first = all.findIndex(([name]) => name === head) + 1;
