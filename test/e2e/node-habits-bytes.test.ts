@@ -3,16 +3,25 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
-import { createServer, duplexOf } from '../../src/index.ts';
+import { type Channel, createServer, duplexOf } from '../../src/index.ts';
 import type { ServerSocket } from '../../src/server/index.ts';
 import { duplexOf as udpackDuplexOf } from '../../src/udpack-endpoint/index.ts';
+import { Authority, type Pair } from '../support/certificates.ts';
 import { codeOf, Doors } from '../support/doors.ts';
 import { freshUrl, type Scheme } from '../support/house.ts';
 
 const doors = new Doors();
 afterEach(() => doors.close());
+
+let authority: Authority;
+let pair: Pair;
+beforeAll(() => {
+  authority = new Authority();
+  pair = authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1');
+});
+afterAll(() => authority[Symbol.dispose]());
 
 describe('pipeline', () => {
   const BYTES = randomBytes(1_500_000);
@@ -31,11 +40,26 @@ describe('pipeline', () => {
     return [duplexOf(client), duplexOf(await met)];
   };
 
+  /** A channel over an endpoint that shows a certificate. */
+  const overCertified = (scheme: 'https' | 'quic' | 'tls') => async (): Promise<[Duplex, Duplex]> => {
+    const server = doors.keep(createServer());
+    const opened = new Promise<Channel>((resolve) =>
+      server.on('connection', (socket) => socket.on('channel', (channel) => resolve(channel))),
+    );
+    const [url = ''] = await server.listen(`${scheme}://127.0.0.1:0?cert=${pair.certFile}&key=${pair.keyFile}`);
+    const client = doors.keep(await connect({ url: url.split('?')[0] ?? '', tls: { ca: authority.ca } }));
+    return [duplexOf(client.openChannel('bytes')), duplexOf(await opened)];
+  };
+
   /** The two ends of what carries bytes. */
   const FLOWS: [string, () => Promise<[Duplex, Duplex]>][] = [
     ...(['tcp', 'ws', 'ipc', 'worker', 'inproc', 'udpack'] as const).map(
       (scheme): [string, () => Promise<[Duplex, Duplex]>] => [`a channel over ${scheme}`, overChannel(scheme)],
     ),
+    ...(['tls', 'https', 'quic'] as const).map((scheme): [string, () => Promise<[Duplex, Duplex]>] => [
+      `a channel over ${scheme}`,
+      overCertified(scheme),
+    ]),
     ...(['tcp', 'ipc', 'ws'] as const).map((scheme): [string, () => Promise<[Duplex, Duplex]>] => [
       `a raw socket over ${scheme}`,
       overRaw(scheme),

@@ -47,6 +47,11 @@ describe('a signal', () => {
       async () => (signal) => connect('udpack://127.0.0.1:9', { signal, timeout: 0, serverKey: KEYS.publicKey }),
     ],
     [
+      'connect, by requests of HTTP',
+      async () => (signal) => connect(silentUrl.replace('tcp', 'http'), { signal, timeout: 0 }),
+    ],
+    ['connect, over quic', async () => (signal) => connect('quic://127.0.0.1:9', { signal, timeout: 0 })],
+    [
       'server.listen, while the engine starts',
       async () => {
         const server = createServer({ engine: new SlowEngine(realWorld()) });
