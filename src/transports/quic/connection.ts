@@ -45,6 +45,8 @@ export interface Carrier {
   send(slot: Slot, to: HostPort, length: number): void;
   /** Something was done to a connection: calls `attend` within this turn. */
   kick(connection: Connection): void;
+  /** Calls `attend` in the next turn. */
+  defer(connection: Connection): void;
   /** It has ended and said so. */
   left(connection: Connection, lastWords: Uint8Array | undefined): void;
 }
@@ -77,6 +79,10 @@ export class Connection {
   #established = false;
   #ended = false;
   #leaving = false;
+  /** Datagrams came that nothing has answered. */
+  #heard = false;
+  /** It has waited for an answer in the turn before. */
+  #waited = false;
 
   /** @param keepalive ms after which it gives a sign of life; 0: never. */
   constructor(machine: Machine, carrier: Carrier, { id, remote, user, side, keepalive }: ConnectionParts) {
@@ -181,6 +187,7 @@ export class Connection {
     } catch {
       // What can't be read is dropped; what broke the rules has closed the machine, which is seen below.
     }
+    this.#heard = true;
     this.kick();
   }
 
@@ -188,10 +195,23 @@ export class Connection {
   attend(): void {
     if (this.#ended) return;
     this.#tell();
+    if (this.#waitsForWords()) return;
     this.#flow();
     const lastWords = this.#send();
     this.#arm();
     if (this.machine.isDraining() || this.machine.isClosed()) this.#end(lastWords);
+  }
+
+  /**
+   * Whoever was told of something may answer when this turn is over, and then the acknowledgement goes with the answer instead of alone: one
+   * datagram for two. It waits for that one turn.
+   */
+  #waitsForWords(): boolean {
+    const waits = this.#heard && !this.#waited && this.#established && !this.#leaving && this.#queued === 0;
+    this.#heard = false;
+    this.#waited = waits;
+    if (waits) this.#carrier.defer(this);
+    return waits;
   }
 
   #tell(): void {

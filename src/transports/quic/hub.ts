@@ -52,6 +52,7 @@ export class Hub implements Carrier {
   readonly #connections: Map<string, Connection> = new Map();
   readonly #dead: Map<string, LastWords> = new Map();
   #waiting: Set<Connection> = new Set();
+  readonly #deferred: Set<Connection> = new Set();
   /** Connections that found no buffer to send with. */
   readonly #dry: Set<Connection> = new Set();
   #turning = false;
@@ -153,6 +154,12 @@ export class Hub implements Carrier {
     this.#options.world.soon(() => this.#turn());
   }
 
+  /** Asked from within a turn, after which there is another. */
+  defer(connection: Connection): void {
+    if (this.#turning) this.#deferred.add(connection);
+    else this.kick(connection);
+  }
+
   left(connection: Connection, lastWords: Uint8Array | undefined): void {
     this.#connections.delete(connection.id);
     this.#dry.delete(connection);
@@ -170,6 +177,8 @@ export class Hub implements Carrier {
       for (const connection of waiting) this.#attend(connection);
     }
     this.#turning = false;
+    for (const connection of this.#deferred) this.#waiting.add(connection);
+    this.#deferred.clear();
     const [next] = this.#waiting;
     if (next !== undefined) this.kick(next);
   }
