@@ -16,9 +16,7 @@ import { createServer, type Server } from 'hawser';
 import { connect } from 'hawser/client';
 import { type LanBus, openLan } from 'hawser/lan';
 import { commitOf } from './commit.ts';
-import type { Recorded } from './recorded.ts';
-
-type Way = 'multicast' | 'tcp';
+import type { Plan, Row, TickerResult, Way } from './ticker/results.ts';
 
 /** As `examples/ticker` tells it. */
 interface Quote {
@@ -44,32 +42,6 @@ interface Got {
   readonly lost: number;
   /** ms from the quote's time to its listener: of every 16th quote. */
   readonly waits: readonly number[];
-}
-
-interface Row {
-  readonly way: Way;
-  readonly rate: number;
-  readonly quotes: number;
-  /** Over all subscribers. */
-  readonly received: number;
-  readonly missing: number;
-  readonly disordered: number;
-  readonly recovered: number;
-  readonly lost: number;
-  readonly waitP50Ms: number;
-  readonly waitP99Ms: number;
-  /** From the last quote's telling to its last hearing, or to the end of patience. */
-  readonly lastMs: number;
-  /** CPU time for each quote, of the market and of all subscribers, user and system. */
-  readonly marketCpuUs: number;
-  readonly subscribersCpuUs: number;
-  /** The market kept the pace, and everybody got everything in time. */
-  readonly ok: boolean;
-}
-
-interface Plan {
-  readonly subscribers: number;
-  readonly processes: number;
 }
 
 /** What the processes tell the conductor. */
@@ -384,7 +356,7 @@ async function main(): Promise<void> {
     );
   }
   if (values.out === undefined) return;
-  const recorded: Recorded<Plan, Row> = {
+  const recorded: TickerResult = {
     plan,
     command: `npm run bench:ticker -- --seconds ${values.seconds} --hold ${values.hold}`,
     when: new Date().toISOString(),

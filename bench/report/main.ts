@@ -17,6 +17,7 @@ import { type Result, ROOT, readResult } from './results.ts';
 import { type StreamsResult, streamsGroups, streamsTable } from './streams.ts';
 import { drawn, type Group } from './svg.ts';
 import { sourceOf, tableOf } from './tables.ts';
+import { tickerTable } from './ticker.ts';
 import { type WorkerResult, workerGroups, workerOutcomes, workerTable } from './worker.ts';
 import { scaleOutcomes, TABLES, wsGroups, wsOutcomes, wsTable } from './ws.ts';
 
@@ -73,6 +74,7 @@ function tableFor(mark: string): string | undefined {
   if (mark === 'quic') return quic && quicTable(quic);
   if (mark.startsWith('files-')) return filesTable(mark);
   if (mark === 'http-static') return httpTable();
+  if (mark === 'ticker') return tickerTable();
   if (mark === 'nodes-rooms') return roomsTable();
   if (mark.startsWith('nodes-')) return nodesTable(mark.slice('nodes-'.length));
   if (mark in TABLES) return wsTable(mark);

@@ -1,5 +1,5 @@
 const MARK =
-  /(<!-- ((?:udp|ws|files|nodes|http)-[\w-]+|summary|worker-echo|byte-streams|quic) -->\n)[\s\S]*?(<!-- end -->)/g;
+  /(<!-- ((?:udp|ws|files|nodes|http)-[\w-]+|summary|worker-echo|byte-streams|quic|ticker) -->\n)[\s\S]*?(<!-- end -->)/g;
 
 export interface Picture {
   readonly name: string;

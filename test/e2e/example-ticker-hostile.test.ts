@@ -15,10 +15,12 @@ let market: Terminal;
 let ws: string;
 let plain: number;
 
-async function start(file: string, more = ''): Promise<Terminal> {
+/** `before` is said to the shell in front of the command. */
+async function start(file: string, more = '', before = ''): Promise<Terminal> {
   const path = join(folder, file);
   const doors = '--listen ws://127.0.0.1:0 --plain tcp://127.0.0.1:0 --quotes none';
-  const terminal = new Terminal(`node examples/ticker/market.js --ledger ${path} ${doors} ${more}`);
+  const command = `node examples/ticker/market.js --ledger ${path} ${doors} ${more}`;
+  const terminal = new Terminal(before === '' ? command : `sh -c '${before}; exec ${command}'`);
   [, ws = ''] = await terminal.shows(/listens on (ws:\/\/\S+)/);
   plain = Number((await terminal.shows(/listens on tcp:\/\/127\.0\.0\.1:(\d+)/))[1]);
   terminal.type(`${LISTED.symbol} ${LISTED.shares}`);
@@ -305,6 +307,39 @@ describe('the file', () => {
     const other = new Terminal(`node examples/ticker/market.js --quotes none --ledger ${path}`);
     await other.shows(/market: \S+garbage\.db: file is not a database/);
     expect(await other.exit()).toBe(1);
+  });
+});
+
+describe('a disk that is full', () => {
+  test('ends the market, and what it has answered is there', async () => {
+    // Blocks of 512 bytes: enough for some orders.
+    const full = await start('full.db', '--quiet', 'ulimit -f 400');
+    const ann = await connect(ws, { user: 'ann', reconnect: false });
+    const buy = (at: number): object => ({ id: `full-${at}`, side: 'BUY', symbol: 'ABC', shares: 1 });
+    let taken = 0;
+    let error: unknown;
+    while (error === undefined) {
+      try {
+        await ann.request('order', buy(taken));
+        taken += 1;
+      } catch (why) {
+        error = why;
+      }
+    }
+    expect(error).toMatchObject({ code: 'LEDGER_FAILED' });
+    expect(taken).toBeGreaterThan(0);
+    await full.shows(/market: .*(?:disk|full)/);
+    expect(await full.exit()).toBe(1);
+
+    const file = join(folder, 'full.db');
+    await using again = new Terminal(
+      `node examples/ticker/market.js --quotes none --plain none --listen ws://127.0.0.1:0 --ledger ${file}`,
+    );
+    const [, url = ''] = await again.shows(/listens on (ws:\/\/\S+)/);
+    await using back = await connect(url, { user: 'ann' });
+    expect(await back.request('holdings')).toEqual([{ symbol: 'ABC', shares: taken }]);
+    expect(await back.request('order', buy(0))).toMatchObject({ held: 1 });
+    expect(await back.request('order', buy(taken))).toMatchObject({ held: taken + 1 });
   });
 });
 
