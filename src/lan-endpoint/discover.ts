@@ -1,13 +1,15 @@
 import type { RemoteInfo } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
-import { aborted, HawserError, Listeners } from '../core/index.ts';
+import { aborted, HawserError } from '../core/index.ts';
 import { now } from './alarm.ts';
 import { ANNOUNCE_EVERY } from './announce.ts';
+import { Audience } from './audience.ts';
 import { dialableUrls } from './discovery-endpoints.ts';
 import { checkName, type DiscoveryOptions, type ResolvedDiscovery, resolveDiscovery } from './discovery-options.ts';
 import { type Answer, newNonce, readDiscovered, writeAsk } from './discovery-wire.ts';
 import { isOwn } from './interfaces.ts';
 import type { Port } from './port.ts';
+import { report } from './udp-options.ts';
 import { openPort } from './udp-socket.ts';
 
 /** A server that was found. */
@@ -26,6 +28,8 @@ export interface FoundServer {
 }
 
 export interface DiscoverOptions extends DiscoveryOptions {
+  /** Hears what a listener threw. Default: it is written to stderr. */
+  readonly onError?: (error: unknown, during: string) => void;
   /** Only servers of this name. Default: all. */
   readonly name?: string | undefined;
   /** ms in which servers may answer. Default 1,000. */
@@ -106,13 +110,12 @@ interface Entry {
 }
 
 /** Made by `watchServers`. */
-export class ServerWatch implements AsyncDisposable {
+export class ServerWatch extends Audience<ServerWatchEvents> implements AsyncDisposable {
   readonly #options: Omit<DiscoverOptions, 'timeout' | 'settle'>;
   readonly #resolved: ResolvedDiscovery;
   readonly #mouth: Port;
   readonly #ear: Port | undefined;
   readonly #nonce: Uint8Array = newNonce();
-  readonly #listeners: Listeners = new Listeners();
   readonly #found: Map<string, Entry> = new Map();
   readonly #timer: NodeJS.Timeout | undefined;
   /** Runs for a while after an ask that an announcement led to. */
@@ -122,6 +125,7 @@ export class ServerWatch implements AsyncDisposable {
 
   /** @internal */
   constructor(options: DiscoverOptions, resolved: ResolvedDiscovery, mouth: Port, ear: Port | undefined) {
+    super(options.onError ?? report);
     this.#options = options;
     this.#resolved = resolved;
     this.#mouth = mouth;
@@ -141,21 +145,6 @@ export class ServerWatch implements AsyncDisposable {
     return [...this.#found.values()].map(({ server }) => server).toSorted((a, b) => a.load - b.load);
   }
 
-  on<Name extends keyof ServerWatchEvents>(event: Name, listener: ServerWatchEvents[Name]): this {
-    this.#listeners.add(event, listener);
-    return this;
-  }
-
-  once<Name extends keyof ServerWatchEvents>(event: Name, listener: ServerWatchEvents[Name]): this {
-    this.#listeners.once(event, listener);
-    return this;
-  }
-
-  off<Name extends keyof ServerWatchEvents>(event: Name, listener: ServerWatchEvents[Name]): this {
-    this.#listeners.remove(event, listener);
-    return this;
-  }
-
   /** Asks who is there, beside asking now and then. */
   ask(): void {
     if (this.#closed) return;
@@ -163,7 +152,7 @@ export class ServerWatch implements AsyncDisposable {
     const bytes = writeAsk({ nonce: this.#nonce, name: this.#options.name }, keys[0]);
     this.#mouth.send(bytes, plan.target, (cause) => {
       if (cause === null || this.#closed) return;
-      this.#tell('error', new HawserError('ERR_CONNECT_FAILED', `nobody can be asked: ${cause.message}`, { cause }));
+      this.tell('error', new HawserError('ERR_CONNECT_FAILED', `nobody can be asked: ${cause.message}`, { cause }));
     });
   }
 
@@ -236,18 +225,14 @@ export class ServerWatch implements AsyncDisposable {
 
   #note(server: FoundServer, before: FoundServer | undefined): void {
     this.#found.set(server.instance, { server, heardAt: now() });
-    if (before === undefined) this.#tell('found', server);
+    if (before === undefined) this.tell('found', server);
     else if (before.load !== server.load || before.endpoints.join() !== server.endpoints.join()) {
-      this.#tell('changed', server);
+      this.tell('changed', server);
     }
   }
 
   #lose(instance: string, server: FoundServer): void {
     this.#found.delete(instance);
-    this.#tell('lost', server);
-  }
-
-  #tell<Name extends keyof ServerWatchEvents>(event: Name, ...args: Parameters<ServerWatchEvents[Name]>): void {
-    for (const listener of this.#listeners.of(event) ?? []) (listener as (...all: unknown[]) => unknown)(...args);
+    this.tell('lost', server);
   }
 }

@@ -1,3 +1,13 @@
+export type {
+  EndReason,
+  GapReason,
+  HeardPublisher,
+  LanFault,
+  LanLimits,
+  LanTimes,
+  PublisherStats,
+  SubscriberStats,
+} from '../lan/index.ts';
 export { type AnnouncedServer, Announcement, type AnnounceOptions, announce } from './announce.ts';
 export {
   type DiscoverOptions,

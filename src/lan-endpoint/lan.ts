@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { aborted, HawserError, Listeners, matches } from '../core/index.ts';
+import { aborted, HawserError, matches } from '../core/index.ts';
 import type {
   EndReason,
   GapReason,
@@ -13,6 +13,7 @@ import type {
   SubscriberEvent,
   SubscriberStats,
 } from '../lan/index.ts';
+import { Audience } from './audience.ts';
 import { closedError } from './failures.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { isMulticast, isOwn } from './interfaces.ts';
@@ -131,12 +132,11 @@ const HEARD: ReadonlySet<string> = new Set<keyof LanEvents>([
 ]);
 
 /** A bus on the local network. Made by `openLan`. */
-export class LanBus implements AsyncDisposable {
+export class LanBus extends Audience<LanEvents> implements AsyncDisposable {
   readonly #plan: Plan;
   readonly #ports: LanPorts;
   readonly #options: ResolvedLanOptions;
   readonly #driver: LanDriver;
-  readonly #listeners: Listeners = new Listeners();
   readonly #subscriptions: Map<Inbox<LanMessage>, string> = new Map();
   /** Sockets for further groups, by group. */
   readonly #groups: Map<string, Port> = new Map();
@@ -145,6 +145,7 @@ export class LanBus implements AsyncDisposable {
 
   /** @internal */
   constructor(plan: Plan, ports: LanPorts, options: ResolvedLanOptions) {
+    super(options.onError);
     this.#plan = plan;
     this.#ports = ports;
     this.#options = options;
@@ -204,22 +205,8 @@ export class LanBus implements AsyncDisposable {
   }
 
   /** Whoever wants to know what is heard listens from then on. @throws HawserError ERR_UNSUPPORTED for that, on a bus that doesn't. */
-  on<Name extends keyof LanEvents>(event: Name, listener: LanEvents[Name]): this {
+  protected override onListener(event: keyof LanEvents): void {
     if (HEARD.has(event) && !(event === 'fault' && !this.#plan.listens)) this.#hear(undefined);
-    this.#listeners.add(event, listener);
-    return this;
-  }
-
-  once<Name extends keyof LanEvents>(event: Name, listener: LanEvents[Name]): this {
-    this.on(event, listener);
-    this.#listeners.remove(event, listener);
-    this.#listeners.once(event, listener);
-    return this;
-  }
-
-  off<Name extends keyof LanEvents>(event: Name, listener: LanEvents[Name]): this {
-    this.#listeners.remove(event, listener);
-    return this;
   }
 
   /** Who is heard now. */
@@ -285,7 +272,7 @@ export class LanBus implements AsyncDisposable {
     if (error === undefined) await this.#driver.end();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     await this.#driver.stop();
-    this.#tell('close');
+    this.tell('close');
   }
 
   /** The signal fired: nobody is waited for. */
@@ -330,7 +317,7 @@ export class LanBus implements AsyncDisposable {
   }
 
   #wants(topic: string): boolean {
-    if (this.#listeners.of('message') !== undefined) return true;
+    if (this.listens('message')) return true;
     for (const pattern of this.#subscriptions.values()) if (matches(pattern, topic)) return true;
     return false;
   }
@@ -339,21 +326,11 @@ export class LanBus implements AsyncDisposable {
     if (event.type === 'message') {
       for (const [inbox, pattern] of this.#subscriptions) if (matches(pattern, event.topic)) inbox.push(event);
     }
-    this.#tell(event.type, event as never);
+    this.tell(event.type, event as never);
   }
 
   #onError(error: HawserError): void {
-    if (this.#listeners.of('error') === undefined) this.#options.onError(error, 'sending');
-    else this.#tell('error', error);
-  }
-
-  #tell<Name extends keyof LanEvents>(event: Name, ...args: Parameters<LanEvents[Name]>): void {
-    for (const listener of this.#listeners.of(event) ?? []) {
-      try {
-        (listener as (...all: unknown[]) => unknown)(...args);
-      } catch (error) {
-        this.#options.onError(error, `a listener of '${event}'`);
-      }
-    }
+    if (this.listens('error')) this.tell('error', error);
+    else this.#options.onError(error, 'sending');
   }
 }

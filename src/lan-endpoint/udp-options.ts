@@ -70,6 +70,11 @@ export const UDP_OPTION_NAMES: Readonly<Record<keyof UdpOptions, true>> = {
   onError: true,
 };
 
+/** Where errors go that nobody hears. */
+export function report(error: unknown, during: string): void {
+  console.error(`hawser: ${during} failed:`, error);
+}
+
 /** @throws HawserError ERR_OPTION for a name that is none of these. */
 export function checkNames(options: object, names: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(options)) if (!Object.hasOwn(names, name)) refuse(`${name} is no option`);
@@ -94,7 +99,7 @@ export function resolveUdpOptions(url: UdpUrl, options: UdpOptions): ResolvedUdp
     ipv6Only: options.ipv6Only ?? false,
     insecure: options.insecure ?? false,
     signal: options.signal,
-    onError: options.onError ?? ((error, during) => console.error(`hawser: ${during} failed:`, error)),
+    onError: options.onError ?? report,
   };
 }
 

@@ -246,6 +246,14 @@ describe('its end', () => {
     const heard = one.datagrams();
     await one.send('a', one.url);
     await heard.next();
-    expect(told).toEqual([[fault, "a listener of 'message'"]]);
+    one.once('message', async () => {
+      throw fault;
+    });
+    await one.send('b', one.url);
+    await heard.next();
+    expect(told).toEqual([
+      [fault, "a listener of 'message'"],
+      [fault, "a listener of 'message'"],
+    ]);
   });
 });

@@ -3,7 +3,8 @@ import { lookup } from 'node:dns';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { aborted, HawserError, Listeners } from '../core/index.ts';
+import { aborted, HawserError } from '../core/index.ts';
+import { Audience } from './audience.ts';
 import { closedError, udpFailed } from './failures.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { isMulticast } from './interfaces.ts';
@@ -111,18 +112,18 @@ function addressOf(host: string, signal: AbortSignal | undefined): Promise<strin
   });
 }
 
-export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undefined> {
+export class UdpSocket extends Audience<UdpEvents> implements AsyncDisposable, AsyncIterable<Datagram, undefined> {
   /** Where datagrams go that are sent to nobody else. */
   readonly target: Address;
   readonly #port: Port;
   readonly #plan: Plan;
   readonly #options: ResolvedUdpOptions;
-  readonly #listeners: Listeners = new Listeners();
   readonly #inboxes: Set<Inbox<Datagram>> = new Set();
   #closed: Promise<void> | undefined;
 
   /** @internal */
   constructor(port: Port, plan: Plan, options: ResolvedUdpOptions) {
+    super(options.onError);
     this.#port = port;
     this.#plan = plan;
     this.#options = options;
@@ -144,21 +145,6 @@ export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undef
   /** Where it is bound, as a URL. */
   get url(): string {
     return udpUrl(this.#port.address);
-  }
-
-  on<Name extends keyof UdpEvents>(event: Name, listener: UdpEvents[Name]): this {
-    this.#listeners.add(event, listener);
-    return this;
-  }
-
-  once<Name extends keyof UdpEvents>(event: Name, listener: UdpEvents[Name]): this {
-    this.#listeners.once(event, listener);
-    return this;
-  }
-
-  off<Name extends keyof UdpEvents>(event: Name, listener: UdpEvents[Name]): this {
-    this.#listeners.remove(event, listener);
-    return this;
   }
 
   /**
@@ -293,7 +279,7 @@ export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undef
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     await this.#port.close();
     for (const inbox of this.#inboxes) inbox.finish();
-    this.#tell('close');
+    this.tell('close');
   }
 
   readonly #onAbort = (): void => {
@@ -302,23 +288,13 @@ export class UdpSocket implements AsyncDisposable, AsyncIterable<Datagram, undef
   };
 
   #onDatagram(bytes: Uint8Array, info: RemoteInfo): void {
-    this.#tell('message', bytes, info);
+    this.tell('message', bytes, info);
     for (const inbox of this.#inboxes) inbox.push({ bytes, info });
   }
 
   #onError(cause: Error): void {
     const { target } = this.#plan;
-    this.#tell('error', udpFailed(cause, 'talking with', target));
-  }
-
-  #tell<Name extends keyof UdpEvents>(event: Name, ...args: Parameters<UdpEvents[Name]>): void {
-    for (const listener of this.#listeners.of(event) ?? []) {
-      try {
-        (listener as (...all: unknown[]) => unknown)(...args);
-      } catch (error) {
-        this.#options.onError(error, `a listener of '${event}'`);
-      }
-    }
+    this.tell('error', udpFailed(cause, 'talking with', target));
   }
 
   #whileOpen<Result>(run: () => Result): Result {
