@@ -1,4 +1,4 @@
-import { HEAD_BYTES, KIND, SEAL_BYTES, seal, sealBytes, writeHead } from './envelope.ts';
+import { HEAD_BYTES, KIND, seal, sealBytes, writeHead } from './envelope.ts';
 import type { LanKey } from './keys.ts';
 import { NUMBER_MAX, readUint16, readUint64, writeUint16, writeUint64 } from './numbers.ts';
 
@@ -223,9 +223,6 @@ export function answers(bytes: Uint8Array, end: number, nonce: Uint8Array): bool
   for (let i = 0; i < NONCE_BYTES; i++) if (bytes[AFTER_SESSION + i] !== nonce[i]) return false;
   return true;
 }
-
-/** The longest datagram that a publisher answers with, beside those that it has sent to all. */
-export const ANSWER_MOST: number = AFTER_NONCE + 1 + RANGES_MOST * GONE_BYTES + SEAL_BYTES;
 
 function isRange(from: number, length: number): boolean {
   return from >= 1 && length >= 1 && from + length <= NUMBER_MAX;

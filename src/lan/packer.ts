@@ -1,5 +1,5 @@
 import { HawserError } from '../core/index.ts';
-import { BLOCK_OVERHEAD, type Part, WHOLE, writeBlock } from './blocks.ts';
+import { BLOCK_OVERHEAD, type Part, TOPIC_MOST, WHOLE, writeBlock } from './blocks.ts';
 import { COUNT_END, DATA_HEADER, writeDataHeader } from './datagrams.ts';
 import { seal, sealBytes } from './envelope.ts';
 import type { LanKey } from './keys.ts';
@@ -118,12 +118,15 @@ const encoder = new TextEncoder();
 function topicBytes(topic: string): Uint8Array {
   if (typeof topic !== 'string' || topic === '')
     throw new HawserError('ERR_ARGUMENT', 'a topic is a text, and not empty');
-  if (topic.length > 255 || !topic.isWellFormed()) throw notTopic(topic);
+  if (topic.length > TOPIC_MOST || !topic.isWellFormed()) throw notTopic(topic);
   const bytes = encoder.encode(topic);
-  if (bytes.length > 255) throw notTopic(topic);
+  if (bytes.length > TOPIC_MOST) throw notTopic(topic);
   return bytes;
 }
 
 function notTopic(topic: string): HawserError {
-  return new HawserError('ERR_ARGUMENT', `no topic, or longer than 255 bytes: ${topic.slice(0, 40).toWellFormed()}…`);
+  return new HawserError(
+    'ERR_ARGUMENT',
+    `no topic, or longer than ${TOPIC_MOST} bytes: ${topic.slice(0, 40).toWellFormed()}…`,
+  );
 }
