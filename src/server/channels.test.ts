@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
-const SCHEMES: readonly Scheme[] = ['tcp', 'ws', 'ipc', 'inproc', 'worker', 'udpack'];
+const SCHEMES: readonly Scheme[] = ['tcp', 'ws', 'ipc', 'inproc', 'worker', 'udpack', 'quic'];
 const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) % 256);
 
 async function read(channel: Channel): Promise<Uint8Array> {

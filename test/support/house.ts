@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientSocket, type ConnectOptions, connect } from '../../src/client/index.ts';
 import { createServer, type Server, type ServerOptions } from '../../src/server/index.ts';
+import { quicFiles } from './quic-keys.ts';
 import { type Dialect, RawPeer } from './raw-peer.ts';
 import { keyFiles } from './udpack-keys.ts';
 
@@ -33,6 +34,7 @@ export class House implements AsyncDisposable {
   url(scheme: Scheme): string {
     const found = this.#urls.find((url) => url.startsWith(`${scheme}:`));
     if (found === undefined) throw new Error(`nothing listens on ${scheme}:`);
+    if (scheme === 'quic') return `${found}?ca=${quicFiles().certFile}`;
     return scheme === 'udpack' ? `${found}?key=${keyFiles().publicFile}` : found;
   }
 
@@ -61,13 +63,14 @@ export class House implements AsyncDisposable {
   }
 }
 
-export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc' | 'worker' | 'udpack';
+export type Scheme = 'tcp' | 'ws' | 'ipc' | 'inproc' | 'worker' | 'udpack' | 'quic';
 
 /** An endpoint that nobody listens on. */
 export function freshUrl(scheme: Scheme): string {
   houses += 1;
   if (scheme === 'ipc') return `ipc://${join(tmpdir(), `hawser-${process.pid}-${houses}.sock`)}`;
   if (scheme === 'inproc' || scheme === 'worker') return `${scheme}:house-${process.pid}-${houses}`;
+  if (scheme === 'quic') return `quic://127.0.0.1:0?cert=${quicFiles().certFile}&key=${quicFiles().keyFile}`;
   return `${scheme}://127.0.0.1:0${scheme === 'udpack' ? `?key=${keyFiles().privateFile}` : ''}`;
 }
 

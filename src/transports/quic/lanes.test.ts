@@ -177,13 +177,35 @@ describe('a way that changes', () => {
   });
 
   test('signs of life keep a silent link; without them it ends by itself', async () => {
-    const { relay, client } = await scene({}, { idleWait: 600, keepalive: 50 });
+    const { relay, client } = await scene({}, { idleWait: 1500, keepalive: 50 });
     const came = relay.came.up;
     // More than the idle time.
-    await expect.poll(() => relay.came.up, PATIENT).toBeGreaterThan(came + 20);
+    await expect.poll(() => relay.came.up, PATIENT).toBeGreaterThan(came + 40);
     expect(client.state).toBe('up');
     const down = new Promise<{ code: number }>((resolve) => client.on('down', resolve));
     relay.passes = () => false;
     expect((await down).code).toBe(1006);
+  });
+
+  test('a way that is dead for a while: the socket goes on over a new link, with nothing lost or doubled', async () => {
+    const { relay, client, socket, reported } = await scene({}, { idleWait: 1500, keepalive: 50, handshakeWait: 500 });
+    const heard: unknown[] = [];
+    socket.on('n', (n) => heard.push(n));
+    socket.on('channel', (channel) => channel.on('n', (n) => heard.push(`c${String(n)}`)));
+    const channel = client.openChannel('c');
+    for (const one of [client, channel]) one.send('n', 0);
+    await expect.poll(() => heard.length, PATIENT).toBe(2);
+    relay.passes = () => false;
+    const down = new Promise((resolve) => client.on('down', resolve));
+    for (const one of [client, channel]) one.send('n', 1);
+    await down;
+    for (const one of [client, channel]) one.send('n', 2);
+    const up = new Promise((resolve) => client.on('up', resolve));
+    relay.passes = () => true;
+    expect(await up).toMatchObject({ recovered: true, transport: 'quic' });
+    await expect.poll(() => heard.length, PATIENT).toBe(6);
+    expect(heard.filter((one) => typeof one === 'number')).toEqual([0, 1, 2]);
+    expect(heard.filter((one) => typeof one === 'string')).toEqual(['c0', 'c1', 'c2']);
+    expect(reported).toEqual([]);
   });
 });
