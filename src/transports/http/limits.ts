@@ -16,7 +16,7 @@ export const HTTP2_LIMITS: Http2Limits = {
 };
 
 /** What one stream takes in ahead of who reads it, in bytes, and what all streams of a connection do together. */
-export const STREAM_WINDOW = 65_535;
+export const STREAM_WINDOW = 262_144;
 export const CONNECTION_WINDOW: number = 16 * STREAM_WINDOW;
 /** The largest number that SETTINGS can hold. */
 const MOST = 2 ** 31 - 1;

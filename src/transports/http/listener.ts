@@ -76,6 +76,8 @@ class HttpAnnex implements Annex {
   }
 
   #serve({ socket }: Arrival): void {
+    // Who hung up meanwhile has no handle that could be served.
+    if (socket.destroyed) return;
     // From here on the session watches it, and ends it with its peer.
     socket.setTimeout(0);
     socket.allowHalfOpen = false;
