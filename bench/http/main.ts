@@ -58,6 +58,9 @@ function makeSite(place: string): Site {
   return { folder, cert, key };
 }
 
+/** Compilers have work first. */
+const WARMUP_S = 1.5;
+
 /** Requests a second. @throws Error unless each was answered with 200 and all of the file. */
 async function load({ protocol, bytes }: HttpCase, port: number, requests: number): Promise<number> {
   const how = protocol === 'HTTP/2' ? ['-c4', '-m100'] : ['--h1', '-c32'];
@@ -84,7 +87,8 @@ async function measure(
   one: HttpCase,
   server: Running,
 ): Promise<Omit<HttpRow, keyof HttpCase | 'repetition' | 'contestant'>> {
-  const warm = await load(one, server.port, one.bytes > 10_000 ? 1000 : 5000);
+  const cold = await load(one, server.port, 1000);
+  const warm = await load(one, server.port, Math.round(cold * WARMUP_S));
   const requests = Math.round(warm * Number(options.seconds));
   const [cpuUs, machineUs, ownUs, began] = [server.cpuUs(), machineCpuUs(), familyCpuUs(), performance.now()];
   const perSecond = await load(one, server.port, requests);
