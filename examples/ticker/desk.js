@@ -79,17 +79,23 @@ export class Desk {
 
   #flush() {
     const jobs = this.#waiting.slice(0, BATCH);
+    const done = this.#commit(jobs);
+    if (done === undefined) return;
+    this.#waiting.splice(0, jobs.length);
+    for (const { answer } of done) answer();
+    this.#hearing.onQuotes(done.flatMap(({ quote }) => quote ?? []));
+    if (this.#waiting.length > 0) setImmediate(() => this.#flush());
+  }
+
+  /** Undefined when the ledger can't be written. @param {readonly Job[]} jobs */
+  #commit(jobs) {
     try {
       const time = Date.now();
-      const done = this.#ledger.transact(() => jobs.map(({ work }) => work(time)));
-      this.#waiting.splice(0, BATCH);
-      for (const { answer } of done) answer();
-      this.#hearing.onQuotes(done.flatMap(({ quote }) => quote ?? []));
+      return this.#ledger.transact(() => jobs.map(({ work }) => work(time)));
     } catch (error) {
       this.#fail(error);
-      return;
+      return undefined;
     }
-    if (this.#waiting.length > 0) setImmediate(() => this.#flush());
   }
 
   /** After a failed commit nobody knows what the disk has: whoever starts the market again reads it anew. @param {unknown} error */

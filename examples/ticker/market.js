@@ -17,6 +17,8 @@ import { checkOrder, isSymbol, LISTING_FORM, money, readListing } from './words.
 /** @import { MarketApi } from './api.ts' */
 
 const MOST_PAST = 1000;
+/** Where those are who come in by lines. */
+const PLAIN = '/plain';
 /** ms for what is under way when the market closes */
 const DRAIN = 1000;
 
@@ -68,7 +70,7 @@ async function main() {
     onFailure: (error) => void stop(error),
   });
   server.on('connection', (socket) => serve(socket, { desk, ledger, quotes }));
-  servePlain(server, '/plain', { desk, users });
+  servePlain(server, PLAIN, { desk, users });
 
   const input = createInterface({ input: process.stdin });
   input.on('line', (line) => void list(line, desk));
@@ -76,9 +78,12 @@ async function main() {
     for (const line of (await readFile(values.file, 'utf8')).split('\n')) await list(line, desk);
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => void stop());
 
+  let isStopping = false;
   /** @param {unknown} [error] why, when nobody asked for it */
   async function stop(error) {
     if (error !== undefined) complain(error);
+    if (isStopping) return;
+    isStopping = true;
     // A pipe that stays open would keep the program alive.
     input.close();
     process.stdin.destroy();
@@ -88,15 +93,22 @@ async function main() {
     if (error === undefined) ledger.close();
   }
 
-  const plain = { url: values.plain, halfOpen: true, idleTimeout: 3_600_000, maxConnections: 1000 };
-  plain.url += `${plain.url.includes('?') ? '&' : '?'}dialect=line&namespace=/plain`;
   try {
-    const endpoints = await server.listen(...values.listen, ...(values.plain === 'none' ? [] : [plain]));
+    const endpoints = await server.listen(
+      ...values.listen,
+      ...(values.plain === 'none' ? [] : [plainDoor(values.plain)]),
+    );
     for (const endpoint of endpoints) console.log(`market listens on ${endpoint}`);
     if (bus !== undefined) console.log(`quotes go to ${bus.url}`);
   } catch (error) {
     await stop(error);
   }
+}
+
+/** Whoever has said all still hears the answers; whoever says nothing for an hour is sent away. @param {string} url */
+function plainDoor(url) {
+  const query = `${url.includes('?') ? '&' : '?'}dialect=line&namespace=${PLAIN}`;
+  return { url: url + query, halfOpen: true, idleTimeout: 3_600_000, maxConnections: 1000 };
 }
 
 /** Speaks to a group, and doesn't listen. @param {string} url @param {string | undefined} file */

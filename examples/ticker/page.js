@@ -142,6 +142,11 @@ async function fill(symbol, most) {
   }
 }
 
+/** What was missed meanwhile belongs into the chart, too. */
+async function fillAll() {
+  await Promise.all(book.symbols.map((symbol) => fill(symbol, symbol === selected ? CHART_QUOTES : LINE_QUOTES)));
+}
+
 /** Draws at most once a frame, whatever comes. */
 function drawSoon() {
   if (isDrawing) return;
@@ -225,14 +230,17 @@ async function comeIn() {
     const options = { ...(user !== '' && { user }), ...(token !== '' && { token }) };
     const mine = await Trader.open(location.origin.replace(/^http/, 'ws'), options);
     trader = mine;
-    mine.onLink((event) => say(event, event === 'up' ? whoIsIn(mine) : 'the market is gone, looking for it'));
+    mine.onLink((event) => {
+      say(event, event === 'up' ? whoIsIn(mine) : 'the market is gone, looking for it');
+      if (event === 'up') void fillAll();
+    });
     say('up', whoIsIn(mine));
     for (const button of part('trade', HTMLFormElement).querySelectorAll('button'))
       button.disabled = mine.user === null;
     await Promise.all([mine.watch(take), showHoldings()]);
     isSettled = true;
     if (selected === '') selectFirst();
-    await Promise.all(book.symbols.map((symbol) => fill(symbol, symbol === selected ? CHART_QUOTES : LINE_QUOTES)));
+    await fillAll();
     const { code, reason } = await mine.closed;
     if (trader === mine) say('down', reason || `closed (${code})`);
   } catch (error) {

@@ -310,6 +310,24 @@ describe('the file', () => {
   });
 });
 
+test('orders that wait are bounded, those beyond are asked again, and each commit takes a thousand', async () => {
+  const program = `
+    import { Desk } from ${JSON.stringify(new URL('../../examples/ticker/desk.js', import.meta.url).href)};
+    let commits = 0;
+    const ledger = {
+      transact: (work) => { commits += 1; return work(); },
+      order: (user, order) => ({ receipt: order }),
+    };
+    const desk = new Desk(ledger, { onQuotes() {}, onOrder() {}, onFailure() {} });
+    const ends = await Promise.allSettled(Array.from({ length: 10_003 }, (_, id) => desk.order('ada', { id })));
+    const busy = ends.filter(({ reason }) => reason?.code === 'LEDGER_BUSY');
+    console.log(busy.length, 'busy,', ends.filter(({ value }) => value !== undefined).length, 'taken,', commits, 'commits');`;
+  writeFileSync(join(folder, 'desk.mjs'), program);
+  await using desk = new Terminal(`node ${join(folder, 'desk.mjs')}`);
+  await desk.shows('3 busy, 10000 taken, 10 commits');
+  expect(await desk.exit()).toBe(0);
+});
+
 describe('a disk that is full', () => {
   test('ends the market, and what it has answered is there', async () => {
     // Blocks of 512 bytes: enough for some orders.

@@ -1,9 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Authority } from '../support/certificates.ts';
 import { commandsOf, Terminal, talksOf } from '../support/example.ts';
+import { keyFiles } from '../support/udpack-keys.ts';
 import { until } from '../support/until.ts';
 
 const open: Terminal[] = [];
@@ -170,4 +172,40 @@ describe('by the commands of the README', () => {
     await next.shows('order order-2: bought 4 ABC at 10.30, you now hold 7');
     expect(restarted.shown).not.toContain('BUY 3 ABC');
   });
+});
+
+test('the same market is at every kind of endpoint, for who shows a token', async () => {
+  using authority = new Authority();
+  const { certFile, keyFile } = authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1');
+  const { privateFile, publicFile } = keyFiles();
+  const socket = `ipc://${join(folder, 'socket')}`;
+  const doors = [
+    `https://127.0.0.1:0?cert=${certFile}&key=${keyFile}`,
+    `tls://127.0.0.1:0?cert=${certFile}&key=${keyFile}`,
+    `udpack://127.0.0.1:0?key=${privateFile}`,
+    socket,
+  ];
+  writeFileSync(join(folder, 'users'), 'ada token-of-ada-0123456789\n');
+  writeFileSync(join(folder, 'token'), 'token-of-ada-0123456789\n');
+  const listen = doors.map((door) => `--listen '${door}'`).join(' ');
+  const market = await openMarket(`--users ${join(folder, 'users')} ${listen}`);
+  market.type('ABC 100');
+  await market.shows('ABC is listed');
+  const portOf = (scheme: string): string => new RegExp(`${scheme}://127.0.0.1:(\\d+)`).exec(market.shown)?.[1] ?? '';
+  const urls = [
+    ws,
+    `https://127.0.0.1:${portOf('https')}?ca=${authority.caFile}`,
+    `wss://127.0.0.1:${portOf('https')}?ca=${authority.caFile}`,
+    `tls://127.0.0.1:${portOf('tls')}?ca=${authority.caFile}`,
+    `udpack://127.0.0.1:${portOf('udpack')}?key=${publicFile}`,
+    socket,
+  ];
+  for (const [at, url] of urls.entries()) {
+    const trader = type(`node examples/ticker/trade.js '${url}' BUY ABC 1 --token-file ${join(folder, 'token')}`);
+    await trader.shows(`you now hold ${at + 1}`);
+    expect(await trader.exit()).toBe(0);
+  }
+  const stranger = type(`node examples/ticker/trade.js ${ws} BUY ABC 1 --user ada`);
+  await stranger.shows('a name alone is not enough here');
+  expect(await stranger.exit()).toBe(1);
 });
