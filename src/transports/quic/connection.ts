@@ -220,7 +220,8 @@ export class Connection {
       this.#established = true;
       this.user.onEstablished();
     }
-    if (this.#established) {
+    // Whoever has closed hears no more; and in a handler of another connection nothing may be read.
+    if (this.#established && !this.#leaving) {
       for (const stream of machine.readable()) this.user.onReadable(stream);
       for (let bytes = machine.dgramRecvVec(); bytes !== null; bytes = machine.dgramRecvVec())
         this.user.onDatagram(bytes);

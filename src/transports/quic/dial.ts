@@ -86,7 +86,15 @@ class Dialling implements ConnectionUser, DeadlineOwner {
     const keepalive = settings.keepalive ?? KEEPALIVE;
     // An address can't be asked for by TLS: the certificate is looked through for it when it is there.
     const servername = isIP(name.split('%')[0] ?? '') > 0 ? undefined : name;
-    this.#connection = hub.dial(to, servername, { config: security.config, user: this, keepalive });
+    try {
+      this.#connection = hub.dial(to, servername, { config: security.config, user: this, keepalive });
+    } catch (cause) {
+      this.#fail(
+        new HawserError('ERR_OPTION', `${this.#what} can't be dialled so: ${(cause as Error).message}`, { cause }),
+      );
+      void hub.stop();
+      return;
+    }
     this.#preface = new PrefaceReader(this.#connection, MAIN);
     const { world, wheel } = this.#group;
     wheel.schedule(this.#deadline, world.now() + (settings.handshakeWait ?? HANDSHAKE_WAIT));

@@ -204,6 +204,7 @@ describe('options', () => {
 
   test.each<[string, string, object]>([
     ['an address as a name', '?servername=127.0.0.1', {}],
+    ['a name that is too long', `?servername=${'x'.repeat(300)}`, {}],
     ['a certificate without its key', '', { tls: { cert: local.cert } }],
     ['options of TCP', '', { noDelay: true }],
     ['ciphers', '', { tls: { ciphers: 'AES' } }],
