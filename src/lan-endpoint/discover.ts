@@ -56,7 +56,7 @@ export async function discover({
 }: DiscoverOptions = {}): Promise<readonly FoundServer[]> {
   if (!(timeout > 0)) throw new HawserError('ERR_OPTION', `timeout is a number of ms, not ${timeout}`);
   const { signal } = options;
-  await using watch = await watchServers(options, false);
+  const watch = await watchServers(options, false);
   const timers: NodeJS.Timeout[] = [];
   let give = (): void => {};
   try {
@@ -72,6 +72,7 @@ export async function discover({
   } finally {
     for (const timer of timers) clearTimeout(timer);
     signal?.removeEventListener('abort', give);
+    await watch.close();
   }
   return watch.servers;
 }
