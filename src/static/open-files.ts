@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { World } from '../core/index.ts';
+import type { Instant, World } from '../core/index.ts';
 import type { StoredFile } from './stored-file.ts';
 
 /** Why a file can't be opened now. */
@@ -21,13 +21,19 @@ interface Shared {
   users: number;
 }
 
+/** Who waits for a descriptor. */
+interface Waiting {
+  readonly file: StoredFile;
+  told(mayBe: boolean): void;
+}
+
 /** The open files of a folder: not more than a number at one time. */
 export class OpenFiles {
   readonly #most: number;
   readonly #wait: number;
   readonly #world: World;
   readonly #open: Map<StoredFile, Shared> = new Map();
-  readonly #waiting: Set<(isFree: boolean) => void> = new Set();
+  readonly #waiting: Set<Waiting> = new Set();
   /** Closing counts, until it is done. */
   #descriptors = 0;
 
@@ -40,10 +46,13 @@ export class OpenFiles {
 
   /** The file in just this state. Rejects with what the system says. */
   async open(file: StoredFile): Promise<OpenFile | NotOpened> {
+    const until = this.#world.now() + this.#wait;
     while (!this.#open.has(file) && this.#descriptors >= this.#most) {
-      if (!(await this.#room())) return 'busy';
+      if (!(await this.#room(file, until))) return 'busy';
     }
     const shared = this.#share(file);
+    // Who was woken and needed no descriptor passes it on.
+    if (this.#descriptors < this.#most) this.#wake();
     try {
       const handle = await shared.handle;
       if (handle !== undefined) return this.#leased(file, shared, handle);
@@ -61,6 +70,7 @@ export class OpenFiles {
       this.#descriptors += 1;
       shared = { handle: openFile(file), users: 0 };
       this.#open.set(file, shared);
+      for (const one of [...this.#waiting]) if (one.file === file) one.told(true);
     }
     shared.users += 1;
     return shared;
@@ -90,21 +100,29 @@ export class OpenFiles {
   async #close({ handle }: Shared): Promise<void> {
     await handle.then((one) => one?.close()).catch(() => {});
     this.#descriptors -= 1;
-    const [next] = this.#waiting;
-    next?.(true);
+    this.#wake();
   }
 
-  /** Resolves with false when too many wait, or nothing is closed in time. */
-  async #room(): Promise<boolean> {
+  /** The one that has waited longest. */
+  #wake(): void {
+    const [next] = this.#waiting;
+    next?.told(true);
+  }
+
+  /** Resolves when there may be room, or others have opened the file; with false when too many wait, or the time is over. */
+  async #room(file: StoredFile, until: Instant): Promise<boolean> {
     if (this.#waiting.size >= WAITING_MOST) return false;
     return await new Promise((resolve) => {
-      const timer = this.#world.timer(this.#world.now() + this.#wait, () => told(false));
-      const told = (isFree: boolean): void => {
-        timer.cancel();
-        this.#waiting.delete(told);
-        resolve(isFree);
+      const timer = this.#world.timer(until, () => waiting.told(false));
+      const waiting: Waiting = {
+        file,
+        told: (mayBe) => {
+          timer.cancel();
+          this.#waiting.delete(waiting);
+          resolve(mayBe);
+        },
       };
-      this.#waiting.add(told);
+      this.#waiting.add(waiting);
     });
   }
 }

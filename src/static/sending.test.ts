@@ -142,10 +142,11 @@ describe.each(VERSIONS)('over %s', (version) => {
     // Who asks for one that is open needs no other.
     const again = await download(version, '/a');
     expect(again.status).toBe(200);
-    const waiting = download(version, '/c');
+    const waiting = [download(version, '/c'), download(version, '/c')];
     b.abandon();
-    expect((await waiting).status).toBe(200);
-    for (const one of [a, again, await waiting]) one.abandon();
+    const served = await Promise.all(waiting);
+    expect(served.map(({ status }) => status)).toEqual([200, 200]);
+    for (const one of [a, again, ...served]) one.abandon();
     await expect.poll(opened).toBe(0);
   });
 });

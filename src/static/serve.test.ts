@@ -336,6 +336,40 @@ test('a path that a client says as to a proxy is understood', async () => {
   expect((await servers.ask('HTTP/1.1', 'http://somewhere/')).text).toBe('root');
 });
 
+test.each([
+  ['in memory', {}],
+  ['from the file', { memoryBytes: 0 }],
+])(
+  'what a function of the application throws, and a field that can not be sent, are told to it, %s',
+  async (_, options) => {
+    const tree = new Tree({ file: 'x' });
+    const told: unknown[] = [];
+    const listeners = [
+      serveFiles(tree.root, {
+        ...options,
+        cacheControl: () => {
+          throw new Error('mine');
+        },
+      }),
+      serveFiles(tree.root, { ...options, headers: { 'x-bad': 'a\nb' } }),
+    ];
+    for (const listener of listeners) {
+      const servers = await StaticServers.open(async (request, response) => {
+        try {
+          await (listener(request, response) as unknown);
+        } catch (error) {
+          told.push((error as { code?: string }).code ?? (error as Error).message);
+          response.writeHead(500).end();
+        }
+      });
+      open.push(servers);
+      expect((await servers.ask('HTTP/1.1', '/file')).status).toBe(500);
+    }
+    expect(told).toEqual(['mine', 'ERR_INVALID_CHAR']);
+    tree[Symbol.dispose]();
+  },
+);
+
 /** Waits until a file's tag is strong. */
 async function settled(ask: () => Promise<Answer>): Promise<void> {
   await expect.poll(async () => (await ask()).headers.etag, { timeout: 10_000, interval: 50 }).toMatch(/^"/);

@@ -37,7 +37,7 @@ export class Site {
     this.#representations = new Representations(options, this.#folder);
   }
 
-  /** Rejects with nothing but what `fallthrough` throws. */
+  /** Rejects with nothing but what functions of the application throw. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const asked = { request, reply: replyTo(request, response), always: this.#options.headers };
     const isFallingThrough = await this.#answer(asked).catch((error: unknown) => this.#failed(asked, error));
@@ -124,12 +124,19 @@ export class Site {
     }
     const open: OpenFile | NotOpened = await this.#files.open(file);
     if (typeof open === 'string') return open;
-    if (asked === 'whole') return reply.file(200, fields, open, { start: 0, end: file.size });
-    return reply.file(206, partOf(fields, asked, file.size), open, asked);
+    try {
+      if (asked === 'whole') return reply.file(200, fields, open, { start: 0, end: file.size });
+      return reply.file(206, partOf(fields, asked, file.size), open, asked);
+    } catch (error) {
+      open.release();
+      throw error;
+    }
   }
 
+  /** @throws what isn't the system's: the application's own function has failed. */
   #failed(asked: Asked, error: unknown): false {
-    const { code = '' } = error as NodeJS.ErrnoException;
+    const { code = '', syscall } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
     if (NOT_ALLOWED.has(code)) refuse(asked, 403, 'not allowed');
     else if (NO_ROOM.has(code)) refuse(asked, 503, 'too many files are open', AGAIN);
     else refuse(asked, 500, 'the file can not be read');
