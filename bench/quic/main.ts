@@ -82,25 +82,8 @@ function othersOf(us: number, passedUs: number): number {
   return Math.max(0, (us - 2e6) / passedUs);
 }
 
-async function main(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'hawser-bench-quic-'));
-  const rows: QuicRow[] = [];
-  const ways = WAYS.filter((way) => values.only?.split(',').includes(way) ?? true);
-  makeKeys(folder);
-  run('ip', 'netns', 'add', NAMESPACE);
-  try {
-    run('ip', '-n', NAMESPACE, 'link', 'set', 'lo', 'mtu', String(WORLDS.internet), 'up');
-    for (let repetition = 0; repetition < Number(values.repetitions); repetition++)
-      for (const world of ['loopback', 'internet'] as const)
-        for (const way of [...ways.slice(repetition % ways.length), ...ways.slice(0, repetition % ways.length)]) {
-          const row = await measure(way, world, repetition, folder);
-          rows.push(row);
-          console.log(JSON.stringify(row));
-        }
-  } finally {
-    run('ip', 'netns', 'del', NAMESPACE);
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** What is known so far: a run that is broken off leaves what it had. */
+function record(rows: readonly QuicRow[]): void {
   if (values.out === undefined) return;
   const page = {
     command: `npm run bench:quic -- --repetitions ${values.repetitions} --seconds ${values.seconds}`,
@@ -110,6 +93,36 @@ async function main(): Promise<void> {
     rows,
   };
   writeFileSync(`${values.out}/quic.json`, `${JSON.stringify(page, null, 1)}\n`);
+}
+
+async function repeat(repetition: number, folder: string): Promise<QuicRow[]> {
+  const ways = WAYS.filter((way) => values.only?.split(',').includes(way) ?? true);
+  const rows: QuicRow[] = [];
+  for (const world of ['loopback', 'internet'] as const) {
+    for (const way of [...ways.slice(repetition % ways.length), ...ways.slice(0, repetition % ways.length)]) {
+      const row = await measure(way, world, repetition, folder);
+      rows.push(row);
+      console.log(JSON.stringify(row));
+    }
+  }
+  return rows;
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'hawser-bench-quic-'));
+  const rows: QuicRow[] = [];
+  makeKeys(folder);
+  run('ip', 'netns', 'add', NAMESPACE);
+  try {
+    run('ip', '-n', NAMESPACE, 'link', 'set', 'lo', 'mtu', String(WORLDS.internet), 'up');
+    for (let repetition = 0; repetition < Number(values.repetitions); repetition++) {
+      rows.push(...(await repeat(repetition, folder)));
+      record(rows);
+    }
+  } finally {
+    run('ip', 'netns', 'del', NAMESPACE);
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 const { values } = parseArgs({
