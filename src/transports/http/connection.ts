@@ -94,28 +94,18 @@ export class Http2Connection implements DeadlineOwner {
   onDeadline(): void {
     const now = this.#now;
     if (!this.#session.destroyed) this.#lookAtRefused();
-    if (this.#session.destroyed) {
-      this.#lookAtSocket(now);
-      return;
-    }
+    // Then Node ends the connection, and waits for nobody.
+    if (this.#session.destroyed) return;
     const { loginWait } = this.#house.lobby.options;
     if (this.#session.pendingSettingsAck && now - this.#since > loginWait) {
       this.#session.destroy(new HawserError('ERR_TIMEOUT', 'SETTINGS are not answered'), NGHTTP2_SETTINGS_TIMEOUT);
-      this.#lookAgain();
       return;
     }
     for (const exchange of this.#exchanges) {
       if (now >= this.#cutAt || exchange.isStuck(now)) exchange.cut();
     }
     if (this.#exchanges.size + this.#links === 0) this.#lookAtQuiet(now);
-    this.#lookAgain();
-  }
-
-  /** All is said, and our direction is ended: the peer has to end its own. */
-  #lookAtSocket(now: Instant): void {
-    this.#cutAt = Math.min(this.#cutAt, now + this.#house.lobby.options.closeWait);
-    if (now >= this.#cutAt) this.socket.destroy();
-    else this.#lookAgain();
+    if (!this.#session.destroyed) this.#lookAgain();
   }
 
   get #now(): Instant {
