@@ -158,7 +158,8 @@ describe('requests that no client of ours would make', () => {
   );
 
   test('the past is bounded', async () => {
-    const socket = await enter();
+    const socket = await enter('olga');
+    await socket.request('order', order({}));
     await expect(socket.request('past', { symbol: 'ABC', most: -1 })).resolves.toHaveLength(1);
     const past = (await socket.request('past', { symbol: 'ABC', most: 1e15 })) as unknown[];
     expect(past.length).toBeGreaterThan(1);
