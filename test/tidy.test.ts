@@ -12,6 +12,7 @@ import {
   SERVER_TIMES,
 } from '../src/core/index.ts';
 import { LAN_LIMITS, LAN_TIMES } from '../src/lan/index.ts';
+import { FALLBACK_LIMITS } from '../src/transports/http/fallback/settings.ts';
 import { HTTP2_LIMITS } from '../src/transports/http/limits.ts';
 import { FRAME } from '../src/udpack/frames.ts';
 import { FAULT_CODES, UDPACK_LIMITS, UDPACK_TIMES } from '../src/udpack/index.ts';
@@ -73,6 +74,7 @@ describe('docs/LIMITS.md', () => {
     ['`limits` of the LAN bus', LAN_LIMITS],
     ['`times` of the LAN bus', LAN_TIMES],
     ['`http2` of a listener', HTTP2_LIMITS],
+    ['`fallback` of a listener', FALLBACK_LIMITS],
   ])('has a table with the default of each of the %s, and no other', (head, defaults) => {
     const first = all.findIndex(([name]) => name === head) + 1;
     expect(first).toBeGreaterThan(0);

@@ -29,7 +29,6 @@ export interface ClientPortParts {
 /** The client's end of a link by the fallback, as a byte stream: POSTs carry what is written, GETs bring what is read. */
 export class ClientPort implements BytePort {
   readonly #wire: Wire;
-  readonly #framing: ClientFraming;
   readonly #headers: WireHeaders;
   readonly #up: UpStream;
   readonly #down: DownFetch;
@@ -40,7 +39,6 @@ export class ClientPort implements BytePort {
   constructor({ world, wire, opened, framing, messageBytes, mode, readyWait, onReady }: ClientPortParts) {
     const { link, secret, fetchWait, heartbeat, pollWait } = opened;
     this.#wire = wire;
-    this.#framing = framing;
     this.#headers = { [HEADER.link]: link, [HEADER.secret]: secret };
     const heard = (): number => framing.heard;
     const lost = (error: Error): void => this.#lose(error);
@@ -117,7 +115,7 @@ export class ClientPort implements BytePort {
 
   end(): void {
     this.#ending = true;
-    if (this.#up.length === 0) this.#finish();
+    if (this.#up.length === 0) this.#lose(undefined);
   }
 
   destroy(): void {
@@ -133,21 +131,12 @@ export class ClientPort implements BytePort {
   }
 
   #taken(): void {
-    if (this.#ending) this.#finish();
+    if (this.#ending) this.#lose(undefined);
     else this.#user?.writable();
   }
 
-  /** Both sides have said goodbye: the server need not keep its own any longer. */
-  #finish(): void {
-    if (this.#isGone) return;
-    const headers = { ...this.#headers, [HEADER.ack]: String(this.#framing.heard) };
-    this.#leave();
-    this.#wire.post(headers, NO_BYTES, new AbortController().signal).catch(ignore);
-    this.#wire.close();
-    this.#user?.gone(undefined);
-  }
-
-  #lose(error: Error): void {
+  /** Both sides have said goodbye where there is no error. */
+  #lose(error: Error | undefined): void {
     if (this.#isGone) return;
     this.#leave();
     this.#wire.close();

@@ -93,10 +93,10 @@ export class ServerPort implements BytePort, DownUser {
     if (!this.#paused) this.#answerAll();
   }
 
+  /** Both sides have said goodbye: ours need only be on its way. */
   end(): void {
     this.#ending = true;
-    this.#endWhenHeard();
-    if (!this.#isGone && this.writableLength === 0) this.#stream?.finish();
+    if (this.writableLength === 0) this.#lose(undefined);
   }
 
   destroy(): void {
@@ -132,7 +132,6 @@ export class ServerPort implements BytePort, DownUser {
   acknowledge(number: number): boolean {
     if (!this.shelf.acknowledge(number)) return false;
     this.#stream?.flush();
-    this.#endWhenHeard();
     return true;
   }
 
@@ -172,8 +171,8 @@ export class ServerPort implements BytePort, DownUser {
     this.bytesWritten += upTo - this.#taken;
     this.#taken = upTo;
     if (this.writableLength > 0) return;
-    this.#user?.writable();
-    if (this.#ending && this.writableLength === 0) this.#stream?.finish();
+    if (this.#ending) this.#lose(undefined);
+    else this.#user?.writable();
   }
 
   over(stream: DownStream): void {
@@ -188,10 +187,6 @@ export class ServerPort implements BytePort, DownUser {
     this.#unfetched = world.timer(world.now() + wait, () =>
       this.#lose(new HawserError('ERR_TIMEOUT', `nobody fetched in ${wait} ms`)),
     );
-  }
-
-  #endWhenHeard(): void {
-    if (this.#ending && this.shelf.isEmpty) this.#lose(undefined);
   }
 
   #lose(error: Error | undefined): void {

@@ -38,19 +38,9 @@ export class Shelf {
     return this.#sent;
   }
 
-  /** Bytes that are kept. */
-  get kept(): number {
-    return this.#written - this.#base;
-  }
-
   /** Whether all that was announced is put here and given to the stream: only then may something stand between two events. */
   get isBetweenEvents(): boolean {
     return this.#sent === this.#announced;
-  }
-
-  /** Whether all events were acknowledged. */
-  get isEmpty(): boolean {
-    return this.#ends.length === 0;
   }
 
   /** The next event will have so many bytes. */
