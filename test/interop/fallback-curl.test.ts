@@ -12,7 +12,7 @@ test('a link by hand, with the commands of the guide', async () => {
     socket.on('close', (reason) => ends.push(reason));
   });
   const [url = ''] = await server.listen('http://127.0.0.1:0');
-  const [, commands = ''] = /```sh\n([^]*?)```/.exec(textOf('docs/guides/fallback.md')) ?? [];
+  const [, commands = ''] = /```sh\n([\s\S]*?)```/.exec(textOf('docs/guides/fallback.md')) ?? [];
   expect(commands).toContain('http://127.0.0.1:3000');
   const shell = spawn('bash', ['-c', commands.replace('http://127.0.0.1:3000', url)], {
     stdio: ['ignore', 'pipe', 'inherit'],
