@@ -60,8 +60,10 @@ test('ends by its signal at once, also when that has fired before', async () => 
   stop.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   await expect(inbox.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-  const late = new Inbox<number>({ signal: stop.signal }, () => {});
+  const ended: unknown[] = [];
+  const late = new Inbox<number>({ signal: stop.signal }, (one) => ended.push(one));
   await expect(late.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  expect(ended).toEqual([late]);
 });
 
 test('has room for one at least', () => {

@@ -15,14 +15,14 @@ export interface InboxOptions {
 /** How many wait for an iteration unless it is said. */
 export const INBOX_LIMIT = 1000;
 
-/** What comes, for `for await`. It hears from the moment it is made; whatever ends it, `onEnd` is called once. */
+/** What comes, for `for await`. It hears from the moment it is made; whatever ends it, `onEnd` is called once, perhaps before it is made. */
 export class Inbox<T> implements AsyncIterableIterator<T, undefined> {
   /** What was left out by `drop` or `latest`. */
   dropped = 0;
   readonly #limit: number;
   readonly #overflow: 'error' | 'drop' | 'latest';
   readonly #signal: AbortSignal | undefined;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (inbox: Inbox<T>) => void;
   #items: T[] = [];
   /** How many of `#items` are taken. */
   #taken = 0;
@@ -32,7 +32,7 @@ export class Inbox<T> implements AsyncIterableIterator<T, undefined> {
   #waiting: (() => void)[] = [];
 
   /** @throws HawserError ERR_OPTION. */
-  constructor({ limit = INBOX_LIMIT, overflow = 'error', signal }: InboxOptions, onEnd: () => void) {
+  constructor({ limit = INBOX_LIMIT, overflow = 'error', signal }: InboxOptions, onEnd: (inbox: Inbox<T>) => void) {
     if (!(limit >= 1)) throw new HawserError('ERR_OPTION', `limit is a number from 1, not ${limit}`);
     this.#limit = limit;
     this.#overflow = overflow;
@@ -67,7 +67,7 @@ export class Inbox<T> implements AsyncIterableIterator<T, undefined> {
     this.#over = true;
     this.#error = error;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#onEnd();
+    this.#onEnd(this);
     for (const wake of this.#waiting.splice(0)) wake();
   }
 

@@ -382,6 +382,9 @@ describe('its end', () => {
     await ended;
     const aborted = await openLan(await group(), { signal: AbortSignal.timeout(20) });
     await expect(aborted.subscribe().next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    const listener = await bus(await group());
+    const late = listener.subscribe('*', { signal: AbortSignal.abort() });
+    await expect(late.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
   test('does not come by what a listener throws; the process is kept alive or not', async () => {

@@ -197,8 +197,8 @@ export class LanBus extends Audience<LanEvents> implements AsyncDisposable {
    */
   subscribe(pattern = '*', { since, ...options }: SubscribeOptions = {}): Inbox<LanMessage> {
     this.#hear(since);
-    const inbox = new Inbox<LanMessage>({ limit: SUBSCRIPTION_LIMIT, ...options }, () =>
-      this.#subscriptions.delete(inbox),
+    const inbox = new Inbox<LanMessage>({ limit: SUBSCRIPTION_LIMIT, ...options }, (ended) =>
+      this.#subscriptions.delete(ended),
     );
     if (!options.signal?.aborted) this.#subscriptions.set(inbox, pattern);
     return inbox;

@@ -233,6 +233,8 @@ describe('its end', () => {
     const waiting = one.datagrams().next();
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    const late = (await socket('udp://127.0.0.1:0')).datagrams({ signal: AbortSignal.abort() });
+    await expect(late.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     await closed;
   });
 

@@ -175,7 +175,7 @@ export class UdpSocket extends Audience<UdpEvents> implements AsyncDisposable, A
 
   /** The datagrams from now on; those that nobody takes in time are lost, as on the way, unless `overflow` says otherwise. */
   datagrams(options: InboxOptions = {}): Inbox<Datagram> {
-    const inbox = new Inbox<Datagram>({ overflow: 'drop', ...options }, () => this.#inboxes.delete(inbox));
+    const inbox = new Inbox<Datagram>({ overflow: 'drop', ...options }, (ended) => this.#inboxes.delete(ended));
     if (this.#closed) inbox.finish();
     else if (!options.signal?.aborted) this.#inboxes.add(inbox);
     return inbox;
