@@ -21,6 +21,8 @@ import type { Port } from './port.ts';
 const IN_FLIGHT_MOST = 256;
 /** Events that are told in one turn of the event loop; those who iterate take them in between. */
 const TOLD_AT_ONCE = 4096;
+/** Events that may wait to be told; what comes beyond is lost, as it is where the system's buffer is full, and asked for again. */
+export const EVENTS_MOST = 65_536;
 /** How often the same failure is told at most, ms. */
 const TOLD_EVERY = 10_000;
 
@@ -150,9 +152,13 @@ export class LanDriver {
   #onDatagram(bytes: Uint8Array, from: RemoteInfo): void {
     if (this.#stopped) return;
     if (isRequest(bytes)) this.#publisher?.receive(bytes, from, now());
-    else if (this.#subscriber !== undefined && !this.#ports.isOwn(from)) this.#subscriber.receive(bytes, from, now());
-    else return;
+    else if (!this.#ports.isOwn(from)) this.#hear(bytes, from);
     this.kick();
+  }
+
+  #hear(bytes: Uint8Array, from: LanAddress): void {
+    const subscriber = this.#subscriber;
+    if (subscriber !== undefined && subscriber.waiting <= EVENTS_MOST) subscriber.receive(bytes, from, now());
   }
 
   readonly #onImmediate = (): void => {

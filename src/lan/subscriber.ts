@@ -102,6 +102,11 @@ export class Subscriber {
     return this.#requests.shift();
   }
 
+  /** Events that wait for `pollEvent`. One datagram may bring thousands: whoever can't tell them in time takes nothing in meanwhile. */
+  get waiting(): number {
+    return this.#events.length;
+  }
+
   pollEvent(): SubscriberEvent | undefined {
     return this.#events.shift();
   }

@@ -1,0 +1,48 @@
+import type { RemoteInfo } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+import { expect, test } from 'vitest';
+import { newPublisher } from '../../test/support/lan-line.ts';
+import type { SubscriberEvent } from '../lan/index.ts';
+import { EVENTS_MOST, LanDriver } from './lan-driver.ts';
+import { resolveLanOptions } from './lan-options.ts';
+import { planOf } from './plan.ts';
+import type { Port, PortHandler } from './port.ts';
+import { parseUdpUrl } from './udp-url.ts';
+
+const FROM: RemoteInfo = { address: '127.0.0.1', port: 4000, family: 'IPv4', size: 0 };
+
+/** A driver that listens, and what brings it datagrams. */
+function newDriver(): { driver: LanDriver; bring: (bytes: Uint8Array) => void; told: string[] } {
+  const url = parseUdpUrl('udp://127.0.0.1:4001');
+  const options = resolveLanOptions(url, {});
+  let handler: PortHandler | undefined;
+  const port = {
+    address: { address: '127.0.0.1', port: 4001 },
+    start: (given: PortHandler) => (handler = given),
+    close: () => Promise.resolve(),
+  } as unknown as Port;
+  const told: string[] = [];
+  const plan = planOf(url, '127.0.0.1', options, networkInterfaces());
+  const ports = { mouth: port, ear: port, isOwn: () => false };
+  const onEvent = (event: { readonly type: SubscriberEvent['type'] | 'drain' }): void => void told.push(event.type);
+  const driver = new LanDriver(plan, ports, options, { onEvent, onError: () => {} });
+  return { driver, bring: (bytes) => handler?.onDatagram(bytes, FROM), told };
+}
+
+test('what comes faster than it can be told is lost, as on the way, and costs no memory', async () => {
+  const { driver, bring, told } = newDriver();
+  const subscriber = driver.makeSubscriber('now', () => true);
+  const publisher = newPublisher({ door: 0, limits: { datagramBytes: 60_000 } });
+  for (let at = 0; at < 300_000; at++) {
+    publisher.publish('a', null, 0);
+    if (at % 14_000 === 0) for (let sent = publisher.poll(0); sent; sent = publisher.poll(0)) bring(sent.bytes);
+  }
+  expect(subscriber.waiting).toBeGreaterThan(EVENTS_MOST);
+  expect(subscriber.waiting).toBeLessThan(EVENTS_MOST + 30_000);
+  while (subscriber.waiting > 0) await new Promise((resolve) => void setImmediate(resolve));
+  publisher.publish('b', null, 0);
+  bring(publisher.poll(0)?.bytes as Uint8Array);
+  expect(subscriber.stats().publishers).toBe(1);
+  expect(new Set(told)).toEqual(new Set(['publisher', 'message']));
+  await driver.stop();
+});
