@@ -4,8 +4,8 @@ import type { BlockReader } from './blocks.ts';
 interface Begun {
   readonly topic: string;
   readonly first: number;
-  /** Undefined when nobody wants it: its parts are only counted. */
-  readonly parts: Uint8Array[] | undefined;
+  /** Its parts, one behind the other, and room for more; undefined when nobody wants it: then they are only counted. */
+  payload: Uint8Array | undefined;
   bytes: number;
 }
 
@@ -53,8 +53,8 @@ export class Assembly {
   }
 
   begin(reader: BlockReader, bytes: Uint8Array, number: number, wanted: boolean): void {
-    const payload = wanted ? [bytes.slice(reader.from, reader.to)] : undefined;
-    this.#begun = { topic: reader.topic, first: number, parts: payload, bytes: reader.to - reader.from };
+    const payload = wanted ? new Uint8Array(bytes.subarray(reader.from, reader.to)) : undefined;
+    this.#begun = { topic: reader.topic, first: number, payload, bytes: reader.to - reader.from };
   }
 
   /** Takes in a part that isn't the first; returns the message when it is the last. */
@@ -64,6 +64,7 @@ export class Assembly {
       this.#orphan(number, reader.more);
       return undefined;
     }
+    const at = begun.bytes;
     begun.bytes += reader.to - reader.from;
     if (begun.bytes > this.#most) {
       this.#begun = undefined;
@@ -71,10 +72,13 @@ export class Assembly {
       this.#orphan(number, reader.more);
       return undefined;
     }
-    begun.parts?.push(bytes.slice(reader.from, reader.to));
+    if (begun.payload !== undefined) {
+      begun.payload = withRoom(begun.payload, begun.bytes, this.#most);
+      begun.payload.set(bytes.subarray(reader.from, reader.to), at);
+    }
     if (reader.more) return undefined;
     this.#begun = undefined;
-    return { topic: begun.topic, first: begun.first, payload: begun.parts && joined(begun.parts, begun.bytes) };
+    return { topic: begun.topic, first: begun.first, payload: begun.payload?.subarray(0, begun.bytes) };
   }
 
   #orphan(number: number, more: boolean): void {
@@ -84,12 +88,10 @@ export class Assembly {
   }
 }
 
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+/** A part may be as small as a byte: one piece of memory for all costs no more than they have. */
+function withRoom(payload: Uint8Array, bytes: number, most: number): Uint8Array {
+  if (payload.length >= bytes) return payload;
+  const larger = new Uint8Array(Math.min(most, Math.max(bytes, payload.length * 2)));
+  larger.set(payload);
+  return larger;
 }

@@ -69,7 +69,8 @@ export function areBlocks(bytes: Uint8Array, end: number, count: number): boolea
     at += BLOCK_HEADER;
     if (after < at || after > end || flags > KNOWN) return false;
     if ((flags & CONTINUED) !== 0) {
-      if ((flags & SAME_TOPIC) !== 0) return false;
+      // Parts of nothing would make a message of any number of them.
+      if ((flags & SAME_TOPIC) !== 0 || after === at) return false;
     } else if ((flags & SAME_TOPIC) === 0) {
       if (!isTopic(bytes, at, after)) return false;
       topic = true;

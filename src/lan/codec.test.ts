@@ -111,13 +111,15 @@ describe('datagrams', () => {
 });
 
 describe('blocks', () => {
-  const block = fc.record({
-    topic: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed()),
-    same: fc.boolean(),
-    more: fc.boolean(),
-    continued: fc.boolean(),
-    payload: fc.uint8Array({ maxLength: 100 }),
-  });
+  const block = fc
+    .record({
+      topic: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed()),
+      same: fc.boolean(),
+      more: fc.boolean(),
+      continued: fc.boolean(),
+      payload: fc.uint8Array({ maxLength: 100 }),
+    })
+    .filter(({ continued, payload }) => !continued || payload.length > 0);
 
   test('come out as they went in', () => {
     fc.assert(

@@ -71,8 +71,9 @@ export class Feed {
   readonly #host: FeedHost;
   readonly #holes = new Holes();
   readonly #assembly: Assembly;
-  /** In the order of their first numbers. */
-  readonly #held: HeldDatagram[] = [];
+  /** In the order of their first numbers; those before `#heldAt` are handed on. */
+  #held: HeldDatagram[] = [];
+  #heldAt = 0;
   #heldBytes = 0;
   #next: number;
   #known: number;
@@ -302,10 +303,30 @@ export class Feed {
 
   /** Keeps a copy until its turn comes. */
   #holdBack(bytes: Uint8Array, first: number, to: number): void {
-    let place = this.#held.length;
-    while (place > 0 && (this.#held[place - 1] as HeldDatagram).first > first) place--;
-    this.#held.splice(place, 0, { bytes: new Uint8Array(bytes), first, to });
+    const held = { bytes: new Uint8Array(bytes), first, to };
     this.#heldBytes += bytes.length;
+    let low = this.#heldAt;
+    let high = this.#held.length;
+    if (high === low || (this.#held[high - 1] as HeldDatagram).first <= first) {
+      this.#held.push(held);
+      return;
+    }
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#held[middle] as HeldDatagram).first <= first) low = middle + 1;
+      else high = middle;
+    }
+    this.#held.splice(low, 0, held);
+  }
+
+  /** Takes out the first that is held; those that are out make room when they are half of all. */
+  #takeHeld(held: HeldDatagram): void {
+    this.#heldBytes -= held.bytes.length;
+    this.#host.hold(-held.bytes.length);
+    this.#heldAt++;
+    if (this.#heldAt * 2 < this.#held.length) return;
+    this.#held = this.#held.slice(this.#heldAt);
+    this.#heldAt = 0;
   }
 
   /** Keeps the limits, hands on what has its turn, and ends what is to end. */
@@ -331,15 +352,13 @@ export class Feed {
   #drain(): void {
     for (;;) {
       const hole = this.#holes.first;
-      const held = this.#held[0];
+      const held = this.#held[this.#heldAt];
       if (hole !== undefined && hole.from <= this.#next) {
         if (hole.lost === undefined) break;
         this.#holes.shift();
         this.#pass(hole.to, hole.lost);
       } else if (held !== undefined && held.first <= this.#next) {
-        this.#held.shift();
-        this.#heldBytes -= held.bytes.length;
-        this.#host.hold(-held.bytes.length);
+        this.#takeHeld(held);
         if (held.to > this.#next) this.#read(held.bytes, held.first, held.to);
       } else break;
     }
