@@ -15,6 +15,13 @@ export class Http1Reply implements Reply {
     return destroyed || headersSent || writableEnded;
   }
 
+  /** The answer at the head of the line has the connection, and no other hears when that closes. */
+  get turn(): Promise<void> | undefined {
+    const response = this.#response;
+    if (response.socket !== null || this.isOver) return undefined;
+    return new Promise((resolve) => response.once('socket', () => resolve()));
+  }
+
   head(status: number, fields: Fields): 'sent' {
     if (!this.isOver) this.#response.writeHead(status, fields).end();
     return 'sent';

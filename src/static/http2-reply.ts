@@ -7,6 +7,7 @@ export type Http2Response = Http2ServerResponse;
 
 /** Past the response, to its stream: that is how Node sends a file without a piece of it in JavaScript. */
 export class Http2Reply implements Reply {
+  readonly turn: undefined;
   readonly #response: Http2Response;
   readonly #stream: ServerHttp2Stream;
 

@@ -11,6 +11,11 @@ export type Fields = Readonly<Record<string, string | number>>;
 export interface Reply {
   /** Whether nobody waits for it, or it has begun. */
   readonly isOver: boolean;
+  /**
+   * When bytes of it can be sent, where that isn't now: on HTTP/1.1 answers stand in line. Never resolves where the client leaves before, so that
+   * nothing may be held meanwhile.
+   */
+  readonly turn: Promise<void> | undefined;
   /** An answer without a body. */
   head(status: number, fields: Fields): 'sent';
   bytes(status: number, fields: Fields, bytes: Uint8Array): 'sent';

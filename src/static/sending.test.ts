@@ -161,3 +161,31 @@ test('a client that goes away before the answer costs nothing', async () => {
   }
   await expect.poll(opened).toBe(0);
 });
+
+describe('requests that are sent behind others', () => {
+  const GET = (path: string): string => `GET /${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+
+  test('leave nothing open when their client goes away', async () => {
+    await open({ huge: HUGE, other: HUGE });
+    const socket = connect(servers.port('HTTP/1.1'), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(GET('huge') + GET('other'));
+    await expect.poll(opened).toBe(1);
+    await servers.ask('HTTP/1.1', '/nothing');
+    socket.destroy();
+    await expect.poll(opened).toBe(0);
+  });
+
+  test('are answered in their turn', async () => {
+    await open({ huge: HUGE, other: Buffer.alloc(MIB, 'y') });
+    const socket = connect(servers.port('HTTP/1.1'), '127.0.0.1');
+    socket.write(GET('huge') + GET('other') + GET('other').replace('host', 'connection: close\r\nhost'));
+    let [x, y] = [0, 0];
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      if (chunk.at(-1) === 0x78) x += chunk.length;
+      else if (chunk.at(-1) === 0x79) y += chunk.length;
+    }
+    expect([x > HUGE.length - MIB, y >= MIB]).toEqual([true, true]);
+    await expect.poll(opened).toBe(0);
+  });
+});

@@ -122,6 +122,7 @@ export class Site {
       const bytes = await this.#memory.read(file);
       return typeof bytes === 'string' ? bytes : sendBytes(reply, one, asked, bytes);
     }
+    await reply.turn;
     const open: OpenFile | NotOpened = await this.#files.open(file);
     if (typeof open === 'string') return open;
     try {
