@@ -3,10 +3,18 @@ import type { RemoteInfo } from 'node:dgram';
 import { HawserError } from '../core/index.ts';
 import { now } from './alarm.ts';
 import { announcedUrls } from './discovery-endpoints.ts';
-import { checkName, type DiscoveryOptions, type ResolvedDiscovery, resolveDiscovery } from './discovery-options.ts';
+import {
+  checkMs,
+  checkName,
+  DISCOVERY_OPTION_NAMES,
+  type DiscoveryOptions,
+  type ResolvedDiscovery,
+  resolveDiscovery,
+} from './discovery-options.ts';
 import { type Answer, readDiscovered, writeAnswer } from './discovery-wire.ts';
 import type { Address } from './plan.ts';
 import type { Port } from './port.ts';
+import { checkNames, report } from './udp-options.ts';
 import { openPort } from './udp-socket.ts';
 
 /** What is announced: a Hawser server, or what looks like one. */
@@ -20,11 +28,22 @@ export interface AnnounceOptions extends DiscoveryOptions {
   readonly name: string;
   /** Where clients reach the server. Default: its endpoints. */
   readonly endpoints?: readonly string[];
-  /** Of several servers clients take the one with the least. Default: the sockets that it has. */
+  /** Of several servers clients take the one with the least, from 0. Default: the sockets that it has. When it fails later, what it said last counts. */
   readonly load?: () => number;
-  /** ms from one announcement that nobody asked for to the next. Default 5,000. */
+  /** ms from one announcement that nobody asked for to the next, from 10. Default 5,000. */
   readonly interval?: number;
+  /** Hears when `load` begins to fail. Default: it is written to stderr. */
+  readonly onError?: (error: unknown, during: string) => void;
 }
+
+const NAMES: Readonly<Record<keyof AnnounceOptions, true>> = {
+  ...DISCOVERY_OPTION_NAMES,
+  name: true,
+  endpoints: true,
+  load: true,
+  interval: true,
+  onError: true,
+};
 
 /** ms between announcements that nobody asked for. */
 export const ANNOUNCE_EVERY = 5000;
@@ -34,10 +53,12 @@ export const ANSWER_RATE = 200;
 /**
  * Tells who asks on the local network that the server is there, and everybody now and then. It keeps no process alive, and ends with `close`.
  * @throws HawserError ERR_ARGUMENT, ERR_URL, ERR_OPTION, ERR_KEY, ERR_CONNECT_FAILED, ERR_NOT_ALLOWED, ERR_ABORTED, ERR_MESSAGE_TOO_LARGE for
- * more endpoints than a datagram holds.
+ * more endpoints than a datagram holds, and what `load` throws.
  */
 export async function announce(server: AnnouncedServer, options: AnnounceOptions): Promise<Announcement> {
+  checkNames(options, NAMES);
   checkName(options.name);
+  checkMs('interval', options.interval, 10);
   const resolved = await resolveDiscovery(options);
   const { plan, udp } = resolved;
   const mouth = await openPort(plan, plan.mouth, udp);
@@ -52,6 +73,7 @@ export async function announce(server: AnnouncedServer, options: AnnounceOptions
     await announcement.close();
     throw error;
   }
+  announcement.begin();
   return announcement;
 }
 
@@ -68,6 +90,8 @@ export class Announcement implements AsyncDisposable {
   /** Answers that may be given now, and when that was so. */
   #tokens: number = ANSWER_RATE;
   #countedAt: number = now();
+  #load = 0;
+  #loadFails = false;
   #closed: Promise<void> | undefined;
 
   /** @internal */
@@ -85,7 +109,6 @@ export class Announcement implements AsyncDisposable {
     this.#timer = setInterval(() => this.#tellAll(false), options.interval ?? ANNOUNCE_EVERY).unref();
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (options.signal?.aborted) this.#onAbort();
-    else this.#tellAll(false);
   }
 
   /** What is told now. */
@@ -93,13 +116,19 @@ export class Announcement implements AsyncDisposable {
     return announcedUrls(this.#options.endpoints ?? this.#server.endpoints);
   }
 
-  /** @internal @throws HawserError ERR_OPTION, ERR_MESSAGE_TOO_LARGE. */
+  /** @internal @throws HawserError ERR_OPTION, ERR_MESSAGE_TOO_LARGE, and what `load` throws. */
   check(): void {
+    this.#askLoad();
     if (this.endpoints.length === 0)
       throw new HawserError('ERR_OPTION', 'the server has no endpoint that others can reach');
     if (this.#write(undefined, false) === undefined) {
       throw new HawserError('ERR_MESSAGE_TOO_LARGE', 'the endpoints do not fit into one datagram: say fewer');
     }
+  }
+
+  /** @internal */
+  begin(): void {
+    if (!this.#closed) this.#tellAll(false);
   }
 
   /** Says that the server is gone. */
@@ -151,14 +180,27 @@ export class Announcement implements AsyncDisposable {
   }
 
   #write(nonce: Answer['nonce'], gone: boolean): Uint8Array | undefined {
-    const { load, name } = this.#options;
-    const announced = {
-      name,
-      instance: this.instance,
-      endpoints: gone ? [] : this.endpoints,
-      load: load?.() ?? this.#server.stats?.sockets ?? 0,
-      gone,
-    };
+    const { name, instance } = this;
+    const endpoints = gone ? [] : this.endpoints;
+    const announced = { name, instance, endpoints, load: gone ? 0 : this.#loadNow(), gone };
     return writeAnswer({ nonce, announced }, this.#resolved.keys[0]);
+  }
+
+  #askLoad(): number {
+    const load = this.#options.load?.() ?? this.#server.stats?.sockets ?? 0;
+    if (!(load >= 0 && load < Infinity)) throw new HawserError('ERR_OPTION', `load is a number from 0, not ${load}`);
+    return load;
+  }
+
+  /** Datagrams and timers lead here: what the application throws must not reach them. */
+  #loadNow(): number {
+    try {
+      this.#load = this.#askLoad();
+      this.#loadFails = false;
+    } catch (error) {
+      if (!this.#loadFails) (this.#options.onError ?? report)(error, 'load');
+      this.#loadFails = true;
+    }
+    return this.#load;
   }
 }

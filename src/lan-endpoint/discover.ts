@@ -5,11 +5,18 @@ import { now } from './alarm.ts';
 import { ANNOUNCE_EVERY } from './announce.ts';
 import { Audience } from './audience.ts';
 import { dialableUrls } from './discovery-endpoints.ts';
-import { checkName, type DiscoveryOptions, type ResolvedDiscovery, resolveDiscovery } from './discovery-options.ts';
+import {
+  checkMs,
+  checkName,
+  DISCOVERY_OPTION_NAMES,
+  type DiscoveryOptions,
+  type ResolvedDiscovery,
+  resolveDiscovery,
+} from './discovery-options.ts';
 import { type Answer, newNonce, readDiscovered, writeAsk } from './discovery-wire.ts';
 import { isOwn } from './interfaces.ts';
 import type { Port } from './port.ts';
-import { report } from './udp-options.ts';
+import { checkNames, report } from './udp-options.ts';
 import { openPort } from './udp-socket.ts';
 
 /** A server that was found. */
@@ -32,11 +39,20 @@ export interface DiscoverOptions extends DiscoveryOptions {
   readonly onError?: (error: unknown, during: string) => void;
   /** Only servers of this name. Default: all. */
   readonly name?: string | undefined;
-  /** ms in which servers may answer. Default 1,000. */
+  /** ms in which servers may answer, from 1: nobody can wait for all there are. Default 1,000. */
   readonly timeout?: number;
   /** ms after the first answer in which others may come. Default: until the timeout. */
   readonly settle?: number;
 }
+
+/** What `watchServers` takes: it goes on until it is closed. */
+export type WatchOptions = Omit<DiscoverOptions, 'timeout' | 'settle'>;
+
+const WATCH_NAMES: Readonly<Record<keyof WatchOptions, true>> = {
+  ...DISCOVERY_OPTION_NAMES,
+  onError: true,
+  name: true,
+};
 
 /** Servers that are remembered at one time. */
 export const FOUND_MOST = 1000;
@@ -54,9 +70,10 @@ export async function discover({
   settle,
   ...options
 }: DiscoverOptions = {}): Promise<readonly FoundServer[]> {
-  if (!(timeout > 0)) throw new HawserError('ERR_OPTION', `timeout is a number of ms, not ${timeout}`);
+  checkMs('timeout', timeout, 1);
+  checkMs('settle', settle, 0);
   const { signal } = options;
-  const watch = await watchServers(options, false);
+  const watch = await openWatch(options, false);
   const timers: NodeJS.Timeout[] = [];
   let give = (): void => {};
   try {
@@ -88,10 +105,13 @@ export interface ServerWatchEvents {
 }
 
 /** Watches which servers come and go. @throws HawserError as `discover`. */
-export async function watchServers(
-  options: Omit<DiscoverOptions, 'timeout' | 'settle'> = {},
-  keepsAsking = true,
-): Promise<ServerWatch> {
+export async function watchServers(options: WatchOptions = {}): Promise<ServerWatch> {
+  return await openWatch(options, true);
+}
+
+/** One that doesn't keep asking has no socket for what nobody asked for. */
+async function openWatch(options: WatchOptions, keepsAsking: boolean): Promise<ServerWatch> {
+  checkNames(options, WATCH_NAMES);
   if (options.name !== undefined) checkName(options.name);
   const resolved = await resolveDiscovery(options);
   const { plan, udp } = resolved;
@@ -112,7 +132,7 @@ interface Entry {
 
 /** Made by `watchServers`. */
 export class ServerWatch extends Audience<ServerWatchEvents> implements AsyncDisposable {
-  readonly #options: Omit<DiscoverOptions, 'timeout' | 'settle'>;
+  readonly #options: WatchOptions;
   readonly #resolved: ResolvedDiscovery;
   readonly #mouth: Port;
   readonly #ear: Port | undefined;
@@ -125,7 +145,7 @@ export class ServerWatch extends Audience<ServerWatchEvents> implements AsyncDis
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(options: DiscoverOptions, resolved: ResolvedDiscovery, mouth: Port, ear: Port | undefined) {
+  constructor(options: WatchOptions, resolved: ResolvedDiscovery, mouth: Port, ear: Port | undefined) {
     super(options.onError ?? report);
     this.#options = options;
     this.#resolved = resolved;

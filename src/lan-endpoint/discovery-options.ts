@@ -26,6 +26,15 @@ export interface DiscoveryOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export const DISCOVERY_OPTION_NAMES: Readonly<Record<keyof DiscoveryOptions, true>> = {
+  group: true,
+  interface: true,
+  key: true,
+  insecure: true,
+  multicastTtl: true,
+  signal: true,
+};
+
 export interface ResolvedDiscovery {
   readonly plan: Plan;
   readonly keys: readonly LanKey[];
@@ -49,6 +58,15 @@ export async function resolveDiscovery(options: DiscoveryOptions): Promise<Resol
   if (plan.kind === 'unicast') throw new HawserError('ERR_OPTION', 'servers are asked for on a group, or by broadcast');
   checkOpen(plan, keys, udp.insecure, 'discovery');
   return { plan, keys, udp };
+}
+
+/** The longest that a timer can be told; more would ring at once. */
+const MOST_MS = 2 ** 31 - 1;
+
+/** @throws HawserError ERR_OPTION. */
+export function checkMs(name: string, ms: number | undefined, least: number): void {
+  if (ms === undefined || (typeof ms === 'number' && ms >= least && ms <= MOST_MS)) return;
+  throw new HawserError('ERR_OPTION', `${name} is a number of ms from ${least} to ${MOST_MS}, not ${ms}`);
 }
 
 /** @throws HawserError ERR_ARGUMENT for what no server can be called. */

@@ -44,6 +44,52 @@ function next(watch: ServerWatch, event: 'found' | 'changed' | 'lost'): Promise<
 }
 
 describe('discover', () => {
+  test('refuses what is no option, and times that no timer can be told', async () => {
+    const group = await freeGroup();
+    for (const options of [
+      { timeout: 0 },
+      { timeout: Infinity },
+      { timeout: 2 ** 40 },
+      { settle: -1 },
+      { keys: KEY },
+    ]) {
+      await expect(discover({ group, ...options })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    }
+    for (const options of [
+      { interval: 0 },
+      { interval: NaN },
+      { interval: 2 ** 40 },
+      { load: () => NaN },
+      { keys: KEY },
+    ]) {
+      await expect(announced(SERVER, { group, name: 'shop', ...options })).rejects.toMatchObject({
+        code: 'ERR_OPTION',
+      });
+    }
+    await expect(watching({ group, ...{ keys: KEY } })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+  });
+
+  test('a load that fails is told once, and the last one stands', async () => {
+    const group = await freeGroup();
+    const errors: unknown[] = [];
+    const broken = new Error('no load');
+    let isBroken = false;
+    const load = (): number => {
+      if (isBroken) throw broken;
+      return 3;
+    };
+    const options = { group, name: 'shop', load, onError: (error: unknown) => errors.push(error) };
+    const announcement = await announced(SERVER, options);
+    isBroken = true;
+    for (let i = 0; i < 2; i++) {
+      const [found] = await discover({ group, name: 'shop', timeout: 1000, settle: 0 });
+      expect(found?.load).toBe(3);
+    }
+    expect(errors).toEqual([broken]);
+    await announcement.close();
+    await expect(announced(SERVER, options)).rejects.toBe(broken);
+  });
+
   test('finds the servers of a name, the one with the least load first', async () => {
     const group = await freeGroup();
     await announced(SERVER, { group, name: 'shop' });

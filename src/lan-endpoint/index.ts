@@ -15,6 +15,7 @@ export {
   type FoundServer,
   ServerWatch,
   type ServerWatchEvents,
+  type WatchOptions,
   watchServers,
 } from './discover.ts';
 export { DISCOVERY_URL, type DiscoveryOptions } from './discovery-options.ts';
