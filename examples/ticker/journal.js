@@ -9,6 +9,8 @@ export class Journal {
   #file;
   /** Orders without an answer. @type {Map<string, Order>} */
   #open = new Map();
+  /** All of them. @type {Map<string, Order>} */
+  #orders = new Map();
   /** @type {Map<string, Answer>} */
   #answers = new Map();
 
@@ -27,9 +29,12 @@ export class Journal {
     return [...this.#open.values()];
   }
 
-  /** @param {string} id */
-  answerTo(id) {
-    return this.#answers.get(id);
+  /** What became of this order; another one under its id is refused, as the market does. @param {Order} order @returns {Answer | undefined} */
+  answerTo({ id, side, symbol, shares }) {
+    const was = this.#orders.get(id);
+    if (was === undefined || (was.side === side && was.symbol === symbol && was.shares === shares))
+      return this.#answers.get(id);
+    return { code: 'ORDER_DIFFERS', message: `order ${id} was another one: ${was.side} ${was.symbol} ${was.shares}` };
   }
 
   /** Returns when it is on the disk. @param {Order} order */
@@ -57,6 +62,7 @@ export class Journal {
   #take(entry) {
     if ('order' in entry) {
       this.#open.set(entry.order.id, entry.order);
+      this.#orders.set(entry.order.id, entry.order);
     } else {
       this.#open.delete(entry.id);
       this.#answers.set(entry.id, entry.answer);

@@ -32,6 +32,7 @@ const { values, positionals } = parseArgs({
 /** What ends the asking without an answer. */
 const NO_ANSWER = new Set(['ERR_ABORTED', 'ERR_CLOSED']);
 /** Exit codes. */
+const TAKEN = 0;
 const REFUSED = 1;
 const UNKNOWN = 2;
 
@@ -54,7 +55,7 @@ async function main() {
   const desk = new Orders(trader, journal, patience);
   await desk.catchUp();
   if (once === undefined) await talk(trader, desk);
-  else await desk.place(once);
+  else process.exitCode = await desk.place(once);
   journal?.close();
   await trader.close();
 }
@@ -77,18 +78,22 @@ class Orders {
     for (const order of this.#journal?.open ?? []) await this.place(order);
   }
 
-  /** @param {Order} order */
+  /** Resolves with the exit code that the order comes to. @param {Order} order */
   async place(order) {
-    const known = this.#journal?.answerTo(order.id);
-    if (known !== undefined) return console.log('receipt' in known ? done(known.receipt) : refused(order.id, known));
+    const known = this.#journal?.answerTo(order);
+    if (known !== undefined) {
+      console.log('receipt' in known ? done(known.receipt) : refused(order.id, known));
+      return 'receipt' in known ? TAKEN : REFUSED;
+    }
     this.#journal?.want(order);
     try {
       const receipt = await this.#trader.place(order, this.#patience);
       this.#journal?.answered(order.id, { receipt });
       console.log(done(receipt));
+      return TAKEN;
     } catch (error) {
       if (!(error instanceof HawserError)) throw error;
-      this.#failed(order.id, error);
+      return this.#failed(order.id, error);
     }
   }
 
@@ -100,7 +105,7 @@ class Orders {
     console.log(
       isUnknown ? `order ${id}: no answer (${error.message}), ask again with --id ${id}` : refused(id, error),
     );
-    if (this.#patience !== undefined) process.exitCode = isUnknown ? UNKNOWN : REFUSED;
+    return isUnknown ? UNKNOWN : REFUSED;
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -171,6 +171,25 @@ describe('by the commands of the README', () => {
     next.type('BUY ABC 4 order-2');
     await next.shows('order order-2: bought 4 ABC at 10.30, you now hold 7');
     expect(restarted.shown).not.toContain('BUY 3 ABC');
+  });
+
+  test('one order says by its exit code what became of it, also when the journal knows it', async () => {
+    const market = await openMarket();
+    market.type('ABC 100');
+    await market.shows('ABC is listed');
+    const place = async (order: string): Promise<number | string | null> =>
+      await type(`${commandOf(JOURNAL)} ${order}`).exit();
+    for (let time = 0; time < 2; time++) {
+      expect(await place('BUY ABC 500 --id order-1')).toBe(1);
+      expect(await place('BUY ABC 2 --id order-2')).toBe(0);
+    }
+    const differs = type(`${commandOf(JOURNAL)} SELL ABC 2 --id order-2`);
+    await differs.shows('order order-2: refused, order order-2 was another one: BUY ABC 2 (ORDER_DIFFERS)');
+    expect(await differs.exit()).toBe(1);
+    // Asked for by one that was killed: its answer is not that of the next one.
+    const lost = { order: { id: 'order-3', side: 'SELL', symbol: 'ABC', shares: 50 } };
+    appendFileSync(join(folder, 'ada.journal'), `${JSON.stringify(lost)}\n`);
+    expect(await place('BUY ABC 1 --id order-4')).toBe(0);
   });
 });
 
