@@ -1,8 +1,10 @@
-import type { RemoteInfo } from 'node:dgram';
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
 import { newPublisher } from '../../test/support/lan-line.ts';
 import type { SubscriberEvent } from '../lan/index.ts';
+import { openLan } from './index.ts';
 import { EVENTS_MOST, LanDriver } from './lan-driver.ts';
 import { resolveLanOptions } from './lan-options.ts';
 import { planOf } from './plan.ts';
@@ -45,4 +47,28 @@ test('what comes faster than it can be told is lost, as on the way, and costs no
   expect(subscriber.stats().publishers).toBe(1);
   expect(new Set(told)).toEqual(new Set(['publisher', 'message']));
   await driver.stop();
+});
+
+test('a process that stood still reads what has come before it calls anybody silent', async () => {
+  await using bus = await openLan('udp://127.0.0.1:0', { times: { silence: 200 } });
+  const told: string[] = [];
+  bus.on('end', ({ reason }) => told.push(reason));
+  const hear = (): Promise<unknown> =>
+    new Promise((resolve) => bus.once('message', ({ data }) => resolve(told.push(String(data)))));
+  const publisher = newPublisher({ door: 0 });
+  const socket = createSocket('udp4');
+  socket.connect(Number(new URL(bus.url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  const say = (data: string): void => {
+    publisher.publish('a', data, 0);
+    socket.send(publisher.poll(0)?.bytes as Uint8Array);
+  };
+  say('before');
+  await hear();
+  const later = hear();
+  say('meanwhile');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+  await later;
+  expect(told).toEqual(['before', 'meanwhile']);
+  socket.close();
 });

@@ -50,7 +50,8 @@ export class LanDriver {
   readonly #ports: LanPorts;
   readonly #handler: LanDriverHandler;
   readonly #ears: Set<Port> = new Set();
-  readonly #alarm: Alarm = new Alarm(() => this.#turn());
+  /** What has come is read before anybody is called silent: the process may have stood still. */
+  readonly #alarm: Alarm = new Alarm(() => this.kick());
   readonly #told: Map<string, Instant> = new Map();
   #publisher: Publisher | undefined;
   #subscriber: Subscriber | undefined;
