@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { isLoopback } from './interfaces.ts';
 
 /** What leads from one machine to another. */
@@ -27,11 +26,17 @@ export function dialableUrls(
   return endpoints.flatMap((text) => {
     const url = urlOf(text);
     if (url === undefined) return [];
-    const ip = url.hostname.replace(/^\[(.*)\]$/, '$1');
-    if (isIP(ip) > 0 && isLoopback(ip) && !isHere) return [];
+    if (isHome(url.hostname) && !isHere) return [];
     const host = UNSPECIFIED.has(url.hostname) ? bracketed(from) : url.hostname;
     return [written(url, host, isTrusted ? publicKeyOf(url) : undefined)];
   });
+}
+
+/** Whether it leads to the very machine that dials it, however it is written: `127.1`, `0`, `[::ffff:127.0.0.1]`, `localhost`. */
+function isHome(hostname: string): boolean {
+  if (UNSPECIFIED.has(hostname) || !URL.canParse(`http://${hostname}`)) return false;
+  const host = new URL(`http://${hostname}`).hostname.replace(/^\[(.*)\]$/, '$1');
+  return isLoopback(host) || /^(?:0\.0\.0\.0$|::ffff:7f|(?:.*\.)?localhost\.?$)/.test(host);
 }
 
 /** Zones mean something to the sender's machine alone, and URLs have none. */
