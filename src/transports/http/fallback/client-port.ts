@@ -11,6 +11,8 @@ import type { Wire, WireHeaders } from './wire.ts';
 const EVENT_HEAD_BYTES = 128;
 /** What the server is told when the link breaks here (RFC 6455 7.1.5). */
 const BROKEN = closeText({ code: 1006, reason: '' });
+/** How long the answer to that may take, ms: a server that is silent must not keep the process alive. */
+const LAST_WAIT = 1000;
 const NO_BYTES = new Uint8Array(0);
 
 export interface ClientPortParts {
@@ -28,6 +30,7 @@ export interface ClientPortParts {
 
 /** The client's end of a link by the fallback, as a byte stream: POSTs carry what is written, GETs bring what is read. */
 export class ClientPort implements BytePort {
+  readonly #world: World;
   readonly #wire: Wire;
   readonly #headers: WireHeaders;
   readonly #up: UpStream;
@@ -38,6 +41,7 @@ export class ClientPort implements BytePort {
 
   constructor({ world, wire, opened, framing, messageBytes, mode, readyWait, onReady }: ClientPortParts) {
     const { link, secret, fetchWait, heartbeat, pollWait } = opened;
+    this.#world = world;
     this.#wire = wire;
     this.#headers = { [HEADER.link]: link, [HEADER.secret]: secret };
     const heard = (): number => framing.heard;
@@ -121,7 +125,11 @@ export class ClientPort implements BytePort {
   destroy(): void {
     if (this.#isGone) return;
     this.#leave();
-    this.#wire.post({ ...this.#headers, [HEADER.close]: BROKEN }, NO_BYTES, new AbortController().signal).catch(ignore);
+    const world = this.#world;
+    const stop = new AbortController();
+    const timer = world.timer(world.now() + LAST_WAIT, () => stop.abort());
+    const said = this.#wire.post({ ...this.#headers, [HEADER.close]: BROKEN }, NO_BYTES, stop.signal);
+    void said.catch(() => undefined).finally(() => timer.cancel());
     this.#wire.close();
   }
 
@@ -149,5 +157,3 @@ export class ClientPort implements BytePort {
     this.#up.stop();
   }
 }
-
-function ignore(): void {}

@@ -57,6 +57,8 @@ export class Entry {
     const mode = headerOf(request, HEADER.mode) ?? 'stream';
     const last = numberIn(request, HEADER.last, 0);
     if (!isMode(mode)) answer(response, 400, `${HEADER.mode} is ${MODES.join(', ')}`, headers);
+    // An answer that waits for others on HTTP/1.1 hears nothing of its connection's end: the link would live for good.
+    else if (response.socket === null) answer(response, 400, 'events are not sent behind other answers', headers);
     else if (last === undefined || !this.port.fetch(response, mode, last, headers)) {
       answer(response, 400, `${HEADER.last} is no event that was sent`, headers);
     }

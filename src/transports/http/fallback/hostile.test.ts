@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { request as ask, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { connect as dial } from 'node:net';
+import { request as ask, type IncomingHttpHeaders, type IncomingMessage, createServer as listenHttp } from 'node:http';
+import { type AddressInfo, connect as dial, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { until } from '../../../../test/support/until.ts';
 import { connect } from '../../../client/index.ts';
@@ -360,4 +360,49 @@ describe('pages of other origins', () => {
       426,
     );
   });
+});
+
+test('a GET that waits behind another is refused: its link ends, too, when their connection does', async () => {
+  const site = await Site.open({ fetchWait: 300 });
+  const links = [await site.link('a-name-of-a-link-0001'), await site.link('a-name-of-a-link-0002')];
+  for (const own of links) await site.send('POST', { ...own, 'hawser-batch': '1' }, HELLO);
+  const gets = links.map((own) => {
+    const fields = Object.entries(own).map((field) => `${field.join(': ')}\r\n`);
+    return `GET / HTTP/1.1\r\nhost: x\r\n${fields.join('')}\r\n`;
+  });
+  const socket = dial(site.port, '127.0.0.1');
+  socket.write(gets.join(''));
+  await once(socket, 'data');
+  socket.destroy();
+  await until(() => site.ends.length === 2, 'both links have ended');
+  expect(site.ends).toEqual([1006, 1006]);
+});
+
+test('a server that answers nothing any more keeps no connection of a client that has closed', async () => {
+  const connections = new Set<Socket>();
+  const silent = listenHttp(({ method, headers }, response) => {
+    const link = headers['hawser-link'];
+    const times = { heartbeat: 100_000, pollWait: 100_000, fetchWait: 100_000 };
+    if (method === 'GET') response.write('event: ready\ndata:\n\n');
+    else if (headers['hawser-secret'] === undefined)
+      response
+        .writeHead(201)
+        .end(JSON.stringify({ link, secret: 's', protocol: headers['hawser-protocols'], ...times }));
+  });
+  silent.on('connection', (socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  open.push(async () => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+  const { port } = silent.address() as AddressInfo;
+  const options = { timeout: 300, reconnect: false, times: { closeWait: 100 } } as const;
+  await expect(connect(`http://127.0.0.1:${port}/?mode=stream`, options)).rejects.toMatchObject({
+    code: 'ERR_TIMEOUT',
+  });
+  await until(() => connections.size === 0, 'all connections are closed');
 });
