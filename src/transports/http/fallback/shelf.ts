@@ -8,6 +8,9 @@ export class Shelf {
   #chunks: Uint8Array[] = [];
   /** How much of the first chunk is acknowledged. */
   #skip = 0;
+  /** The chunk that was given to the stream last, and where it begins: those before it need not be looked at again. */
+  #at = 0;
+  #atStart = 0;
   /** Where events end that are not acknowledged, counted in bytes from the link's beginning. */
   #ends: number[] = [];
   /** Where the last event ends of those that were announced. */
@@ -73,6 +76,8 @@ export class Shelf {
   /** A new stream begins with the first event that is not acknowledged. */
   rewind(): void {
     this.#sent = this.#base;
+    this.#at = 0;
+    this.#atStart = this.#base - this.#skip;
   }
 
   /** The next bytes for the stream, `most` at the most; undefined when there are none, or none that may go yet. */
@@ -80,17 +85,21 @@ export class Shelf {
     const first = this.#ends[0] ?? this.#base;
     const limit = Math.min(this.#written, this.#sent + most, Math.max(first, this.#base + this.#keptBytes));
     if (limit <= this.#sent) return undefined;
-    let at = this.#base - this.#skip;
-    for (const chunk of this.#chunks) {
-      const end = at + chunk.length;
+    const pieces: Uint8Array[] = [];
+    while (this.#sent < limit) {
+      const chunk = this.#chunks[this.#at] as Uint8Array;
+      const end = this.#atStart + chunk.length;
       if (end > this.#sent) {
-        const piece = chunk.subarray(this.#sent - at, Math.min(end, limit) - at);
+        const piece = chunk.subarray(this.#sent - this.#atStart, Math.min(end, limit) - this.#atStart);
+        pieces.push(piece);
         this.#sent += piece.length;
-        return piece;
       }
-      at = end;
+      if (end <= this.#sent) {
+        this.#at += 1;
+        this.#atStart = end;
+      }
     }
-    return undefined;
+    return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   }
 
   /**
@@ -120,5 +129,9 @@ export class Shelf {
     this.#chunks.splice(0, gone);
     this.#skip = skip;
     this.#base = base;
+    this.#at -= gone;
+    if (this.#at >= 0) return;
+    this.#at = 0;
+    this.#atStart = base - skip;
   }
 }
