@@ -49,6 +49,17 @@ test('what comes faster than it can be told is lost, as on the way, and costs no
   await driver.stop();
 });
 
+test('a bus does not hear itself, also from an address that this machine has got since', async () => {
+  const { driver, bring, told } = newDriver();
+  const subscriber = driver.makeSubscriber('now', () => true);
+  const publisher = driver.makePublisher();
+  publisher.publish('a', 1, performance.now());
+  bring(publisher.poll(performance.now())?.bytes as Uint8Array);
+  expect(subscriber.stats()).toMatchObject({ datagrams: 1, publishers: 0, strangers: 0, faults: {} });
+  expect(told).toEqual([]);
+  await driver.stop();
+});
+
 test('a process that stood still reads what has come before it calls anybody silent', async () => {
   await using bus = await openLan('udp://127.0.0.1:0', { times: { silence: 200 } });
   const told: string[] = [];

@@ -109,7 +109,9 @@ export class LanDriver {
   makeSubscriber(since: 'now' | 'store', wants: (topic: string) => boolean): Subscriber {
     const { keys, limits, times } = this.#options;
     const { random } = realWorld();
-    this.#subscriber ??= new Subscriber({ random, keys, limits, times, since, wants }, now());
+    // Where this machine gets a new address its own datagrams come from there.
+    const except = (): string | undefined => this.#publisher?.session;
+    this.#subscriber ??= new Subscriber({ random, keys, limits, times, since, wants, except }, now());
     return this.#subscriber;
   }
 

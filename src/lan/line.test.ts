@@ -199,7 +199,7 @@ describe('a publisher and a subscriber', () => {
 
   test('one does not listen to the publisher that is excepted', () => {
     const publisher = newPublisher();
-    const line = new Line(publisher, { except: publisher.session });
+    const line = new Line(publisher, { except: () => publisher.session });
     line.say('a', 1);
     line.advance(1000);
     expect(line.events).toEqual([]);

@@ -50,7 +50,7 @@ export class Subscriber {
   readonly #keys: readonly LanKey[];
   readonly #random: Random;
   readonly #since: 'now' | 'store';
-  readonly #except: string | undefined;
+  readonly #except: () => string | undefined;
   readonly #startedAt: Instant;
   /** By `sessionKey`. Strangers and the past in the order in which they came. */
   readonly #feeds = new Map<string, Feed>();
@@ -74,7 +74,7 @@ export class Subscriber {
     this.#keys = keys ?? [];
     this.#random = random;
     this.#since = since ?? 'now';
-    this.#except = except;
+    this.#except = except ?? (() => undefined);
     this.#startedAt = now;
     this.#requestRate = new Rate(this.#limits.requestRate, this.#limits.requestBurst, now);
     this.#faults = new Faults(this.#times.faultInterval);
@@ -223,7 +223,7 @@ export class Subscriber {
   /** Hears of somebody for the first time. The oldest stranger gives way, so that whoever makes many of them up doesn't keep others out. */
   #meet(key: string, bytes: Uint8Array, past: Past | undefined, now: Instant): Stranger | LanFault | undefined {
     const publisher = sessionName(key);
-    if (publisher === this.#except) return undefined;
+    if (publisher === this.#except()) return undefined;
     if (this.#feeds.size >= this.#limits.publishers) return 'publishers';
     if (this.#strangers.size >= this.#limits.strangers) {
       for (const oldest of this.#strangers.keys()) {

@@ -40,8 +40,8 @@ export interface SubscriberOptions extends SideOptions {
   readonly since?: 'now' | 'store' | undefined;
   /** Whether anybody wants messages of this topic; others are counted and not decoded. Default: all. */
   readonly wants?: ((topic: string) => boolean) | undefined;
-  /** The `session` of the publisher of the same bus, which is not listened to. */
-  readonly except?: string | undefined;
+  /** Tells the `session` of the publisher of the same bus, which is not listened to; undefined while there is none. */
+  readonly except?: (() => string | undefined) | undefined;
 }
 
 /** Why messages are lost for good. */
