@@ -1,5 +1,5 @@
 import type { Transport } from '../../transport/index.ts';
-import type { QuicSettings } from './options.ts';
+import { checkSettings, type QuicSettings } from './options.ts';
 
 export type { QuicSettings } from './options.ts';
 
@@ -9,8 +9,12 @@ export type { QuicSettings } from './options.ts';
  */
 export const quicTransport: Transport = createQuicTransport();
 
-/** The same with other settings: `connect(url, { transports: [createQuicTransport({ datagramBytes: 1452 })] })`. */
+/**
+ * The same with other settings: `connect(url, { transports: [createQuicTransport({ datagramBytes: 1452 })] })`.
+ * @throws HawserError ERR_OPTION.
+ */
 export function createQuicTransport(settings: QuicSettings = {}): Transport {
+  checkSettings(settings);
   return {
     schemes: ['quic'],
     dial: async (endpoint, options) => (await import('./dial.ts')).dialQuic(endpoint, options, settings),

@@ -1,4 +1,4 @@
-import { HawserError } from '../../core/index.ts';
+import { fillNumbers, HawserError } from '../../core/index.ts';
 import { describeEndpoint, type Endpoint, type LinkOptions } from '../../transport/index.ts';
 import type { MachineConfig } from './quiche.ts';
 
@@ -22,6 +22,8 @@ export interface QuicSettings {
 export const ALPN = 'hawser/1';
 
 const IDLE_WAIT = 30_000;
+/** ms; what the wire can't hold ends the process in the machine. */
+const IDLE_MOST = 2 ** 31 - 1;
 const LANES = 200;
 const MANY = 2 ** 30;
 /** Bytes that the peer may have sent and we have not read: of a stream, and of all; first, and when the way is fast and long. */
@@ -35,6 +37,20 @@ const DATAGRAMS = 256;
 const DATAGRAM_MOST = 65_507;
 const DATAGRAM_LEAST = 1200;
 const DATAGRAM_LOOPBACK = 16_384;
+
+/** @throws HawserError ERR_OPTION for a name that is unknown, or no number from 0. */
+export function checkSettings(settings: QuicSettings): QuicSettings {
+  const names: Required<QuicSettings> = {
+    handshakeWait: 0,
+    idleWait: 0,
+    keepalive: 0,
+    datagramBytes: 0,
+    handshakes: 0,
+    handshakesPerAddress: 0,
+  };
+  fillNumbers(names, settings, 'quic');
+  return settings;
+}
 
 /** How long a datagram we send may be. Nobody looks for what the path carries, so that off this machine it is what each must. */
 export function datagramBytesOf(settings: QuicSettings, loopback: boolean): number {
@@ -50,7 +66,7 @@ export function setLimits(
   settings: QuicSettings,
 ): void {
   config.setApplicationProtos([ALPN]);
-  config.setMaxIdleTimeout(settings.idleWait ?? IDLE_WAIT);
+  config.setMaxIdleTimeout(Math.min(settings.idleWait ?? IDLE_WAIT, IDLE_MOST));
   config.setMaxRecvUdpPayloadSize(DATAGRAM_MOST);
   config.setInitialMaxData(ALL);
   config.setInitialMaxStreamDataBidiLocal(STREAM);
