@@ -103,7 +103,7 @@ export interface FallbackLimits {
 
 /** What a listener may be told beside its URL. Which schemes know what: docs/guides/transports.md. */
 export interface NetListenOptions {
-  /** tls, wss and https. */
+  /** tls, wss, https and quic. */
   readonly tls?: TlsListenOptions;
   /** udpack. */
   readonly udpack?: UdpackLinkOptions;
@@ -162,7 +162,7 @@ export interface LanDialOptions {
 export interface NetDialOptions {
   /** lan. */
   readonly lan?: LanDialOptions;
-  /** tls and wss. */
+  /** tls, wss, https and quic. */
   readonly tls?: TlsDialOptions;
   /** udpack. */
   readonly udpack?: UdpackLinkOptions;

@@ -1,6 +1,6 @@
 import type { Transport } from '../../transport/index.ts';
 import { listenWebSocket } from '../websocket/parts.ts';
-import { dialFallback } from './fallback.ts';
+import { dialFallback } from './fallback/index.ts';
 import { makeListener } from './listener.ts';
 
 /**

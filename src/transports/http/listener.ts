@@ -10,7 +10,7 @@ import { type Annex, hear, type Lobby, senderOf, WebSocketListener } from '../we
 import { askedBy, socketOf } from './asked.ts';
 import { Http2Connection, type Http2House } from './connection.ts';
 import type { Fallback } from './contract.ts';
-import { makeFallback } from './fallback.ts';
+import { makeFallback } from './fallback/index.ts';
 import { CONNECTION_WINDOW, nodeOptions, resolveLimits } from './limits.ts';
 import { Preface } from './preface.ts';
 

@@ -1,1 +1,0 @@
-export { dialFallback, makeFallback } from './fallback/index.ts';
