@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newPublisher, newSubscriber, PUBLISHER } from '../../test/support/lan-line.ts';
+import { newPublisher, newSubscriber, PUBLISHER, SUBSCRIBER } from '../../test/support/lan-line.ts';
 import { writeDataHeader } from './datagrams.ts';
 import { KIND } from './envelope.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -60,3 +60,50 @@ test('a hundred thousand datagrams that wait for one are handed on at once when 
   const data = events(subscriber).flatMap((event) => (event.type === 'message' ? [event.data] : []));
   expect(data).toEqual(said.map((_, at) => at));
 });
+
+test('those who have not shown to be there do not use up the requests that repair needs', () => {
+  const publisher = newPublisher();
+  const subscriber = newSubscriber();
+  let made = 0;
+  let lost = false;
+  const carry = (now: number): void => {
+    for (let sent = publisher.poll(now); sent !== undefined; sent = publisher.poll(now)) {
+      if (!lost) subscriber.receive(sent.bytes, PUBLISHER, now);
+    }
+    for (let sent = subscriber.poll(now); sent !== undefined; sent = subscriber.poll(now)) {
+      // Strangers never answer.
+      publisher.receive(sent.bytes, SUBSCRIBER, now);
+    }
+  };
+  const advance = (from: number, to: number, strangers: boolean): void => {
+    for (let now = from; now < to; now++) {
+      if (strangers) for (let i = 0; i < 8; i++) subscriber.receive(stranger(++made), PUBLISHER, now);
+      publisher.tick(now);
+      subscriber.tick(now);
+      carry(now);
+    }
+  };
+  advance(0, 300, false);
+  advance(300, 1300, true);
+  let repairs = 0;
+  for (let now = 1300; now < 3300; now += 100) {
+    lost = true;
+    publisher.publish('a', 'lost', now);
+    carry(now);
+    lost = false;
+    publisher.publish('a', 'heard', now);
+    carry(now);
+    advance(now, now + 100, true);
+    repairs++;
+  }
+  expect(events(subscriber).filter(({ type }) => type === 'recovered')).toHaveLength(repairs);
+  expect(subscriber.stats()).toMatchObject({ strangers: 64, lost: 0, messages: 2 * repairs });
+});
+
+/** What somebody says who has a door and is heard for the first time. */
+function stranger(number: number): Uint8Array {
+  const bytes = datagram(1, [[0, 1, 97, 0xc0]]);
+  new DataView(bytes.buffer).setUint32(4, number);
+  new DataView(bytes.buffer).setUint16(16, 9);
+  return bytes;
+}

@@ -164,8 +164,9 @@ test('requestRate and requestBurst: a subscriber asks no more often, whatever it
     while (subscriber.poll(due) !== undefined) requests++;
     expect(++calls).toBeLessThan(1000);
   }
-  expect(requests).toBeGreaterThanOrEqual(12);
-  expect(requests).toBeLessThanOrEqual(13);
+  // One of the three is for repair.
+  expect(requests).toBeGreaterThanOrEqual(11);
+  expect(requests).toBeLessThanOrEqual(12);
 });
 
 test('silence: a publisher that says nothing has ended, and what was missing is told', () => {

@@ -312,13 +312,18 @@ export class Subscriber {
         this.#strangers.delete(key);
         return;
       }
-      if (this.#mayRequest(now)) {
+      if (this.#requestRate.take(1, now, this.#reserve)) {
         stranger.asked(this.#times, this.#random.unit(), now);
         const { session, nonce, address } = stranger;
         this.#request(session, nonce, NO_PROOF, [], address);
       }
     }
-    this.#due = Math.min(this.#due, Math.max(stranger.askAt, this.#requestRate.readyAt(1, now)));
+    this.#due = Math.min(this.#due, Math.max(stranger.askAt, this.#requestRate.readyAt(1 + this.#reserve, now)));
+  }
+
+  /** Requests that strangers leave to repair, however many they are. */
+  get #reserve(): number {
+    return Math.floor(this.#limits.requestBurst / 2);
   }
 
   /** Asks for what is missing, when it is time, and gives up who is silent. */
