@@ -88,22 +88,24 @@ export function countsOf(listeners: readonly Listener[]): {
 /** The promise, unless the signal fires first: what it waits for goes on. @throws HawserError ERR_ABORTED. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
-  if (signal.aborted) throw aborted(signal);
   let stop: () => void = () => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(aborted(signal));
   });
   signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
   try {
-    return await Promise.race([work, stopped]);
+    // The race hears of the work's failure too, also when it is over: nobody else may.
+    return await Promise.race([stopped, work]);
   } finally {
     signal.removeEventListener('abort', stop);
   }
 }
 
-/** Closes the listener when the signal fires. The function that is returned leaves the signal alone again. */
+/** Closes the listener when the signal fires, or has fired. The function that is returned leaves the signal alone again. */
 export function closeBy(signal: AbortSignal, listener: Listener): () => void {
   const close = (): void => void listener.close();
   signal.addEventListener('abort', close);
+  if (signal.aborted) close();
   return () => signal.removeEventListener('abort', close);
 }

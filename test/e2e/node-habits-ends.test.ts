@@ -6,8 +6,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { Client as UploadClient, Server as UploadServer } from '../../src/compat/udpack-io/index.ts';
 import { receiveFiles, sendFiles } from '../../src/files/index.ts';
-import { createServer, MemoryEngine, realWorld, startWorkers } from '../../src/index.ts';
+import { createServer, HawserError, MemoryEngine, realWorld, startWorkers } from '../../src/index.ts';
 import { announce, discover, openLan, openUdp, watchServers } from '../../src/lan-endpoint/index.ts';
+import { parseEndpoint, type Transport } from '../../src/transport/index.ts';
+import { inprocTransport } from '../../src/transports/inproc/index.ts';
 import { codeOf, Doors, oneWorker } from '../support/doors.ts';
 import { KEYS } from '../support/udpack.ts';
 
@@ -224,6 +226,48 @@ describe('await using', () => {
     stop.abort();
     await server.listeners[0]?.close();
     expect([await codeOf(connect(url)), await client.request('echo', 7)]).toEqual(['ERR_CONNECT_FAILED', 7]);
+  });
+
+  test('a listener whose signal fires while others of the same call open does not stay', async () => {
+    const stop = new AbortController();
+    let opened = (): void => {};
+    const slow: Transport = {
+      ...inprocTransport,
+      schemes: ['slow'],
+      listen: async (_, options) => {
+        await new Promise<void>((resolve) => {
+          opened = resolve;
+        });
+        return await (inprocTransport.listen as NonNullable<Transport['listen']>)(
+          parseEndpoint('inproc://other'),
+          options,
+        );
+      },
+    };
+    const server = doors.keep(createServer({ transports: [slow] }));
+    const url = 'inproc://given-up';
+    const listening = server.listen({ url, signal: stop.signal }, 'slow://127.0.0.1:1');
+    const client = doors.keep(await connect(url));
+    stop.abort();
+    opened();
+    await listening;
+    await client.close();
+    expect(await codeOf(connect(url))).toBe('ERR_CONNECT_FAILED');
+  });
+
+  // The runner fails where a rejection is heard by nobody.
+  test('an engine that fails behind a listener that nobody wants any more fails nothing else', async () => {
+    class Failing extends MemoryEngine {
+      override async start(): Promise<never> {
+        await new Promise((resolve) => setImmediate(resolve));
+        throw new HawserError('ERR_ENGINE_DOWN', 'it does not start');
+      }
+    }
+    const server = doors.keep(createServer({ engine: new Failing(realWorld()) }));
+    const url = 'tcp://127.0.0.1:0';
+    expect(await codeOf(server.listen({ url, signal: AbortSignal.abort() }))).toBe('ERR_ABORTED');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await codeOf(server.listen(url))).toBe('ERR_ENGINE_DOWN');
   });
 });
 
