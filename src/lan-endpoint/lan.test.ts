@@ -221,7 +221,7 @@ describe('what is lost on the way', () => {
     const url = await group();
     const speaker = await bus(url, { listen: false });
     for (const i of numbers(20)) speaker.publish('n', i);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => speaker.stats().published?.datagrams).toBeGreaterThan(0);
     const late = await bus(url);
     const now = await bus(url, { since: 'now' });
     const [all, some] = [late.subscribe('n', { since: 'store' }), now.subscribe('n')];

@@ -311,8 +311,12 @@ describe('a peer that does not know how links begin', () => {
   test('a server that is none of ours: what it says is no answer', async () => {
     const stranger = keep(
       await QuicStranger.open(papers.local, {}, (peer) => {
-        void peer.established.then(() => undefined);
-        setTimeout(() => peer.say(0, Buffer.from('\0\x03abc')), 50);
+        const answer = async (): Promise<void> => {
+          // Not before its peer has opened the stream.
+          await expect.poll(() => peer.heard.has(0), PATIENT).toBe(true);
+          peer.say(0, Buffer.from('\0\x03abc'));
+        };
+        void answer();
       }),
     );
     const error = await errorOf(connect(papers.to('quic://127.0.0.1:1', stranger.port)));
