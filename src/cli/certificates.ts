@@ -19,7 +19,7 @@ export function reloadOnHangup(
 }
 
 function hasCertificate(url: string): boolean {
-  return /^(?:tls|wss|https):/i.test(url);
+  return /^(?:tls|wss|https|quic):/i.test(url);
 }
 
 async function reload(server: Pick<Server, 'reloadCertificates'>, output: Output): Promise<void> {

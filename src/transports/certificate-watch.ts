@@ -1,9 +1,28 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Timer, World } from '../core/index.ts';
+import { HawserError, type Timer, type World } from '../core/index.ts';
+import type { Endpoint, ListenOptions } from '../transport/index.ts';
+import { filesOf } from './tls.ts';
 
 /** ms without a change after which the files are taken for whole: certificate and key are rarely written in one moment. */
 const CALM = 500;
+
+/** Calls `reload` whenever the files that the URL names change; what it fails with is reported. @throws HawserError ERR_OPTION. */
+export function reloadOnChange(
+  endpoint: Endpoint,
+  { world, report }: Pick<ListenOptions, 'world' | 'report'>,
+  reload: () => Promise<void>,
+): CertificateWatch {
+  const failed = (error: unknown): void => {
+    if (report === undefined) world.report?.(error);
+    else report(error, 'the reload of certificates');
+  };
+  try {
+    return new CertificateWatch(filesOf(endpoint), world, () => void reload().catch(failed), failed);
+  } catch (cause) {
+    throw new HawserError('ERR_OPTION', 'the folder of the certificate cannot be watched', { cause });
+  }
+}
 
 /** Tells when something has changed in the folders of some files: also where a file is replaced by another, or a link by which it is found. */
 export class CertificateWatch implements Disposable {

@@ -12,7 +12,7 @@ import {
   type TlsListenOptions,
   type TlsOptions,
 } from '../transport/index.ts';
-import { CertificateWatch } from './certificate-watch.ts';
+import { type CertificateWatch, reloadOnChange } from './certificate-watch.ts';
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
 import { alpnOf, checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
@@ -28,7 +28,7 @@ import {
   watchIdle,
 } from './sockets.ts';
 import { Spokesman } from './spokesman.ts';
-import { filesOf, type SecureOptions, secureOptionsOf } from './tls.ts';
+import { type SecureOptions, secureOptionsOf } from './tls.ts';
 
 /** What the links are called that an endpoint of another name brings about. */
 const LINK_SCHEMES: Readonly<Record<string, string>> = { http: 'ws', https: 'wss' };
@@ -101,17 +101,7 @@ export class Doorway implements SocketHouse {
   watch(): void {
     const endpoint = this.#endpoint;
     if (endpoint === undefined || this.#net.tls?.watch !== true) return;
-    const { options, group } = this.reception;
-    const failed = (error: unknown): void => {
-      if (options.report === undefined) options.world.report?.(error);
-      else options.report(error, 'the reload of certificates');
-    };
-    try {
-      const reload = (): void => void this.reload().catch(failed);
-      this.#watch = new CertificateWatch(filesOf(endpoint), group.world, reload, failed);
-    } catch (cause) {
-      throw new HawserError('ERR_OPTION', 'the folder of the certificate cannot be watched', { cause });
-    }
+    this.#watch = reloadOnChange(endpoint, this.reception.options, () => this.reload());
   }
 
   async #secureOptions(endpoint: Endpoint, tls: TlsOptions): Promise<SecureOptions> {

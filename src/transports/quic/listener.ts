@@ -10,8 +10,11 @@ import {
   type NetListenOptions,
   type Peer,
   type Refusal,
+  type TlsListenOptions,
+  type TlsOptions,
 } from '../../transport/index.ts';
 import { addressText, isLoopback } from '../../udpack-endpoint/parts.ts';
+import { type CertificateWatch, reloadOnChange } from '../certificate-watch.ts';
 import { checkQuic } from '../settings.ts';
 import type { Connection, ConnectionUser, HostPort } from './connection.ts';
 import { type Host, Hub, type HubOptions } from './hub.ts';
@@ -43,14 +46,19 @@ export async function listenQuic(
     throw new HawserError('ERR_OPTION', 'quic: what is inherited can not be taken over');
   const port = portOf(endpoint);
   const quiche = await loadQuiche();
-  const security = await listenSecurity(quiche, endpoint, net.tls ?? {});
   const host = endpoint.host || LOOPBACK;
   const datagramBytes = datagramBytesOf(settings, isLoopback(host) || host === 'localhost');
-  const { config } = security;
-  setLimits(config, 'listen', options, settings);
-  config.setMaxSendUdpPayloadSize(datagramBytes);
+  const secure = async (tls: TlsListenOptions): Promise<Security> => {
+    const security = await listenSecurity(quiche, endpoint, tls);
+    setLimits(security.config, 'listen', options, settings);
+    security.config.setMaxSendUdpPayloadSize(datagramBytes);
+    return security;
+  };
+  const security = await secure(net.tls ?? {});
   const hub = await openHub(host, port, { quiche, world: options.world, datagramBytes });
-  return new QuicListener(hub, security, { options, net, settings });
+  const listener = new QuicListener(hub, security, { options, net, settings, secure });
+  if (net.tls?.watch === true) await listener.watch(endpoint);
+  return listener;
 }
 
 /** A socket on the port: one that was left by its listener and still has links, or a new one. */
@@ -69,29 +77,34 @@ interface ListenerParts {
   readonly options: ListenOptions;
   readonly net: NetListenOptions;
   readonly settings: QuicSettings;
+  /** Reads certificates, keys and authorities. @throws HawserError ERR_OPTION. */
+  readonly secure: (tls: TlsListenOptions) => Promise<Security>;
 }
 
 class QuicListener implements Listener, Host, Lobby {
   readonly endpoint: string;
-  readonly config: MachineConfig;
   readonly group: LinkGroup;
   readonly options: ListenOptions;
   readonly requestCert: boolean;
-  readonly pins: readonly Uint8Array[] | undefined;
   readonly visitors: Set<Visitor> = new Set();
   readonly #hub: Hub;
   readonly #most: number;
   readonly #settings: QuicSettings;
+  readonly #secure: ListenerParts['secure'];
+  #security: Security;
+  #tls: TlsListenOptions;
+  #watch: CertificateWatch | undefined;
   #links = 0;
   #accepted = 0;
   #refused = 0;
   #held = false;
   #closed = false;
 
-  constructor(hub: Hub, { config, pins }: Security, { options, net, settings }: ListenerParts) {
+  constructor(hub: Hub, security: Security, { options, net, settings, secure }: ListenerParts) {
     this.#hub = hub;
-    this.config = config;
-    this.pins = pins;
+    this.#security = security;
+    this.#secure = secure;
+    this.#tls = net.tls ?? {};
     this.options = options;
     this.requestCert = net.tls?.requestCert === true;
     this.#most = net.maxConnections ?? Number.POSITIVE_INFINITY;
@@ -102,6 +115,32 @@ class QuicListener implements Listener, Host, Lobby {
     this.endpoint = describeEndpoint(here);
     hub.host = this;
     if (net.unref !== true) this.ref();
+  }
+
+  /** What who comes is shown, and who of them is trusted. */
+  get config(): MachineConfig {
+    return this.#security.config;
+  }
+
+  get pins(): readonly Uint8Array[] | undefined {
+    return this.#security.pins;
+  }
+
+  /** As `Listener.reload`. */
+  async reload(given: TlsOptions = {}): Promise<void> {
+    const tls = { ...this.#tls, ...given };
+    this.#security = await this.#secure(tls);
+    this.#tls = tls;
+  }
+
+  /** Reads the files anew whenever they change. @throws HawserError ERR_OPTION; it is closed then. */
+  async watch(endpoint: Endpoint): Promise<void> {
+    try {
+      this.#watch = reloadOnChange(endpoint, this.options, () => this.reload());
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   get stats(): ListenerStats {
@@ -167,6 +206,7 @@ class QuicListener implements Listener, Host, Lobby {
 
   #leave(): void {
     this.#closed = true;
+    this.#watch?.[Symbol.dispose]();
     if (this.#held) this.#hub.release();
     for (const visitor of [...this.visitors])
       visitor.refuse({ code: CLOSE.serverClosing, reason: 'the server is closing' });

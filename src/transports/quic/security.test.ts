@@ -1,3 +1,6 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Pair } from '../../../test/support/certificates.ts';
 import { Authority } from '../../../test/support/certificates.ts';
@@ -42,6 +45,55 @@ async function serve(pair: Pair, more: Partial<ListenTarget & object> = {}): Pro
 
 const { ca, caFile } = authority;
 const byName = (url: string): string => url.replace('127.0.0.1', 'localhost');
+
+/** A folder with the certificate and the key of a pair, and a way to put another one there. */
+function folderWith(pair: Pair): { readonly at: string; put(next: Pair): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'hawser-quic-'));
+  open.push({ [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }) });
+  const put = (next: Pair): void => {
+    copyFileSync(next.certFile, join(folder, 'cert.pem'));
+    copyFileSync(next.keyFile, join(folder, 'key.pem'));
+  };
+  put(pair);
+  return { at: `quic://127.0.0.1:0?cert=${folder}/cert.pem&key=${folder}/key.pem`, put };
+}
+
+describe('new certificates without a restart', () => {
+  const [first, second] = ['first', 'second'].map((name) => authority.selfSigned(name, 'IP:127.0.0.1')) as [Pair, Pair];
+  const takes = async (url: string, { cert }: Pair): Promise<boolean> =>
+    await connect({ url, tls: { ca: cert } }).then(
+      async (client) => {
+        await client.close();
+        return true;
+      },
+      () => false,
+    );
+
+  test('are shown to who comes when they were asked for; who is there stays', async () => {
+    const files = folderWith(first);
+    const server = keep(createServer({ nameOneself: true }));
+    server.on('connection', (socket) => socket.handle('echo', (data) => data));
+    const [url = ''] = await server.listen(files.at);
+    const client = keep(await connect({ url, tls: { ca: first.cert } }));
+    files.put(second);
+    expect(await takes(url, second)).toBe(false);
+    await server.reloadCertificates();
+    expect([await takes(url, second), await takes(url, first)]).toEqual([true, false]);
+    expect(await client.request('echo', 1)).toBe(1);
+    files.put({ ...first, certFile: first.keyFile });
+    await expect(server.reloadCertificates()).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    expect(await takes(url, second)).toBe(true);
+  });
+
+  test('are read by themselves when their files change, if that was asked for', async () => {
+    const files = folderWith(first);
+    const server = keep(createServer({ nameOneself: true }));
+    const [url = ''] = await server.listen({ url: files.at, tls: { watch: true } });
+    expect(await takes(url, first)).toBe(true);
+    files.put(second);
+    await expect.poll(() => takes(url, second), { timeout: 15_000 }).toBe(true);
+  });
+});
 
 describe('the certificate of the server', () => {
   test.each<[string, (url: string) => string, TlsDialOptions]>([

@@ -32,6 +32,8 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
   readonly #hub: Hub;
   readonly #connection: Connection;
   readonly #preface: PrefaceReader;
+  /** Those of the handshake: the listener may have others by the time it is done. */
+  readonly #pins: readonly Uint8Array[] | undefined;
   readonly #deadline: Deadline = new Deadline(this);
   #peer: Peer | undefined;
 
@@ -40,6 +42,7 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
     this.#hub = hub;
     this.#connection = connection;
     this.#preface = new PrefaceReader(connection, MAIN);
+    this.#pins = lobby.pins;
     this.address = connection.remote.host;
     lobby.visitors.add(this);
     lobby.group.wheel.schedule(this.#deadline, lobby.group.world.now() + lobby.options.loginWait);
@@ -51,7 +54,7 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
       this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${ALPN}` });
       return;
     }
-    if (this.#lobby.pins !== undefined && !isPinned(shownBy(machine), this.#lobby.pins)) {
+    if (this.#pins !== undefined && !isPinned(shownBy(machine), this.#pins)) {
       this.refuse(UNTRUSTED);
       return;
     }
