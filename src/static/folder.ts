@@ -62,7 +62,7 @@ export class Folder {
     const stats = await lstatOf(real);
     if (!stats.isFile()) return undefined;
     // Looks of several turns may meet it at one time.
-    return this.#knownAs(path, stats) ?? new StoredFile(real, stats, Date.now());
+    return this.#knownAs(path, stats) ?? new StoredFile(real, this.#followsLinks ? '' : inside, stats, Date.now());
   }
 
   #knownAs(path: string, stats: Stats): StoredFile | undefined {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { Memory } from './memory.ts';
 import { type OpenFile, OpenFiles } from './open-files.ts';
 import { StoredFile } from './stored-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'hawser-memory-'));
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hawser-memory-')));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const LATER = Date.now() + 60_000;
@@ -28,7 +28,7 @@ function memory(most: number, fileMost = most): Memory {
 function file(name: string, content: string, now = LATER): StoredFile {
   const path = join(folder, name);
   writeFileSync(path, content);
-  return new StoredFile(path, statSync(path), now);
+  return new StoredFile(path, `${folder}/`, statSync(path), now);
 }
 
 test('a file is read once, by however many at one time, and then kept', async () => {
@@ -74,3 +74,17 @@ test('a file that is another by now is told', async () => {
 function textOf(bytes: Uint8Array | string): string {
   return typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString();
 }
+
+test('what was looked at through a folder that had become a link to elsewhere is not opened', async () => {
+  const inside = join(folder, 'inside');
+  mkdirSync(join(folder, 'elsewhere'));
+  mkdirSync(inside);
+  writeFileSync(join(folder, 'elsewhere/secret'), 'secret');
+  symlinkSync('../elsewhere', join(inside, 'sub'));
+  const path = join(inside, 'sub/secret');
+  const files = new OpenFiles(10, 1000, realWorld());
+  expect(await files.open(new StoredFile(path, `${inside}/`, statSync(path), LATER))).toBe('changed');
+  const anywhere = (await files.open(new StoredFile(path, '', statSync(path), LATER))) as OpenFile;
+  expect(await anywhere.isUnchanged()).toBe(true);
+  anywhere.release();
+});

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readlink, realpath } from 'node:fs/promises';
 import type { Instant, World } from '../core/index.ts';
 import type { StoredFile } from './stored-file.ts';
 
@@ -142,13 +142,20 @@ async function openFile(file: StoredFile): Promise<FileHandle | undefined> {
     throw error;
   }
   try {
-    if (file.is(await handle.stat())) return handle;
+    if (file.is(await handle.stat()) && (await isInside(handle, file))) return handle;
   } catch (error) {
     await handle.close();
     throw error;
   }
   await handle.close();
   return undefined;
+}
+
+/** Where it has been opened: folders on the way to it may have become links since they were looked at. */
+async function isInside({ fd }: FileHandle, { path, inside }: StoredFile): Promise<boolean> {
+  if (inside === '') return true;
+  const place = await readlink(`/proc/self/fd/${fd}`).catch(() => realpath(path));
+  return place.startsWith(inside);
 }
 
 const CHANGED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO']);

@@ -5,6 +5,8 @@ import type { Validators } from './conditions.ts';
 export class StoredFile implements Validators {
   /** Without links, in the folder: what is opened. */
   readonly path: string;
+  /** What its place must begin with; empty where it may be anywhere. */
+  readonly inside: string;
   readonly size: number;
   readonly etag: string;
   readonly lastModified: string;
@@ -13,8 +15,9 @@ export class StoredFile implements Validators {
   readonly #stats: Stats;
 
   /** `now` in ms of the calendar. */
-  constructor(path: string, stats: Stats, now: number) {
+  constructor(path: string, inside: string, stats: Stats, now: number) {
     this.path = path;
+    this.inside = inside;
     this.size = stats.size;
     this.#stats = stats;
     const { mtime, mtimeMs, ctimeMs, size } = stats;
