@@ -9,6 +9,7 @@ import { ORDER_FORM, readOrder } from './words.js';
 
 /** Whoever doesn't say who he is trades as this one. */
 const GUEST = 'guest';
+const LOGIN_FORM = 'say who you are: USER <NAME> <TOKEN>';
 /** Lines of one client that may wait for their answers; then nothing is read from it. */
 const MOST_WAITING = 100;
 /** Lines in a row that mean nothing. */
@@ -78,7 +79,7 @@ class Visitor {
       const wanted = readOrder(line);
       if (wanted === undefined) throw new HawserError('BAD_ORDER', ORDER_FORM);
       this.#nonsense = 0;
-      if (this.#user === undefined) throw new HawserError('ERR_AUTH_REQUIRED', 'say who you are: USER <NAME> <TOKEN>');
+      if (this.#user === undefined) throw new HawserError('ERR_AUTH_REQUIRED', LOGIN_FORM);
       const { held, symbol } = await this.#desk.order(this.#user, { ...wanted, id: wanted.id ?? randomUUID() });
       return `successfully processed request. You now hold ${held} of ${symbol}`;
     } catch (error) {
@@ -90,6 +91,7 @@ class Visitor {
 
   /** @param {string | undefined} user @param {string | undefined} token */
   #login(user, token) {
+    if (user === undefined) throw new HawserError('BAD_ORDER', LOGIN_FORM);
     const { local } = this.#socket.handshake;
     const identity = this.#users.identify({ user, token, local });
     this.#user = identity.user ?? undefined;

@@ -205,6 +205,12 @@ describe('lines that mean nothing', () => {
     expect(await new Line().say(`${text}\n`)).toEqual([FORM]);
   });
 
+  test('whoever says USER and no name stays who he is', async () => {
+    const answers = await new Line().say('USER nia\nBUY ABC 1\nUSER\nBUY ABC 1\n');
+    const took = [1, 2].map((held) => `successfully processed request. You now hold ${held} of ABC`);
+    expect(answers).toEqual(['you are nia', took[0], 'ERROR! say who you are: USER <NAME> <TOKEN>', took[1]]);
+  });
+
   test('spaces, case and CRLF are all one', async () => {
     const answers = await new Line().say('USER hal\r\n  buy\tabc   2 \r\n\r\nBUY ABC 1\r\n');
     const took = [2, 3].map((held) => `successfully processed request. You now hold ${held} of ABC`);
