@@ -20,6 +20,8 @@ const suite: LinkSuiteOptions = {
   world: realWorld(),
   listenUrl: () => 'http://127.0.0.1:0',
   deadUrl: () => 'http://127.0.0.1:1',
+  // Goodbyes are requests here, each with an answer.
+  closeWait: 2000,
 };
 
 linkSuite('http, by requests', suite);
