@@ -303,12 +303,17 @@ export class Connection {
 
   #ring(): void {
     if (this.#ended) return;
-    if (this.#keepalive > 0 && this.#established && now() >= this.#saidAt + this.#keepalive) {
-      this.machine.sendAckEliciting();
-      this.#saidAt = now();
+    try {
+      if (this.#keepalive > 0 && this.#established && now() >= this.#saidAt + this.#keepalive) {
+        this.#saidAt = now();
+        this.machine.sendAckEliciting();
+      }
+      this.machine.onTimeout();
+    } catch {
+      // What it could not do it does not do later either.
     }
-    this.machine.onTimeout();
-    this.attend();
+    // By way of the carrier, which sees to it that what fails ends this connection alone.
+    this.kick();
   }
 
   #end(lastWords: Uint8Array | undefined): void {

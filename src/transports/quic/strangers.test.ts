@@ -331,6 +331,19 @@ describe('a peer that does not know how links begin', () => {
   });
 });
 
+test('what fails when a timer rings ends its connection, and nothing else', async () => {
+  const { socket } = await udp();
+  const peer = keep(await QuicPeer.dial(socket.address().port));
+  await once(socket, 'message');
+  await new Promise((resolve) => setImmediate(resolve));
+  peer.onBatch = () => {
+    peer.onBatch = () => {};
+    throw new Error('a handler failed');
+  };
+  // Nobody answers: the next that happens is the timer of the first datagram.
+  expect(await peer.ended).toMatchObject({ by: 'self', silent: false });
+});
+
 test('a program that dials, asks and closes ends by itself; so does one that only listened', async () => {
   const { url } = await scene();
   const program = `
