@@ -7,6 +7,8 @@ import { Docks, type Pair } from '../../test/support/udpack.ts';
 import { duplexOf, type UdpackStream } from './index.ts';
 
 const BYTES: Buffer = randomBytes(3_000_000);
+/** More than is taken without a wait. */
+const LONG: Buffer = Buffer.alloc(20_000_000);
 const chunks = (): Readable =>
   Readable.from(Array.from({ length: 30 }, (_, i) => BYTES.subarray(i * 1e5, (i + 1) * 1e5)));
 
@@ -86,6 +88,24 @@ test('who wants no more stops its writer', async () => {
   await once(reader, 'readable');
   reader.destroy();
   expect(await piped).toBe('ERR_CHANNEL_RESET');
+});
+
+test('what its reader did not want is no success, also when it was all that there was', async () => {
+  await using docks = new Docks();
+  const [stream, other] = await ends(await docks.pair({ limits: { streamWindow: 65_536 } }));
+  const piped = outcome(pipeline(Readable.from([LONG]), duplexOf(stream)));
+  other.stop(3);
+  expect(await piped).toBe('ERR_CHANNEL_RESET');
+});
+
+test('who waits for a write is told when it is given up', async () => {
+  await using docks = new Docks();
+  const [stream] = await ends(await docks.pair({ limits: { streamWindow: 65_536 } }));
+  const writer = duplexOf(stream).on('error', () => {});
+  const told = new Promise((resolve) => writer.write(LONG, resolve));
+  const enough = new Error('enough');
+  writer.destroy(enough);
+  expect(await told).toBe(enough);
 });
 
 test('a session that ends is told to who reads and who writes', async () => {

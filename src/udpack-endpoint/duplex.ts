@@ -15,6 +15,8 @@ export function duplexOf(
   return new StreamDuplex(stream, options);
 }
 
+const NOTHING = new Uint8Array(0);
+
 class StreamDuplex extends Duplex {
   readonly #stream: UdpackStream;
   /** Who has written what there was no room for. */
@@ -56,12 +58,20 @@ class StreamDuplex extends Duplex {
   }
 
   override _final(callback: (error?: Error) => void): void {
-    this.#stream.end();
-    callback();
+    try {
+      // Who wants no more has not taken what was on its way: `send` says why, and sends nothing.
+      if (this.#isWritten && !this.#stream.writable) this.#stream.send(NOTHING);
+      this.#stream.end();
+      callback();
+    } catch (error) {
+      callback(asHawserError(error));
+    }
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    const waiting = this.#waiting;
     this.#waiting = undefined;
+    waiting?.(error ?? undefined);
     if (!this.writableFinished) this.#stream.reset();
     if (!this.#isAtEnd) this.#stream.stop();
     callback(error);
@@ -70,7 +80,8 @@ class StreamDuplex extends Duplex {
   #goOn(): void {
     const done = this.#waiting;
     this.#waiting = undefined;
-    done?.();
+    // Why there is room again may be told behind it, in the same row of events.
+    if (done !== undefined) queueMicrotask(() => done());
   }
 
   #onClose(error: HawserError | undefined): void {
