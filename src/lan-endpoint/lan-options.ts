@@ -1,5 +1,5 @@
-import { fillNumbers, HawserError } from '../core/index.ts';
-import { LAN_LIMITS, LAN_TIMES, type LanKey, type LanLimits, type LanTimes } from '../lan/index.ts';
+import { HawserError } from '../core/index.ts';
+import { type LanKey, type LanLimits, type LanTimes, lanLimits, lanTimes } from '../lan/index.ts';
 import { type LanKeySource, readLanKeys } from './lan-key.ts';
 import {
   checkNames,
@@ -55,20 +55,27 @@ const NAMES: Readonly<Record<keyof LanOptions, true>> = {
   times: true,
 };
 
+const STORE_NAMES: Readonly<Record<keyof StoreOptions, true>> = { bytes: true, messages: true, age: true };
+
 /** @throws HawserError ERR_OPTION, ERR_URL, ERR_KEY. */
 export function resolveLanOptions(url: UdpUrl, options: LanOptions): ResolvedLanOptions {
   checkNames(options, NAMES);
-  const { store, since } = options;
+  const { store = {}, since } = options;
+  checkNames(store, STORE_NAMES);
   if (since !== undefined && since !== 'now' && since !== 'store') {
     throw new HawserError('ERR_OPTION', `since is 'now' or 'store', not ${String(since)}`);
   }
-  const kept = { storeBytes: store?.bytes, storeMessages: store?.messages };
+  const { bytes: storeBytes, messages: storeMessages, age: storeAge } = store;
   return {
     ...resolveUdpOptions(url, options),
     keys: readLanKeys(options.key),
     since,
     name: options.name ?? `udp://${url.host}:${url.port}`,
-    limits: fillNumbers(fillNumbers(LAN_LIMITS, options.limits, 'limits'), kept, 'store'),
-    times: fillNumbers(fillNumbers(LAN_TIMES, options.times, 'times'), { storeAge: store?.age }, 'store'),
+    limits: lanLimits({
+      ...options.limits,
+      ...(storeBytes !== undefined && { storeBytes }),
+      ...(storeMessages !== undefined && { storeMessages }),
+    }),
+    times: lanTimes({ ...options.times, ...(storeAge !== undefined && { storeAge }) }),
   };
 }

@@ -80,8 +80,19 @@ export function checkNames(options: object, names: Readonly<Record<string, true>
   for (const name of Object.keys(options)) if (!Object.hasOwn(names, name)) refuse(`${name} is no option`);
 }
 
+const FLAGS = ['listen', 'connected', 'reuseAddr', 'broadcast', 'loopback', 'ipv6Only', 'insecure'] as const;
+
+/** `'false'` must not open a socket to the network. @throws HawserError ERR_OPTION. */
+function checkFlags(options: UdpOptions): void {
+  for (const name of FLAGS) {
+    const value: unknown = options[name];
+    if (value !== undefined && typeof value !== 'boolean') refuse(`${name} is true or false, not ${String(value)}`);
+  }
+}
+
 /** @throws HawserError ERR_OPTION, ERR_URL for a parameter of the URL that can't be. */
 export function resolveUdpOptions(url: UdpUrl, options: UdpOptions): ResolvedUdpOptions {
+  checkFlags(options);
   const said = new Parameters(url.parameters);
   const { listen, connected = false } = options;
   if (connected && listen === true) refuse('a connected socket does not listen');

@@ -51,6 +51,7 @@ const DEFAULTS: Omit<Required<StaticOptions>, 'fallthrough'> = {
   openWait: 10_000,
 };
 
+const FLAGS = ['precompressed', 'dotfiles', 'symlinks'] as const;
 const NUMBERS = ['memoryBytes', 'memoryFileBytes', 'openFiles', 'openWait'] as const;
 
 /** @throws HawserError ERR_OPTION for a folder that is none, and for what is no option or no value of one. */
@@ -62,9 +63,10 @@ export function resolveStaticOptions(folder: string, given: StaticOptions): Reso
   for (const name of NUMBERS) {
     if (typeof options[name] !== 'number' || !(options[name] >= 0)) throw wrong(`${name} is no number from 0`);
   }
+  for (const name of FLAGS) if (typeof options[name] !== 'boolean') throw wrong(`${name} is true or false`);
   if (options.openFiles < 1) throw wrong('openFiles is at least 1');
   const { index, cacheControl } = options;
-  if (index !== false && !/^[^/\\\0]+$/.test(index)) throw wrong('index is the name of a file');
+  if (index !== false && !/^(?!\.{1,2}$)[^/\\\0]+$/.test(index)) throw wrong('index is the name of a file');
   const root = resolve(folder);
   if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) throw wrong(`${root} is no folder`);
   return {

@@ -382,6 +382,8 @@ describe('options', () => {
     ['a negative number', '.', { memoryBytes: -1 }],
     ['no open files', '.', { openFiles: 0 }],
     ['an index that is a path', '.', { index: 'a/b' }],
+    ['an index that leads out', '.', { index: '..' }],
+    ['a word for false', '.', { dotfiles: 'false' }],
   ])('%s is refused', (_, folder, options) => {
     expect(() => serveFiles(folder, options as StaticOptions)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
