@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { HawserError } from '../core/index.ts';
-import { now } from './alarm.ts';
+import { now } from '../runtime/index.ts';
 import { announcedUrls } from './discovery-endpoints.ts';
 import {
   checkMs,

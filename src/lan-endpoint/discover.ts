@@ -1,7 +1,7 @@
 import type { RemoteInfo } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { aborted, HawserError } from '../core/index.ts';
-import { now } from './alarm.ts';
+import { now } from '../runtime/index.ts';
 import { ANNOUNCE_EVERY } from './announce.ts';
 import { Audience } from './audience.ts';
 import { dialableUrls } from './discovery-endpoints.ts';

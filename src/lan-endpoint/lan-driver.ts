@@ -9,8 +9,7 @@ import {
   Subscriber,
   type SubscriberEvent,
 } from '../lan/index.ts';
-import { realWorld } from '../runtime/index.ts';
-import { Alarm, now } from './alarm.ts';
+import { Alarm, now, realWorld } from '../runtime/index.ts';
 import { udpFailed } from './failures.ts';
 import { ownMac } from './lan-key.ts';
 import type { ResolvedLanOptions } from './lan-options.ts';

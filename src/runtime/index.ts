@@ -1,3 +1,4 @@
+export * from './alarm.ts';
 export * from './browser-world.ts';
 export * from './byte-port.ts';
 export * from './byte-stream-link.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
+import { now } from '../runtime/index.ts';
 import type { Address, Endpoint, Session } from '../udpack/index.ts';
-import { now } from './clock.ts';
 import { Driver } from './driver.ts';
 import type { UdpPort, UdpPortHandler } from './udp-port.ts';
 

@@ -1,6 +1,6 @@
 import type { Instant } from '../core/index.ts';
+import { Alarm, now } from '../runtime/index.ts';
 import type { Address, Endpoint, Session } from '../udpack/index.ts';
-import { Alarm, now } from './clock.ts';
 import { SendPool } from './send-pool.ts';
 import type { SharedPort } from './shared-port.ts';
 import type { UdpPort } from './udp-port.ts';

@@ -1,4 +1,5 @@
 import { HawserError } from '../core/index.ts';
+import { Alarm, now } from '../runtime/index.ts';
 import {
   type Address,
   Endpoint,
@@ -7,7 +8,6 @@ import {
   type SessionClosed,
   type Trace,
 } from '../udpack/index.ts';
-import { Alarm, now } from './clock.ts';
 import { nodeCrypto, resetSecretOf } from './crypto.ts';
 import { Driver, type DriverHandler, Telling } from './driver.ts';
 import { abortedError, closeOf, endedError, isUnreachable } from './failures.ts';

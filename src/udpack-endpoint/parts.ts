@@ -1,5 +1,5 @@
 /** What an endpoint is made of, for the transports over UDP, which build their links on it; no part of `hawser/udpack`. */
-export { Alarm, now } from './clock.ts';
+export { Alarm, now } from '../runtime/index.ts';
 export { nodeCrypto, resetSecretOf } from './crypto.ts';
 export { Driver, type DriverHandler, Telling } from './driver.ts';
 export { closeOf, endedError, isUnreachable } from './failures.ts';

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { HawserError } from '../core/index.ts';
+import { now } from '../runtime/index.ts';
 import {
   type Address,
   kindOf,
@@ -11,7 +12,6 @@ import {
   type StreamKind,
   type Streams,
 } from '../udpack/index.ts';
-import { now } from './clock.ts';
 import { checkCode, checkPriority, closeOf, endedError, type UdpackClose } from './failures.ts';
 import { shown } from './names.ts';
 import { type SendOptions, type StreamPort, type StreamWrite, UdpackStream } from './stream.ts';

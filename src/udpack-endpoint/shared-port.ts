@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { WorkerChannel } from '../core/index.ts';
+import { now } from '../runtime/index.ts';
 import type { Address, Forwarded, KeyPair, WorkerKeys, WorkerOptions } from '../udpack/index.ts';
-import { now } from './clock.ts';
 import { hmacSha256 } from './sha256.ts';
 import { Speck } from './speck.ts';
 import { Wait } from './waits.ts';

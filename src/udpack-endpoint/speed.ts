@@ -1,4 +1,4 @@
-import { now } from './clock.ts';
+import { now } from '../runtime/index.ts';
 
 /** How fast bytes of UDP payload went, in KB (1,000 bytes) a second, whole. */
 export interface UdpackSpeed {

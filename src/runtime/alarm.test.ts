@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Alarm, now } from './clock.ts';
+import { Alarm, now } from './alarm.ts';
 
 let rung: number[];
 let alarm: Alarm;

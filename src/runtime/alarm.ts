@@ -8,7 +8,7 @@ export function now(): Instant {
 const DELAY_MOST = 2 ** 31 - 1;
 
 /**
- * One timer that is moved about all the time. It is armed anew only to fire earlier; when it fires before its time has come, it says nothing
+ * One timer of Node that is moved about all the time. It is armed anew only to fire earlier; when it fires before its time has come, it says nothing
  * and arms itself for the rest.
  */
 export class Alarm {
