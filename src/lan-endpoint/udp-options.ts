@@ -86,7 +86,7 @@ const FLAGS = ['listen', 'connected', 'reuseAddr', 'broadcast', 'loopback', 'ipv
 function checkFlags(options: UdpOptions): void {
   for (const name of FLAGS) {
     const value: unknown = options[name];
-    if (value !== undefined && typeof value !== 'boolean') refuse(`${name} is true or false, not ${String(value)}`);
+    if (value !== undefined && typeof value !== 'boolean') refuse(`${name} is true or false`);
   }
 }
 
