@@ -382,6 +382,8 @@ export class ChannelCore implements Outlet, BytePort {
     this.#error ??= error;
     this.#held = [];
     this.inbox.end(error);
+    // A peer that isn't told goes on sending, and needs all of its credit.
+    this.#use(this.#received - this.#used);
     this.#failPending(error);
     this.#finishIfOver();
   }

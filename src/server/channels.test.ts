@@ -103,6 +103,26 @@ describe.each(SCHEMES)('over %s, a channel', (scheme) => {
 });
 
 describe('a channel', () => {
+  test('that one side has ended, and resets when much waits unread, still takes what the other sends, and drops it', async () => {
+    const house = keep(await House.open({}, 'tcp'));
+    const [client, server] = await pair(house, 'tcp');
+    server.handle('echo', (data) => data);
+    server.on('channel', (channel) => {
+      channel.end();
+      server.handle('reset', () => channel.reset());
+    });
+    const channel = client.openChannel('drop');
+    const writer = channel.writable.getWriter();
+    const written = writer.write(pattern(1_000_000));
+    // On one link: what was granted has all come before the answer.
+    await client.request('echo');
+    await client.request('reset');
+    await written;
+    await writer.close();
+    await channel.closed;
+    expect(client.state).toBe('up');
+  });
+
   test.each<[string, (socket: ServerSocket) => void, string]>([
     ['nobody takes', () => {}, 'ERR_NO_SUCH_CHANNEL'],
     [
