@@ -106,55 +106,55 @@ describe('a hostile peer over HTTP/2 loses its connection, and nobody else feels
     ['large-frame', 'a frame of 16 MB', CODE.size],
     ['pushes', 'PUSH_PROMISE of a client', undefined],
   ])('%s: %s, within loginWait', async (name, _, code) => {
-    await using scene = await Scene.open({}, { times: { loginWait: 300, closeWait: 200 } });
+    await using scene = await Scene.open({}, { times: { loginWait: 1000, closeWait: 200 } });
     const { closed, goaway } = await scene.attack(name);
     expect(closed).toBe(true);
     if (code !== undefined) expect(goaway).toBe(code);
   });
 
   test('answers that nobody takes end after writeWait', async () => {
-    await using scene = await Scene.open({ http2: { idle: 200 } }, { times: { writeWait: 300, closeWait: 200 } });
+    await using scene = await Scene.open({ http2: { idle: 1000 } }, { times: { writeWait: 300, closeWait: 200 } });
     const { closed, resets } = await scene.attack('window-zero');
     expect(closed).toBe(true);
     expect(resets).toEqual(Array.from({ length: 10 }, () => CODE.cancel));
   });
 
   test('requests that never end are reset after requestWait', async () => {
-    await using scene = await Scene.open({ http2: { requestWait: 300, idle: 200 } });
+    await using scene = await Scene.open({ http2: { requestWait: 300, idle: 1000 } });
     const { closed, resets } = await scene.attack('endless-streams');
     expect(closed).toBe(true);
     expect(resets).toEqual(Array.from({ length: 5 }, () => CODE.cancel));
   });
 
   test('streams over the bound are refused', async () => {
-    await using scene = await Scene.open({ http2: { streams: 10, requestWait: 500, idle: 200 } });
+    await using scene = await Scene.open({ http2: { streams: 10, requestWait: 500, idle: 1000 } });
     const { closed, goaway } = await scene.attack('many-streams');
     expect(closed).toBe(true);
     expect(goaway).not.toBe(CODE.none);
   });
 
   test('SETTINGS that are never answered end the connection after loginWait, whatever is under way', async () => {
-    await using scene = await Scene.open({}, { times: { loginWait: 300 } });
+    await using scene = await Scene.open({}, { times: { loginWait: 1000 } });
     expect(await scene.attack('no-ack')).toMatchObject({ closed: true, goaway: CODE.settingsTimeout });
   });
 
   test('who asks for nothing more is sent away after idle', async () => {
-    await using scene = await Scene.open({ http2: { idle: 300 } }, { times: { closeWait: 200 } });
+    await using scene = await Scene.open({ http2: { idle: 1000 } }, { times: { closeWait: 200 } });
     expect(await scene.attack('idle')).toMatchObject({ closed: true, goaway: CODE.none, resets: [] });
   });
 
   test('one bomb costs its stream alone', async () => {
-    await using scene = await Scene.open({ http2: { idle: 200 } });
+    await using scene = await Scene.open({ http2: { idle: 1000 } });
     expect(await scene.attack('one-bomb')).toMatchObject({ goaway: CODE.none, resets: [CODE.calm] });
   });
 
   test('headers that are too long cost their stream alone', async () => {
-    await using scene = await Scene.open({ http2: { idle: 200 } });
+    await using scene = await Scene.open({ http2: { idle: 1000 } });
     expect(await scene.attack('long-headers')).toMatchObject({ goaway: CODE.none, resets: [CODE.calm] });
   });
 
   test('streams are turned away when what nobody takes is more than a connection may hold', async () => {
-    await using scene = await Scene.open({ http2: { megabytes: 1, idle: 200 } }, { times: { writeWait: 1000 } });
+    await using scene = await Scene.open({ http2: { megabytes: 1, idle: 1000 } }, { times: { writeWait: 1000 } });
     const { resets } = await scene.attack('heavy-streams');
     expect(resets.filter((code) => code === CODE.calm).length).toBeGreaterThan(0);
   });
