@@ -178,7 +178,9 @@ def one_bomb(peer):
 
 
 def long_headers(peer):
+    """The bound is a setting: it holds once it was acknowledged."""
     peer.begin()
+    peer.until(lambda: len(peer.of(SettingsFrame)) > 1)
     fields = [(f'x-{number}', 'm' * 2000) for number in range(9)]
     block = peer.encoder.encode(GET + fields, huffman=False)
     cut = len(block) // 2
