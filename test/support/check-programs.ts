@@ -1,31 +1,7 @@
-import {
-  chromium,
-  curl,
-  h2load,
-  haproxy,
-  iproute,
-  natsServer,
-  nghttp,
-  nginx,
-  python,
-  redisServer,
-  socat,
-} from './programs.ts';
+import * as programs from './programs.ts';
 
 /** Before `npm test`: what is missing is told once and plainly, not as a hundred failed tests. */
-for (const locate of [
-  chromium,
-  curl,
-  h2load,
-  haproxy,
-  iproute,
-  natsServer,
-  nghttp,
-  nginx,
-  python,
-  redisServer,
-  socat,
-]) {
+for (const locate of Object.values(programs).filter((one) => typeof one === 'function')) {
   try {
     locate();
   } catch (error) {
