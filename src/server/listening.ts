@@ -101,11 +101,3 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
     signal.removeEventListener('abort', stop);
   }
 }
-
-/** Closes the listener when the signal fires, or has fired. The function that is returned leaves the signal alone again. */
-export function closeBy(signal: AbortSignal, listener: Listener): () => void {
-  const close = (): void => void listener.close();
-  signal.addEventListener('abort', close);
-  if (signal.aborted) close();
-  return () => signal.removeEventListener('abort', close);
-}

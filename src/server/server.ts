@@ -30,9 +30,9 @@ import {
   sendAway,
 } from './drain.ts';
 import { makeEngineHost } from './engine-host.ts';
+import { ListenerSet } from './listener-set.ts';
 import {
   type AttachOptions,
-  closeBy,
   countsOf,
   isInherited,
   isLoopback,
@@ -78,9 +78,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #admission: Admission;
   readonly #places: Places;
   readonly #root: ServerNamespace<A>;
-  readonly #listeners: Listener[] = [];
-  /** What leaves the signals of listeners alone. */
-  readonly #deaf: (() => void)[] = [];
+  readonly #listeners: ListenerSet = new ListenerSet(() => this.#registration.announce());
   readonly #connections = new Set<Connection>();
   readonly #seating: Seating;
   readonly #registration: Registration;
@@ -109,12 +107,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   /** The endpoints that are listened on, with their real ports. */
   get endpoints(): readonly string[] {
-    return this.#listeners.map((listener) => listener.endpoint);
+    return this.#listeners.open.map((listener) => listener.endpoint);
   }
 
   /** What listens: addresses, counts, and whether it keeps the process alive (`ref`, `unref`). */
   get listeners(): readonly Listener[] {
-    return [...this.#listeners];
+    return [...this.#listeners.open];
   }
 
   get stats(): ServerStats {
@@ -125,7 +123,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       sockets: this.#seating.attendants.size,
       links,
       ...this.#seating.counters,
-      ...countsOf(this.#listeners),
+      ...countsOf(this.#listeners.all),
       queued,
     };
   }
@@ -176,7 +174,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readiness(engineWait: number): 'not listening' | 'draining' | 'engine down' | undefined {
     const { engine, world } = this.#options;
     if (this.#registration.state === 'draining') return 'draining';
-    if (this.#listeners.length === 0 && this.#upgrades === undefined) return 'not listening';
+    if (this.#listeners.open.length === 0 && this.#upgrades === undefined) return 'not listening';
     return world.now() - (engine.downSince ?? world.now()) > engineWait ? 'engine down' : undefined;
   }
 
@@ -202,7 +200,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       await Promise.all(listeners.map((listener) => listener.close()));
       throw new HawserError('ERR_CLOSED', 'the server is closed');
     }
-    for (const [i, listener] of listeners.entries()) this.#keep(listener, listenings[i]?.signal);
+    for (const [i, listener] of listeners.entries()) this.#listeners.keep(listener, listenings[i]?.signal);
     this.#registration.announce();
     return listeners.map((listener) => listener.endpoint);
   }
@@ -224,7 +222,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const receiver = await transport.receive(endpoint, listened);
-    this.#keep(receiver, signal);
+    this.#listeners.keep(receiver, signal);
     this.#registration.announce();
     return (socket) => receiver.take(socket);
   }
@@ -241,7 +239,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     await unlessAborted(this.#start(), signal);
     const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
     const serves = (asked: string): boolean => this.#places.look(asked).kind !== 'unknown';
-    this.#keep(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }), signal);
+    this.#listeners.keep(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }), signal);
     this.#registration.announce();
   }
 
@@ -267,7 +265,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * @throws HawserError ERR_OPTION when some can't be used: there the old ones stay.
    */
   async reloadCertificates(tls?: TlsOptions): Promise<void> {
-    await reloadAll(this.#listeners, tls);
+    await reloadAll(this.#listeners.open, tls);
   }
 
   /**
@@ -291,13 +289,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const haste = this.#haste.signal;
     this.#registration.drain();
     if (delay > 0) await pause(delay, world, haste);
-    for (const listener of this.#listeners) listener.stop?.();
+    this.#listeners.stop();
     if (this.#arriving > 0) await letIn(() => this.#arriving, { world, haste, deadline: world.now() + drain });
     this.#isShut = true;
     const deadline = world.now() + drain;
     const reason = closeReason(CLOSE.serverClosing, 'the server is closing');
-    for (const leave of this.#deaf.splice(0)) leave();
-    const closing = Promise.all(this.#listeners.map((listener) => listener.close()));
+    const closing = this.#listeners.close();
     this.#upgrades?.close();
     const elsewhere = given ?? Elsewhere.of(await this.#otherNodes(), world);
     const goaway = retryAfter === undefined ? reason : { ...reason, retryAfter };
@@ -311,7 +308,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     late.cancel();
     await closing;
     // What its links still needed, a listener gives back now.
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#listeners.close();
     this.#places.clear();
     this.#registration.stop();
     await engine.close();
@@ -320,7 +317,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** Who has connected and is no socket yet. */
   get #arriving(): number {
     const strangers = [...this.#connections].filter(({ attendant }) => attendant === undefined);
-    return this.#listeners.reduce((sum, { guests = 0 }) => sum + guests, strangers.length);
+    return this.#listeners.guests + strangers.length;
   }
 
   /** Nobody, where nobody has an engine that knows. */
@@ -382,11 +379,6 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       await listener.close();
       throw error;
     }
-  }
-
-  #keep(listener: Listener, signal: AbortSignal | undefined): void {
-    this.#listeners.push(listener);
-    if (signal !== undefined) this.#deaf.push(closeBy(signal, listener));
   }
 
   #transportOf(endpoint: Endpoint): Transport {

@@ -223,8 +223,12 @@ describe('await using', () => {
     const stop = new AbortController();
     const [url = ''] = await server.listen({ url: 'tcp://127.0.0.1:0', signal: stop.signal });
     const client = doors.keep(await connect(url));
+    const [listener] = server.listeners;
+    expect([server.endpoints, server.readiness(0)]).toEqual([[url], undefined]);
     stop.abort();
-    await server.listeners[0]?.close();
+    // Nobody is led there any more.
+    expect([server.endpoints, server.listeners, server.readiness(0)]).toEqual([[], [], 'not listening']);
+    await listener?.close();
     expect([await codeOf(connect(url)), await client.request('echo', 7)]).toEqual(['ERR_CONNECT_FAILED', 7]);
   });
 
