@@ -113,11 +113,13 @@ describe('the start', () => {
       'it is said',
     );
     writeFileSync(credentials, operator.credentials());
-    await until(() => bus.times('reconnected') > 0, 'it is back');
     bus.bus.subscribe(ROOM);
-    bus.bus.publish(ROOM, bytes('back'));
-    await until(() => bus.heard.length === 1, 'it is heard');
-    expect(bus.heard).toEqual(['back']);
+    // Within the second in which it ends the old login is taken once more, and then dropped once more.
+    await until(() => {
+      bus.bus.publish(ROOM, bytes('back'));
+      return bus.heard.length > 0;
+    }, 'it is back');
+    expect(new Set(bus.heard)).toEqual(new Set(['back']));
   });
 
   test('speaks TLS, and to nobody whose certificate is not to be trusted', async () => {
