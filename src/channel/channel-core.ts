@@ -278,10 +278,9 @@ export class ChannelCore implements Outlet, BytePort {
   /** The socket has ended, and the channel with it. */
   abort(error: HawserError): void {
     this.#outState = 'closed';
+    this.#inState = 'closed';
     this.#out.drop(error);
     this.#dropInput(error);
-    this.#inState = 'closed';
-    this.#finish(error);
   }
 
   get #mayEnd(): boolean {

@@ -335,3 +335,20 @@ describe('a channel', () => {
     expect(() => server.openChannel('x')).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
   });
 });
+
+test('a channel that its peer has ended is told of the end of the socket once', async () => {
+  const house = keep(await House.open({}, 'tcp'));
+  const [client, server] = await pair(house, 'tcp');
+  const told: unknown[] = [];
+  const halfClosed = new Promise<Channel>((resolve) => {
+    server.on('channel', (channel) => {
+      channel.on('close', (error) => told.push(error?.code));
+      channel.on('end', () => resolve(channel));
+    });
+  });
+  client.openChannel('half').end();
+  const channel = await halfClosed;
+  server.close();
+  expect(await channel.closed).toMatchObject({ code: 'ERR_CLOSED' });
+  expect(told).toEqual(['ERR_CLOSED']);
+});
