@@ -80,6 +80,8 @@ interface Logged {
   readonly placed: readonly Promise<Appended>[];
 }
 
+const HALF = /\p{Surrogate}/u;
+
 /** The sockets of one path of a node, their rooms and their users. */
 export class Namespace implements Hall {
   readonly name: string;
@@ -144,7 +146,8 @@ export class Namespace implements Hall {
   join(seat: Seat, room: string, options: JoinOptions = {}): Promise<Joined> {
     const { occupant } = seat;
     if (occupant === undefined) throw new HawserError('ERR_CLOSED', 'the socket has ended');
-    if (typeof room !== 'string' || room === '' || room.length > this.settings.nameLength) {
+    // Half a surrogate pair can't be told to members: they would hear of nobody who comes or goes.
+    if (typeof room !== 'string' || room === '' || room.length > this.settings.nameLength || HALF.test(room)) {
       throw new HawserError('ERR_ARGUMENT', `the name of a room has 1 to ${this.settings.nameLength} characters`);
     }
     checkSince(options.since);

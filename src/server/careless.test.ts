@@ -115,6 +115,20 @@ describe('a mistake of the application', () => {
     expect(await client.request('echo', 1)).toBe(1);
   });
 
+  test('in the name of a room is refused at once: who goes could not be told to others, and would stay', async () => {
+    const house = await House.open({ presence: true }, 'tcp');
+    open.push(house);
+    house.server.on('connection', (socket) => socket.handle('enter', () => socket.join('half \ud800')));
+    for (const client of [await house.client('tcp'), await house.client('tcp')]) {
+      await expect(client.request('enter')).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+      const socket = house.server.of('/').socket(client.id);
+      const gone = new Promise((resolve) => socket?.on('close', resolve));
+      await client.close();
+      await gone;
+    }
+    expect([house.server.stats.sockets, house.reported]).toEqual([0, []]);
+  });
+
   test.each(['constructor', '__proto__'])('in the code of a refusal, %s, is no close code', async (code) => {
     const authenticate = (): never => {
       throw new HawserError(code, 'no');
