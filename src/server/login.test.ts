@@ -488,3 +488,12 @@ describe('middleware of connections', () => {
 interface RawPresence {
   on(event: 'joined' | 'left', listener: () => void): void;
 }
+
+test('a user with half a surrogate pair is refused, and leaves nothing behind', async () => {
+  const house = await serve({ authenticate: ({ token }) => ({ user: JSON.parse(token ?? '') as string }) }, 'tcp');
+  const named = (user: string): Promise<ClientSocket> => house.client('tcp', { token: `"${user}"` });
+  expect(await errorOf(named('half\\ud83d'))).toMatchObject({ code: 'ERR_AUTH_FAILED' });
+  expect((await named('whole\\ud83d\\ude00')).user).toBe('whole😀');
+  expect(users(house)).toEqual(['whole😀']);
+  expect(house.server.stats.sockets).toBe(1);
+});

@@ -148,6 +148,9 @@ function othersOf({ rooms }: Place, user: string | null, self: Attendant | undef
 /** What `authenticate` returned is an application's word: a wrong shape is its bug, told as such. */
 function checkIdentity(identity: Identity, nameLength: number): void {
   const user: unknown = identity?.user;
-  if (user === null || (typeof user === 'string' && user !== '' && user.length <= nameLength)) return;
+  if (user === null) return;
+  const isName = typeof user === 'string' && user !== '' && user.length <= nameLength;
+  // Half a surrogate pair can't be told in UTF-8: neither to the peer itself, nor to others.
+  if (isName && !/\p{Surrogate}/u.test(user)) return;
   throw new HawserError('ERR_AUTH_FAILED', `a user is a name of 1 to ${nameLength} characters, or null`);
 }
