@@ -83,6 +83,30 @@ test.each(['attach', 'receive', 'listen'] as const)(
   },
 );
 
+test('a close while a transport gets ready for what is handed over leaves nothing of it', async () => {
+  let [asked, ready] = [(): void => {}, (): void => {}];
+  const isAsked = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  let isClosed = false;
+  const close = async (): Promise<void> => {
+    isClosed = true;
+  };
+  const receive = (): Promise<unknown> => {
+    asked();
+    return new Promise((resolve) => {
+      ready = () => resolve({ endpoint: 'slow:', take: () => {}, close });
+    });
+  };
+  const server = service('late', [], { transports: [{ schemes: ['slow'], receive }] as never });
+  const waiting = server.receive('slow:x');
+  await isAsked;
+  await server.close({ drain: 0 });
+  ready();
+  await expect(waiting).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  expect([isClosed, server.listeners.length]).toEqual([true, 0]);
+});
+
 describe('several services on the HTTP server of an application', () => {
   test('each is found at its path and below it, and what nobody serves is 404 at once', async () => {
     const { http, port, url } = await httpServer((_, response) => response.end('a page'));

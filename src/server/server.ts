@@ -195,11 +195,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
       await Promise.all(listeners.map((listener) => listener.close()));
       throw failed.reason;
     }
-    // A `close` that came meanwhile knew nothing of these.
-    if (this.#closed !== undefined) {
-      await Promise.all(listeners.map((listener) => listener.close()));
-      throw new HawserError('ERR_CLOSED', 'the server is closed');
-    }
+    await this.#refuseLate(listeners);
     for (const [i, listener] of listeners.entries()) this.#listeners.keep(listener, listenings[i]?.signal);
     this.#registration.announce();
     return listeners.map((listener) => listener.endpoint);
@@ -222,6 +218,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
     const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
     const receiver = await transport.receive(endpoint, listened);
+    await this.#refuseLate([receiver]);
     this.#listeners.keep(receiver, signal);
     this.#registration.announce();
     return (socket) => receiver.take(socket);
@@ -351,6 +348,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
 
   #refuseClosed(): void {
     if (this.#closed !== undefined) throw new HawserError('ERR_CLOSED', 'the server is closed');
+  }
+
+  /** A `close` that came meanwhile knew nothing of these. @throws HawserError ERR_CLOSED. */
+  async #refuseLate(listeners: readonly Listener[]): Promise<void> {
+    if (this.#closed !== undefined) await Promise.all(listeners.map((listener) => listener.close()));
+    this.#refuseClosed();
   }
 
   async #listenOn(listening: Listening): Promise<Listener> {
