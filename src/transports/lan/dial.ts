@@ -48,10 +48,21 @@ export async function dialLan(
       return await tryWay(way, options);
     } catch (cause) {
       if (signal.aborted) throw aborted(signal);
-      error = cause;
+      error = isUnfit(cause) ? unfit(name, cause) : cause;
     }
   }
   throw error;
+}
+
+/** Whoever answers says what it likes: an endpoint that can't be one is no mistake of ours that would be there next time, too. */
+function isUnfit(cause: unknown): cause is HawserError {
+  return cause instanceof HawserError && (cause.code === 'ERR_URL' || cause.code === 'ERR_OPTION');
+}
+
+function unfit(name: string, cause: HawserError): HawserError {
+  return new HawserError('ERR_CONNECT_FAILED', `an endpoint of ${name} can't be dialled here: ${cause.message}`, {
+    cause,
+  });
 }
 
 async function tryWay({ endpoint, transport }: Way, options: DialOptions): Promise<Link> {
@@ -68,15 +79,24 @@ async function tryWay({ endpoint, transport }: Way, options: DialOptions): Promi
 
 /** What was found says where; what the application wrote says what it wants there. */
 function waysTo(url: string, wanted: Endpoint, transports: readonly Transport[]): readonly Way[] {
-  const found = parseEndpoint(url);
-  const transport = transports.find(({ schemes }) => schemes.includes(found.scheme));
-  if (transport === undefined) return [];
+  const found = endpointOf(url);
+  const transport = transports.find(({ schemes }) => found !== undefined && schemes.includes(found.scheme));
+  if (found === undefined || transport === undefined) return [];
   const isWeb = /^(?:ws|http)s?$/.test(found.scheme);
   const { namespace } = wanted.reserved;
   const path = isWeb && namespace !== undefined ? namespace : found.path;
   const reserved = { ...wanted.reserved, ...found.reserved };
   const endpoint = { ...found, path, namespace: namespace ?? found.namespace, reserved, query: wanted.query };
   return [{ endpoint, transport }];
+}
+
+/** Undefined for what is a URL and no endpoint's: a percent escape that is broken. */
+function endpointOf(url: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(url);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Options that a transport doesn't know would be refused. */

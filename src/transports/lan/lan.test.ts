@@ -72,6 +72,18 @@ describe('lan:', () => {
     expect([liar.stats.sockets, server.stats.sockets, socket.transport]).toEqual([0, 1, 'tcp']);
   });
 
+  test('what answers with endpoints that are none is passed over, and is no reason to give up', async () => {
+    const group = await freeGroup();
+    const odd = ['ws://127.0.0.1:1/%zz', 'tcp://127.0.0.1', 'udpack://127.0.0.1:1'];
+    open.push(await announce({ endpoints: odd }, { name: 'odd', group, load: () => 0 }));
+    const url = { url: 'lan:odd', lan: { group } };
+    await expect(connect(url)).rejects.toMatchObject({ code: 'ERR_CONNECT_FAILED' });
+    const server = await serving(['tcp://127.0.0.1:0']);
+    open.push(await announce(server, { name: 'odd', group, load: () => 1 }));
+    await using socket = await connect(url);
+    expect([server.stats.sockets, socket.transport]).toEqual([1, 'tcp']);
+  });
+
   test('says when nobody is there', async () => {
     const group = await freeGroup();
     const lan = { group, timeout: 50 };
