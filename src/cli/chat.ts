@@ -1,13 +1,13 @@
 import { createInterface } from 'node:readline';
 import type { Member } from '../index.ts';
-import { EXIT, type Output, printable } from './output.ts';
+import { EXIT, type Output, plainly, printable } from './output.ts';
 import { type RelayClient, type VisitOptions, visit } from './visitor.ts';
 
 const HELP = '/msg USER TEXT  to one user    /who  who is here    /quit  leave';
 
 /** Talks in a room: what is typed, or piped in a line at a time, is said as event `say` with `{ text }`. */
 export async function chat(options: VisitOptions, room: string, output: Output): Promise<number> {
-  const socket = await visit(options, { persistent: true, prepare: (early) => listen(early, output) });
+  await using socket = await visit(options, { persistent: true, prepare: (early) => listen(early, output) });
   const enter = async (): Promise<void> => {
     const { members, total } = await socket.request('join', { room });
     output.tell({ event: 'joined', room, members, total }, presentIn(room, members, total));
@@ -28,9 +28,7 @@ export async function chat(options: VisitOptions, room: string, output: Output):
     if (line.trim() === '/quit') break;
     await obey(socket, room, line, output).catch((error: unknown) => output.error((error as Error).message));
   }
-  const ended = socket.state === 'ended';
-  await socket.close();
-  return ended ? EXIT.failure : EXIT.ended;
+  return socket.state === 'ended' ? EXIT.failure : EXIT.ended;
 }
 
 function listen(socket: RelayClient, output: Output): void {
@@ -92,5 +90,5 @@ function nameOf(member: Member | null): string {
 
 function sayingOf(data: unknown): string {
   const text = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)['text'] : data;
-  return typeof text === 'string' ? text : JSON.stringify(data);
+  return typeof text === 'string' ? text : JSON.stringify(data ?? null, plainly);
 }

@@ -8,7 +8,7 @@ import { EngineFailure } from './engine.ts';
 import { keygen } from './keygen.ts';
 import { find, type LanTrust, publish, subscribe } from './lan.ts';
 import { call, emit, tail } from './once.ts';
-import { EXIT, Output, UsageError } from './output.ts';
+import { EXIT, Output, shown, UsageError } from './output.ts';
 import { isPushUrl, pushTo } from './push.ts';
 import { receive } from './receive.ts';
 import { send } from './send.ts';
@@ -136,6 +136,9 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   cert: ['out', 'names', 'days', 'host'],
 };
 
+/** Those whose work is for others than who reads what they print. */
+const SERVES: ReadonlySet<string> = new Set(['serve', 'receive']);
+
 type Values = ReturnType<typeof parse>['values'];
 
 function parse(
@@ -159,7 +162,7 @@ async function run(args: readonly string[]): Promise<number> {
   for (const name of Object.keys(values)) {
     if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
   }
-  const output = new Output(values.json ?? false);
+  const output = new Output(values.json ?? false, SERVES.has(command));
   switch (command) {
     case 'serve':
       return serve(serveOptions(one(operands, 0, 1), values), output);
@@ -327,7 +330,7 @@ const TIMED_OUT: ReadonlySet<string> = new Set(['ERR_TIMEOUT', 'ERR_LOGIN_TIMEOU
 
 /** One clear line, and the exit code that tells. */
 function fail(error: unknown): number {
-  const { message } = error as Error;
+  const message = shown((error as Error).message);
   if (error instanceof UsageError) {
     process.stderr.write(`hawser: ${message}\n`);
     return EXIT.usage;

@@ -40,7 +40,7 @@ export async function call(
 
 /** Prints everything that arrives in the rooms, one JSON object a line, until it is stopped. */
 export async function tail(options: VisitOptions, rooms: readonly string[], output: Output): Promise<number> {
-  const socket = await visit(options, {
+  await using socket = await visit(options, {
     persistent: true,
     prepare: (early) => {
       early.onAny((event, data, info) => {

@@ -18,26 +18,28 @@ export class UsageError extends Error {
 export class Output {
   readonly json: boolean;
 
-  constructor(json: boolean) {
+  /** `serves`: the command does its work whether anybody reads what it prints or not. */
+  constructor(json: boolean, serves: boolean = false) {
     this.json = json;
     // Whoever reads may stop reading: `hawser tail … | head -1` ends quietly.
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      process.exit(error.code === 'EPIPE' ? EXIT.ended : EXIT.failure);
+      if (!serves) process.exit(error.code === 'EPIPE' ? EXIT.ended : EXIT.failure);
     });
+    process.stderr.on('error', () => {});
   }
 
   /** One event: as an object for programs, as `text` for people. */
   tell(event: Readonly<Record<string, unknown>>, text: string): void {
-    process.stdout.write(`${this.json ? JSON.stringify(event, plainly) : text}\n`);
+    process.stdout.write(`${shown(this.json ? JSON.stringify(event, plainly) : text)}\n`);
   }
 
   /** A remark for people; programs don't need it. */
   remark(text: string): void {
-    if (!this.json) process.stderr.write(`${text}\n`);
+    if (!this.json) process.stderr.write(`${shown(text)}\n`);
   }
 
   error(text: string): void {
-    process.stderr.write(`hawser: ${text}\n`);
+    process.stderr.write(`hawser: ${shown(text)}\n`);
   }
 }
 
@@ -48,5 +50,14 @@ export function plainly(_key: string, value: unknown): unknown {
 
 /** Control characters, which could move the cursor or worse, are shown and not obeyed. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/\p{Cc}/gu, escaped);
+}
+
+/** The same for what may have lines of its own. JSON says the same afterwards. */
+export function shown(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -18,6 +18,7 @@ import type { Announcement } from '../lan-endpoint/index.ts';
 import { HttpFace, readKeys } from './api.ts';
 import { reloadOnHangup, watched } from './certificates.ts';
 import { engineOf } from './engine.ts';
+import { refuseExposed } from './exposed.ts';
 import { announceServer } from './lan.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { servePage } from './page.ts';
@@ -72,6 +73,7 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   const urls = options.listen.length > 0 ? options.listen : defaultEndpoints();
   const worker = thisWorker();
   checkAnnounce(options);
+  refuseExposed(options, urls);
   const closing = { drain: options.drain ?? DRAIN, delay: options.drainDelay ?? 0 };
   if (options.workers !== undefined && worker === undefined) {
     return await superviseWorkers(options.workers, urls, closing.drain + closing.delay, output);
@@ -81,17 +83,31 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   // Before anybody is told: who hears that it listens may end it at once.
   const stopping = stopSignal();
   reloadOnHangup(server, urls, output);
-  const endpoints = await server.listen(...urls.map((url) => (options.watchCertificates ? watched(url) : url)));
-  output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
-  const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
-  if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
-  const announcement = await announcing(server, options, output);
+  const announcement = await begin(server, urls, options, output).catch(async (error: unknown) => {
+    // What has begun would keep the process, and nobody would stop it.
+    await server.close({ drain: 0 });
+    throw error;
+  });
   const signal = await stopping;
   output.tell({ event: 'closing', signal }, `${signal}: closing`);
   // Who looks for a server must not find this one any more.
   await announcement?.close();
   await server.close(closing);
   return EXIT.ended;
+}
+
+/** Listens, and says so. @throws HawserError; what has begun then goes on. */
+async function begin(
+  server: Pick<Server, 'listen' | 'endpoints' | 'stats'>,
+  urls: readonly string[],
+  options: ServeOptions,
+  output: Output,
+): Promise<Announcement | undefined> {
+  const endpoints = await server.listen(...urls.map((url) => (options.watchCertificates ? watched(url) : url)));
+  output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
+  const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
+  if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
+  return await announcing(server, options, output);
 }
 
 function checkAnnounce({ announce, group, keyFile, workers }: ServeOptions): void {
