@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { Timer, World } from '../../core/index.ts';
 import { realWorld } from '../../runtime/index.ts';
 import { Bench, codeOf, End, numbered, numberOf, text } from '../../testing/link-bench.ts';
 import type { LinkSuiteOptions } from '../../testing/link-suite.ts';
@@ -59,6 +60,34 @@ describe('HTTP on the port of a WebSocket server', () => {
     await once(socket, 'data');
     await bench.listener.close();
     expect(await said).toContain('begun');
+  });
+
+  test('a connection that is kept for further requests keeps nothing when a listener closes', async () => {
+    const closeWait = 60_000;
+    const world = realWorld();
+    const long = new Set<Timer>();
+    const timer: World['timer'] = (at, run) => {
+      const made = world.timer(at, run);
+      const cancel = (): void => {
+        long.delete(told);
+        made.cancel();
+      };
+      const told: Timer = { cancel };
+      if (at - world.now() > closeWait / 2) long.add(told);
+      return told;
+    };
+    const { random } = world;
+    const counted: World = { random, timer, now: () => world.now(), soon: (run) => world.soon(run) };
+    await using bench = await open({ closeWait, world: counted, onRequest: echoTarget });
+    const agent = new Agent({ keepAlive: true });
+    agent.on('free', (socket: Socket) => kept.push(once(socket, 'close')));
+    const kept: Promise<unknown>[] = [];
+    await fetchFrom(portOf(bench), '/', agent);
+    long.clear();
+    await bench.listener.close();
+    await kept[0];
+    await bench.turns(5);
+    expect([kept.length, long.size]).toEqual([1, 0]);
   });
 
   test('is answered by onRequest, request after request on one connection', async () => {

@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import type { Timer } from '../../core/index.ts';
 import {
   describeEndpoint,
   type Endpoint,
@@ -41,6 +42,8 @@ export class WebSocketListener implements Receiver {
   readonly #served = new Set<Socket>();
   #endpoint = '';
   #isOpen = true;
+  /** When what is still served is cut. */
+  readonly #cuts: Timer[] = [];
 
   /**
    * @param makeAnnex What the port has beside.
@@ -63,7 +66,7 @@ export class WebSocketListener implements Receiver {
     this.#http = http;
     http.on('connection', (socket: Socket) => {
       this.#served.add(socket);
-      socket.once('close', () => this.#served.delete(socket));
+      socket.once('close', () => this.#leftServed(socket));
     });
   }
 
@@ -187,20 +190,29 @@ export class WebSocketListener implements Receiver {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.onShut();
-    const { world, closeWait } = this.#lobby.options;
     this.#doorway.close();
     const linksEnded = this.#lobby.annex?.close();
     if (linksEnded === undefined) this.#http.close();
     else void linksEnded.then(() => this.#shutLinkless());
-    // What is being answered gets the time of a polite close, and no more.
-    if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
+    this.#cutSoon();
   }
 
   /** The last of the links has ended that lived on connections of HTTP. */
   #shutLinkless(): void {
-    const { world, closeWait } = this.#lobby.options;
     this.#http.close();
-    if (this.#served.size > 0) world.timer(world.now() + closeWait, () => this.#cutServed());
+    this.#cutSoon();
+  }
+
+  /** What is being answered gets the time of a polite close, and no more. */
+  #cutSoon(): void {
+    const { world, closeWait } = this.#lobby.options;
+    if (this.#served.size > 0) this.#cuts.push(world.timer(world.now() + closeWait, () => this.#cutServed()));
+  }
+
+  /** A timer that nobody needs any more would keep the process for as long. */
+  #leftServed(socket: Socket): void {
+    this.#served.delete(socket);
+    if (this.#served.size === 0) for (const cut of this.#cuts.splice(0)) cut.cancel();
   }
 
   #cutServed(): void {
