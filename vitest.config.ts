@@ -14,6 +14,8 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // As patient as `until`: a machine with other work takes its time.
+    expect: { poll: { timeout: 15_000 } },
     reporters: [
       'default',
       new SkippedReporter(),

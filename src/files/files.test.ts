@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Channel, connect } from '../client/index.ts';
 import { createServer } from '../index.ts';
 import { type FileReceiver, type ReceiveEvent, type ReceiveOptions, receiveFiles, sendFiles } from './index.ts';
@@ -240,7 +240,7 @@ test('what was broken off goes on where it was, and a file that was changed sinc
   else expect(first).toBe('ERR_ABORTED');
   const stem = join(into, `.hawser-${sha256(Buffer.from('large')).slice(0, 24)}`);
   const offer = { name: 'large', bytes: bytes.length, mtime: statSync(path).mtimeMs };
-  await vi.waitFor(() => expect(existsSync(`${stem}.part`) || first === undefined).toBe(true));
+  await expect.poll(() => existsSync(`${stem}.part`) || first === undefined).toBe(true);
   writeFileSync(`${stem}.part`, bytes.subarray(0, 3 * MIB));
   writeFileSync(`${stem}.json`, JSON.stringify({ version: 1, ...offer, mtime: microseconds(path) }));
   const resumed = await sendFiles(path, to.endpoints);
@@ -407,9 +407,7 @@ test('on a server that there is: its own authentication, who sends, and what is 
   expect(failures).toMatchObject([{ name: 'no', error: { code: 'ERR_NOT_ALLOWED' } }]);
   expect(failures[0]?.error.message).not.toContain('not for the sender');
   expect(asked.toSorted()).toEqual(['no ada', 'yes ada']);
-  await vi.waitFor(() =>
-    expect(events.at(-1)).toMatchObject({ event: 'ended', received: 1, failed: 1, complete: true }),
-  );
+  await expect.poll(() => events.at(-1)).toMatchObject({ event: 'ended', received: 1, failed: 1, complete: true });
   expect(events[0]).toMatchObject({ event: 'begun', user: 'ada', files: 2, bytes: 2 });
   await to.close();
   expect(server.endpoints).toEqual([url]);

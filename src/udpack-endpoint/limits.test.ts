@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { codeOf, Docks, portOf, read, streamOf } from '../../test/support/udpack.ts';
 import { seededRandom } from '../testing/index.ts';
 
@@ -44,9 +44,9 @@ test('handshakeWait bounds a dial, and what a server keeps for one that is never
   const dial = codeOf(client.connect({ port: silent.address().port }));
   const [bytes] = (await init) as [Buffer];
   silent.send(bytes, portOf(server), '127.0.0.1');
-  await vi.waitFor(() => expect(server.stats().halfOpen).toBe(1));
+  await expect.poll(() => server.stats().halfOpen).toBe(1);
   expect(await dial).toBe('ERR_CONNECT_FAILED');
-  await vi.waitFor(() => expect(server.stats().halfOpen).toBe(0));
+  await expect.poll(() => server.stats().halfOpen).toBe(0);
   silent.close();
 });
 

@@ -185,7 +185,7 @@ test('a slow authToken: what the client said meanwhile is told once it is let in
   server.on('session', () => told.push('session')).on('stream', () => told.push('stream'));
   const client = await docks.client();
   const dial = client.connect({ port: portOf(server) });
-  await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+  await expect.poll(() => asked).toHaveBeenCalled();
   expect(told).toEqual([]);
   judge(true);
   const near = await dial;
@@ -289,7 +289,7 @@ test('a quiet session is kept alive', async () => {
   const times = { idle: 2000, keepalive: 20 };
   const { near, far } = await docks.pair({ times }, { times });
   const before = near.stats().datagramsReceived;
-  await vi.waitFor(() => expect(near.stats().datagramsReceived).toBeGreaterThan(before + 10), { timeout: 15_000 });
+  await expect.poll(() => near.stats().datagramsReceived).toBeGreaterThan(before + 10);
   expect([near.ended, far.ended]).toEqual([undefined, undefined]);
 });
 
@@ -303,7 +303,7 @@ test('a server that was started anew ends the sessions from before, as soon as t
   for (const session of server.sessions) void session.abort();
   await server.close();
   // Its farewell is not to come late.
-  await vi.waitFor(() => expect(via.lost.down).toBeGreaterThan(0));
+  await expect.poll(() => via.lost.down).toBeGreaterThan(0);
   await docks.server({ port });
   via.passes = () => true;
   (await near.openStream()).send('Is anybody there? This is longer than a reset has to be.');
@@ -323,7 +323,7 @@ test('a server that was started anew after it had answered, and before it let an
   };
   const token = 'This is longer than a reset has to be.'.repeat(4);
   const dialled = client.connect({ port: via.port, token });
-  await vi.waitFor(() => expect(via.lost.up).toBeGreaterThan(0));
+  await expect.poll(() => via.lost.up).toBeGreaterThan(0);
   await server.abort();
   const tokens: string[] = [];
   await docks.server({ port, authToken: (shown) => tokens.push(shown) > 0 });
@@ -348,7 +348,7 @@ test('a server with another key, or at another port, ends no session of its neig
     return true;
   };
   await near.ping();
-  await vi.waitFor(() => expect(answers.length).toBeGreaterThanOrEqual(2));
+  await expect.poll(() => answers.length).toBeGreaterThanOrEqual(2);
   via.passes = () => true;
   for (const answer of answers) await via.inject(answer);
   await near.ping();

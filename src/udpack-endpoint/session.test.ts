@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UdpRelay } from '../../test/support/udp-relay.ts';
 import { codeOf, Docks, next, type Pair, portOf, read, readAll, streamOf } from '../../test/support/udpack.ts';
 import type { UdpackOptions, UdpackStream } from './index.ts';
@@ -61,16 +61,16 @@ describe('streams', () => {
     });
     // The other kind has a limit of its own.
     (await near.openStream({ kind: 'bytes' })).send('bytes');
-    await vi.waitFor(() => expect(open).toHaveLength(3));
+    await expect.poll(() => open).toHaveLength(3);
     await near.ping();
     expect(told).toEqual([]);
     one.resume().end();
     (await third).send('3');
-    await vi.waitFor(() => expect(open).toHaveLength(4));
+    await expect.poll(() => open).toHaveLength(4);
     expect(told).toEqual(['third']);
     two.resume().end();
     (await fourth)?.send('4');
-    await vi.waitFor(() => expect(open).toHaveLength(5));
+    await expect.poll(() => open).toHaveLength(5);
   });
 
   test('a signal ends the waiting for a stream, and takes no place for good', async () => {
@@ -164,7 +164,7 @@ describe('unreliable datagrams', () => {
     // In one turn, so that none has left before the last has come.
     for (let count = 0; count < 5; count++) near.sendDatagram(new Uint8Array(900).fill(count), { maxAge: 60_000 });
     expect(await pushed).toEqual([3]);
-    await vi.waitFor(() => expect(heard).toEqual([3, 4]));
+    await expect.poll(() => heard).toEqual([3, 4]);
   });
 
   test('lost ones are lost: nothing else is held up', async () => {
@@ -175,10 +175,10 @@ describe('unreliable datagrams', () => {
     let lost = 0;
     via.passes = ({ length }, way) => way === 'down' || length < 1000 || length > 1100 || ++lost === 0;
     near.sendDatagram('lost'.padEnd(1000));
-    await vi.waitFor(() => expect(lost).toBeGreaterThan(0));
+    await expect.poll(() => lost).toBeGreaterThan(0);
     via.passes = () => true;
     near.sendDatagram('arrives');
-    await vi.waitFor(() => expect(heard).toEqual(['arrives']));
+    await expect.poll(() => heard).toEqual(['arrives']);
   });
 });
 

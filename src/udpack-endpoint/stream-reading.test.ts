@@ -144,7 +144,7 @@ describe('back-pressure', () => {
     await out.write('behind');
     expect(heard).toBe(0);
     into.resume();
-    await vi.waitFor(() => expect(heard).toBe(9));
+    await expect.poll(() => heard).toBe(9);
   });
 
   test('a stream that the application has paused does not start by a listener', async () => {
@@ -155,7 +155,7 @@ describe('back-pressure', () => {
     await into.session.ping();
     expect(heard).toEqual([]);
     into.resume();
-    await vi.waitFor(() => expect(heard).toEqual(['first', 'second']));
+    await expect.poll(() => heard).toEqual(['first', 'second']);
   });
 });
 

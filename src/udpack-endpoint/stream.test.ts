@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UdpRelay } from '../../test/support/udp-relay.ts';
 import { codeOf, Docks, type Pair, portOf, read, readAll, streamOf } from '../../test/support/udpack.ts';
 import type { HawserError } from '../core/index.ts';
@@ -83,7 +83,7 @@ describe('writing', () => {
     });
     const before = via.lost.down;
     // The peer has acknowledged it by now, and nobody here has heard of that.
-    await vi.waitFor(() => expect(via.lost.down).toBeGreaterThan(before));
+    await expect.poll(() => via.lost.down).toBeGreaterThan(before);
     expect(heard).toEqual([]);
     via.passes = () => true;
     await written;
@@ -217,7 +217,7 @@ describe('priorities', () => {
       writes.push(Promise.resolve().then(() => stream.write(packet)));
     }
     await Promise.all(writes);
-    await vi.waitFor(() => expect(order).toHaveLength(3));
+    await expect.poll(() => order).toHaveLength(3);
     expect(order).toEqual(['fast', 'rest', 'slow']);
   });
 
@@ -231,7 +231,7 @@ describe('priorities', () => {
     const writes = streams.map((stream, at) => stream.write(Buffer.alloc(MB, at === 0 ? 'slow' : 'fast')));
     streams[1]?.prioritize(0);
     await Promise.all(writes);
-    await vi.waitFor(() => expect(order).toHaveLength(2));
+    await expect.poll(() => order).toHaveLength(2);
     expect(order).toEqual(['fast', 'slow']);
   });
 
@@ -335,7 +335,7 @@ describe('ending', () => {
       stream.end('x');
       await stream.closed;
     }
-    await vi.waitFor(() => expect([...pair.far.streams]).toEqual([]));
+    await expect.poll(() => [...pair.far.streams]).toEqual([]);
     expect([...pair.near.streams]).toEqual([]);
   });
 });

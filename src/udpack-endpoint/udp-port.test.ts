@@ -1,6 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Docks } from '../../test/support/udpack.ts';
 import { UdpPort } from './udp-port.ts';
 
@@ -30,7 +30,7 @@ test('what was forged to come from port 0 is not answered, which would throw', a
   const { address } = server.endpoint ?? { address: '' };
   sockets[0]?.emit('message', Buffer.from(STRAY), { address, port: 0, family: 'IPv4', size: STRAY.length });
   sockets[0]?.emit('message', Buffer.from(STRAY), { address, port: 9, family: 'IPv4', size: STRAY.length });
-  await vi.waitFor(() => expect(server.stats().datagramsSent).toBe(1));
+  await expect.poll(() => server.stats().datagramsSent).toBe(1);
   await docks.join(server, await docks.client());
 });
 

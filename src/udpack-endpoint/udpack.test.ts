@@ -124,7 +124,7 @@ test('a signal stops a dial before, while and never after', async () => {
   const sent = new AbortController();
   const silent = await docks.open();
   const pending = client.connect({ port: portOf(silent), signal: sent.signal });
-  await vi.waitFor(() => expect(silent.stats().datagramsReceived).toBeGreaterThan(0));
+  await expect.poll(() => silent.stats().datagramsReceived).toBeGreaterThan(0);
   sent.abort();
   expect(await codeOf(pending)).toBe('ERR_ABORTED');
 
@@ -172,7 +172,7 @@ test('dials that are under way when the endpoint is closed are told, at whatever
   const dials = [client.connect({ port: portOf(silent) }), client.connect({ port: 9, host: 'nobody.invalid' })].map(
     codeOf,
   );
-  await vi.waitFor(() => expect(silent.stats().datagramsReceived).toBeGreaterThan(0));
+  await expect.poll(() => silent.stats().datagramsReceived).toBeGreaterThan(0);
   await client.close();
   // Whether the name was found to be unknown first is the system's affair.
   expect(await Promise.all(dials)).toEqual(['ERR_CLOSED', expect.stringMatching(/^ERR_(CLOSED|CONNECT_FAILED)$/)]);
@@ -332,7 +332,7 @@ test('without onError it is written to stderr', async () => {
     throw new Error('oops');
   });
   await udpack.ready();
-  await vi.waitFor(() => expect(error).toHaveBeenCalledTimes(1));
+  await expect.poll(() => error).toHaveBeenCalledTimes(1);
   expect(error.mock.calls[0]?.[0]).toBe("udpack: a listener of 'listening' failed:");
 });
 
@@ -387,7 +387,7 @@ test('a listener of error that throws is reported', async () => {
     throw new Error('oops');
   });
   expect(await codeOf(second.ready())).toBe('ERR_ADDRESS_IN_USE');
-  await vi.waitFor(() => expect(docks.reported).toEqual(["a listener of 'error': oops"]));
+  await expect.poll(() => docks.reported).toEqual(["a listener of 'error': oops"]);
 });
 
 test('a socket that fails is told, and the endpoint closes', async () => {
@@ -397,7 +397,7 @@ test('a socket that fails is told, and the endpoint closes', async () => {
   const { Socket } = await import('node:dgram');
   const sends = vi.spyOn(Socket.prototype, 'send');
   near.ping().catch(() => {});
-  await vi.waitFor(() => expect(sends).toHaveBeenCalled());
+  await expect.poll(() => sends).toHaveBeenCalled();
   const sockets = new Set(sends.mock.contexts);
   const own = [...sockets].find((socket) => (socket as InstanceType<typeof Socket>).address().port === portOf(server));
   (own as InstanceType<typeof Socket>).emit('error', new Error('the cable is cut'));

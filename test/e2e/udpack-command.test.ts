@@ -10,9 +10,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT } from '../support/tree.ts';
 import { Served } from './served.ts';
 
-/** A machine with other work takes its time. */
-const PATIENT = { timeout: 15_000 };
-
 const MAIN = join(ROOT, 'dist/cli/main.js');
 const run = promisify(execFile);
 const hawser = (...args: readonly string[]): Promise<{ stdout: string; stderr: string }> =>
@@ -78,7 +75,7 @@ test('the relay is served over udpack, and talked to by a key in a file or in th
     hawser('emit', `${url}?key=server.pub`, 'say', '"ahoy"', '--room', 'lobby');
   // Until the other one is in.
   while ((await emit()).stdout.includes('to 0 others'));
-  await expect.poll(() => tail.lines.some((line) => line.includes('ahoy')), PATIENT).toBe(true);
+  await expect.poll(() => tail.lines.some((line) => line.includes('ahoy'))).toBe(true);
   expect(await failure('call', `${url}?key=${key}`, 'join', '{"room":"lobby"}')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^hawser: ERR_CONNECT_FAILED: .*public key.*\n$/),

@@ -135,7 +135,7 @@ describe('server and client', () => {
     const heard = new Promise((resolve) => {
       client.connect(portOf(nobody), '127.0.0.1', resolve);
     });
-    await vi.waitFor(() => expect(nobody.udpack.stats().datagramsReceived).toBeGreaterThan(0));
+    await expect.poll(() => nobody.udpack.stats().datagramsReceived).toBeGreaterThan(0);
     const closed = once(client, 'close');
     client.close();
     expect(await heard).toMatchObject({ code: 'ERR_CLOSED' });
@@ -148,7 +148,7 @@ describe('server and client', () => {
     const sockets: Socket[] = [];
     server.on('connection', (socket) => sockets.push(socket));
     const [one, other] = [await dial(server), await dial(server)];
-    await vi.waitFor(() => expect(sockets).toHaveLength(2));
+    await expect.poll(() => sockets).toHaveLength(2);
     const away = once(one, 'connection').then(([socket]) => socket as Socket);
     const closed = once(sockets[0] as Socket, 'close');
     expect(sockets[0]?.close()).toBe(sockets[0]);
@@ -172,7 +172,7 @@ describe('channels', () => {
     const back: unknown[] = [];
     near.on('back', (value) => back.push(value));
     for (const value of data) near.send('there', value);
-    await vi.waitFor(() => expect(back).toHaveLength(data.length));
+    await expect.poll(() => back).toHaveLength(data.length);
     const plain = (value: unknown): unknown => (value instanceof Uint8Array ? [...value] : (value ?? null));
     expect(heard.map(plain)).toEqual(data.map(plain));
     expect(back.map(plain)).toEqual(data.map(plain));
@@ -227,7 +227,7 @@ describe('channels', () => {
     near.on('close', () => closes.push('near'));
     far.on('close', () => closes.push('far'));
     expect(near.close().close()).toBe(near);
-    await vi.waitFor(() => expect(closes.toSorted()).toEqual(['far', 'near']));
+    await expect.poll(() => closes.toSorted()).toEqual(['far', 'near']);
     const other = await channelOf(server, client);
     expect(await sent(other.near, 'another')).toBeNull();
     expect(closes).toHaveLength(2);
@@ -252,14 +252,14 @@ describe('channels', () => {
     near.send('close', {}, () => {
       throw new Error('of a refusal');
     });
-    await vi.waitFor(() =>
-      expect(reported.toSorted()).toEqual([
+    await expect
+      .poll(() => reported.toSorted())
+      .toEqual([
         "a listener of 'bang': of a listener",
         "a listener of 'bang': of the other side",
         'the callback of a write: of a callback',
         "the callback of send('close'): of a refusal",
-      ]),
-    );
+      ]);
   });
 
   test('without onError that is written to stderr', async () => {
@@ -272,7 +272,7 @@ describe('channels', () => {
       throw new Error('oops');
     });
     near.send('bang');
-    await vi.waitFor(() => expect(error).toHaveBeenCalledTimes(1));
+    await expect.poll(() => error).toHaveBeenCalledTimes(1);
     expect(error.mock.calls[0]?.[0]).toBe("udpack.io: a listener of 'bang' failed:");
   });
 });

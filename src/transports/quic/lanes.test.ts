@@ -7,9 +7,6 @@ import { createServer, type ServerOptions, type ServerSocket } from '../../serve
 import { parseEndpoint } from '../../transport/index.ts';
 import { createQuicTransport, type QuicSettings } from './index.ts';
 
-/** A machine with other work takes its time. */
-const PATIENT = { timeout: 15_000 };
-
 const papers = new Papers();
 afterAll(() => papers[Symbol.dispose]());
 
@@ -60,7 +57,7 @@ describe('what is lost', () => {
     const slow = client.openChannel('slow');
     const quick = client.openChannel('quick');
     for (const one of [slow, quick, client]) one.send('e', 0);
-    await expect.poll(() => order.length, PATIENT).toBe(3);
+    await expect.poll(() => order.length).toBe(3);
     order.length = 0;
     loseNext(relay, 1);
     // What leaves first is the long one's alone; in one order for all it would hold up the others.
@@ -69,7 +66,7 @@ describe('what is lost', () => {
       quick.send('e', 1);
       client.send('e', 1);
     });
-    await expect.poll(() => order.length, PATIENT).toBe(3);
+    await expect.poll(() => order.length).toBe(3);
     expect(relay.lost.up).toBe(1);
     expect(order.at(-1)).toBe('slow');
   });
@@ -79,15 +76,15 @@ describe('what is lost', () => {
     const heard: unknown[] = [];
     socket.on('v', (data) => heard.push(data));
     expect(client.send('v', 'first', { volatile: true })).toBe(true);
-    await expect.poll(() => heard, PATIENT).toEqual(['first']);
+    await expect.poll(() => heard).toEqual(['first']);
     relay.passes = () => false;
     expect(client.send('v', 'lost', { volatile: true })).toBe(true);
-    await expect.poll(() => relay.lost.up, PATIENT).toBeGreaterThan(0);
+    await expect.poll(() => relay.lost.up).toBeGreaterThan(0);
     relay.passes = () => true;
     expect(client.send('v', BULK, { volatile: true })).toBe(true);
     expect(client.send('v', 'last', { volatile: true })).toBe(true);
     expect(await client.request('echo', 1)).toBe(1);
-    await expect.poll(() => heard.length, PATIENT).toBe(3);
+    await expect.poll(() => heard.length).toBe(3);
     expect(new Set(heard)).toEqual(new Set(['first', BULK, 'last']));
   });
 
@@ -106,7 +103,7 @@ describe('what is lost', () => {
         channel.send('n', { n, pad: BULK.slice(0, 500) });
       }
       expect(await client.request('echo', BULK, { timeout: 15_000 })).toBe(BULK);
-      await expect.poll(() => [heard.length, ofChannel.length], PATIENT).toEqual([200, 200]);
+      await expect.poll(() => [heard.length, ofChannel.length]).toEqual([200, 200]);
       expect([heard, ofChannel]).toEqual([heard.toSorted((a, b) => a - b), ofChannel.toSorted((a, b) => a - b)]);
       expect(reported).toEqual([]);
     },
@@ -180,7 +177,7 @@ describe('a way that changes', () => {
     const { relay, client } = await scene({}, { idleWait: 1500, keepalive: 50 });
     const came = relay.came.up;
     // More than the idle time.
-    await expect.poll(() => relay.came.up, PATIENT).toBeGreaterThan(came + 40);
+    await expect.poll(() => relay.came.up).toBeGreaterThan(came + 40);
     expect(client.state).toBe('up');
     const down = new Promise<{ code: number }>((resolve) => client.on('down', resolve));
     relay.passes = () => false;
@@ -194,7 +191,7 @@ describe('a way that changes', () => {
     socket.on('channel', (channel) => channel.on('n', (n) => heard.push(`c${String(n)}`)));
     const channel = client.openChannel('c');
     for (const one of [client, channel]) one.send('n', 0);
-    await expect.poll(() => heard.length, PATIENT).toBe(2);
+    await expect.poll(() => heard.length).toBe(2);
     relay.passes = () => false;
     const down = new Promise((resolve) => client.on('down', resolve));
     for (const one of [client, channel]) one.send('n', 1);
@@ -203,7 +200,7 @@ describe('a way that changes', () => {
     const up = new Promise((resolve) => client.on('up', resolve));
     relay.passes = () => true;
     expect(await up).toMatchObject({ recovered: true, transport: 'quic' });
-    await expect.poll(() => heard.length, PATIENT).toBe(6);
+    await expect.poll(() => heard.length).toBe(6);
     expect(heard.filter((one) => typeof one === 'number')).toEqual([0, 1, 2]);
     expect(heard.filter((one) => typeof one === 'string')).toEqual(['c0', 'c1', 'c2']);
     expect(reported).toEqual([]);

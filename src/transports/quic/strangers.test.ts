@@ -13,9 +13,6 @@ import { hawserCodec } from '../../wire/index.ts';
 import { createQuicTransport } from './index.ts';
 import { loadQuiche } from './quiche.ts';
 
-/** A machine with other work takes its time. */
-const PATIENT = { timeout: 15_000 };
-
 const papers = new Papers();
 afterAll(() => papers[Symbol.dispose]());
 
@@ -113,7 +110,7 @@ describe('datagrams of nobody', () => {
     other.writeUInt32BE(0x5a5a5a5a, 1);
     await send(socket, other.subarray(0, 1199), port);
     await send(socket, other, port);
-    await expect.poll(() => heard.length, PATIENT).toBe(1);
+    await expect.poll(() => heard.length).toBe(1);
     expect(heard[0]?.readUInt32BE(1)).toBe(0);
     expect(heard[0]?.length).toBeLessThan(100);
   });
@@ -149,7 +146,7 @@ describe('datagrams of nobody', () => {
       by.send(bytes, port, '127.0.0.1');
     });
     back.socket.on('message', (bytes) => front.socket.send(bytes, home, '127.0.0.1'));
-    await expect.poll(() => passed.length, PATIENT).toBeGreaterThan(2);
+    await expect.poll(() => passed.length).toBeGreaterThan(2);
     expect(back.heard.length).toBe(1);
     expect(server.listeners[0]?.stats?.connections).toBe(0);
     await peer[Symbol.asyncDispose]();
@@ -172,8 +169,8 @@ describe('handshakes', () => {
     back.socket.on('message', (bytes) => {
       if (passed < 2) socket.send(bytes, home, '127.0.0.1');
     });
-    await expect.poll(() => server.listeners[0]?.stats?.connections, PATIENT).toBe(1);
-    await expect.poll(() => server.listeners[0]?.stats?.connections, PATIENT).toBe(0);
+    await expect.poll(() => server.listeners[0]?.stats?.connections).toBe(1);
+    await expect.poll(() => server.listeners[0]?.stats?.connections).toBe(0);
     await relayed[Symbol.asyncDispose]();
   });
 
@@ -187,7 +184,7 @@ describe('handshakes', () => {
     const order: string[] = [];
     void silent[0]?.ended.then(() => order.push('silent'));
     void third.established.then(() => order.push('third'));
-    await expect.poll(() => order, PATIENT).toEqual(['silent', 'third']);
+    await expect.poll(() => order).toEqual(['silent', 'third']);
     expect(server.listeners[0]?.stats?.connections).toBe(1);
   });
 
@@ -199,7 +196,7 @@ describe('handshakes', () => {
       setImmediate(() => controller.abort(new Error('changed my mind')));
       expect(await dialled).toMatchObject({ code: 'ERR_ABORTED' });
     }
-    await expect.poll(() => server.listeners[0]?.stats?.connections, PATIENT).toBe(0);
+    await expect.poll(() => server.listeners[0]?.stats?.connections).toBe(0);
     expect(server.stats.sockets).toBe(0);
   });
 
@@ -213,7 +210,7 @@ describe('handshakes', () => {
     expect(listener?.stats?.bytesRead).toBeGreaterThan(2400);
     expect(listener?.address?.()).toMatchObject({ address: '127.0.0.1', family: 'IPv4' });
     await only.close();
-    await expect.poll(() => listener?.stats?.connections, PATIENT).toBe(0);
+    await expect.poll(() => listener?.stats?.connections).toBe(0);
     keep(await connect(papers.to(url)));
   });
 
@@ -246,7 +243,7 @@ describe('listening', () => {
     for (const client of clients) keep(client);
     await Promise.all(clients.slice(0, 10).map((client) => client.close()));
     const [listener] = server.listeners;
-    await expect.poll(() => listener?.stats?.connections, PATIENT).toBe(10);
+    await expect.poll(() => listener?.stats?.connections).toBe(10);
     await server.close();
     expect(listener?.stats?.connections).toBe(0);
     const next = createSocket('udp4');
@@ -294,13 +291,13 @@ describe('a peer that does not know how links begin', () => {
     const other = await client();
     const peer = keep(await QuicPeer.dial(port));
     peer.say(0, preface('hawser.v1'));
-    await expect.poll(() => peer.heard.get(0)?.subarray(0, 11), PATIENT).toEqual(preface('hawser.v1'));
+    await expect.poll(() => peer.heard.get(0)?.subarray(0, 11)).toEqual(preface('hawser.v1'));
     peer.say(0, frame(hawserCodec.hello({ version: 1 }).bytes));
-    await expect.poll(() => peer.heard.get(0)?.length, PATIENT).toBeGreaterThan(12);
+    await expect.poll(() => peer.heard.get(0)?.length).toBeGreaterThan(12);
     spoil(peer);
     // The goodbye is a frame of its own, on a stream of its own.
     const goodbye = (): Buffer | undefined => [...peer.heard].find(([stream]) => stream % 4 === 3)?.[1];
-    await expect.poll(goodbye, PATIENT).toBeDefined();
+    await expect.poll(goodbye).toBeDefined();
     // Its length, times four and two for a goodbye, as a varint of two bytes; then the code.
     expect((goodbye()?.readUInt16BE(0) ?? 0) % 4).toBe(2);
     expect(goodbye()?.readUInt16BE(2)).toBe(code);
@@ -313,7 +310,7 @@ describe('a peer that does not know how links begin', () => {
       await QuicStranger.open(papers.local, {}, (peer) => {
         const answer = async (): Promise<void> => {
           // Not before its peer has opened the stream.
-          await expect.poll(() => peer.heard.has(0), PATIENT).toBe(true);
+          await expect.poll(() => peer.heard.has(0)).toBe(true);
           peer.say(0, Buffer.from('\0\x03abc'));
         };
         void answer();

@@ -7,9 +7,6 @@ import type { ServerSocket } from '../../server/index.ts';
 import { type Link, parseEndpoint, type Transport } from '../../transport/index.ts';
 import { udpackTransport } from './index.ts';
 
-/** A machine with other work takes its time. */
-const PATIENT = { timeout: 15_000 };
-
 const open: AsyncDisposable[] = [];
 const keep = <T extends AsyncDisposable>(one: T): T => {
   open.push(one);
@@ -74,7 +71,7 @@ test.each([1, 2, 3, 4])(
     }
     await written;
     expect(length).toBe(LENGTH);
-    await expect.poll(() => [heard.up.length, heard.down.length], PATIENT).toEqual([said, said]);
+    await expect.poll(() => [heard.up.length, heard.down.length]).toEqual([said, said]);
     const all = Array.from({ length: said }, (_, n) => n);
     expect(heard).toEqual({ up: all, down: all });
     expect(ups).toEqual(Array.from({ length: CUTS }, () => true));

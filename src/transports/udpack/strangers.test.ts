@@ -15,9 +15,6 @@ import { generateKeys, readPublicKey } from '../../udpack-endpoint/parts.ts';
 import { hawserCodec } from '../../wire/index.ts';
 import { createUdpackTransport } from './index.ts';
 
-/** A machine with other work takes its time. */
-const PATIENT = { timeout: 15_000 };
-
 const open: AsyncDisposable[] = [];
 const keep = <T extends AsyncDisposable>(one: T): T => {
   open.push(one);
@@ -160,7 +157,7 @@ describe('listening', () => {
     expect(listener?.stats?.bytesRead).toBeGreaterThan(2400);
     expect(listener?.address?.()).toMatchObject({ address: '127.0.0.1', family: 'IPv4' });
     await only.close();
-    await expect.poll(() => listener?.stats?.connections, PATIENT).toBe(0);
+    await expect.poll(() => listener?.stats?.connections).toBe(0);
     keep(await connect(`${at}?key=${publicFile}`));
   });
 
@@ -171,7 +168,7 @@ describe('listening', () => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect(`${url}?key=${publicFile}`)));
     expect(listener?.stats).toMatchObject({ connections: 20, accepted: 20 });
     await Promise.all(clients.splice(0, 10).map((client) => client.close()));
-    await expect.poll(() => listener?.stats?.connections, PATIENT).toBe(10);
+    await expect.poll(() => listener?.stats?.connections).toBe(10);
     await server.close();
     for (const client of clients) keep(client);
     expect(listener?.stats?.connections).toBe(0);
@@ -268,12 +265,12 @@ describe('a peer that does not know how links begin', () => {
     const heard: Buffer[] = [];
     main.on('data', (packet) => heard.push(packet));
     main.send(preface);
-    await expect.poll(() => heard.length, PATIENT).toBe(1);
+    await expect.poll(() => heard.length).toBe(1);
     expect(heard[0]).toEqual(preface);
     main.send(Buffer.concat([Buffer.from([0]), hawserCodec.hello({ version: 1 }).bytes]));
-    await expect.poll(() => heard.length, PATIENT).toBe(2);
+    await expect.poll(() => heard.length).toBe(2);
     await spoil(peer, main);
-    await expect.poll(() => heard.at(-1)?.[0], PATIENT).toBe(2);
+    await expect.poll(() => heard.at(-1)?.[0]).toBe(2);
     expect(heard.at(-1)?.readUInt16BE(1)).toBe(code);
     await peer.closed;
     await others.check();
