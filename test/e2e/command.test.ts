@@ -33,11 +33,15 @@ class Program {
   readonly child: ChildProcess;
   readonly lines: string[] = [];
   readonly errors: string[] = [];
+  /** Its end, when all that it said has been read. */
+  readonly #gone: Promise<unknown>;
   readonly #reader: Interface;
+  #isGone = false;
 
   constructor(command: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     this.child = spawn(command, args, { stdio: 'pipe', env: { ...process.env, ...environment } });
     children.push(this.child);
+    this.#gone = once(this.child, 'close').then(() => (this.#isGone = true));
     this.#reader = createInterface(this.child.stdout as NodeJS.ReadableStream);
     this.#reader.on('line', (line) => this.lines.push(line));
     createInterface(this.child.stderr as NodeJS.ReadableStream).on('line', (line) => this.errors.push(line));
@@ -60,13 +64,13 @@ class Program {
     for (;;) {
       const found = this.lines.find((line) => line.includes(text));
       if (found !== undefined) return found;
-      if (this.child.exitCode !== null) throw new Error(`ended without '${text}': ${this.errors.join('\n')}`);
-      await Promise.race([once(this.#reader, 'line'), once(this.child, 'exit')]);
+      if (this.#isGone) throw new Error(`ended without '${text}': ${this.errors.join('\n')}`);
+      await Promise.race([once(this.#reader, 'line'), this.#gone]);
     }
   }
 
   async exitCode(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    await this.#gone;
     return this.child.exitCode;
   }
 }
@@ -131,9 +135,10 @@ test('a relay with history: chat and emit say so, who says where he was in lines
   expect(JSON.parse(await sent.line('"sent"'))).toMatchObject({ position: { offset: 1 } });
   await ada.line(': first');
   const { position } = JSON.parse(await sent.line('"sent"')) as { position: object };
-  ada.say('second');
   const tail = Program.hawser('tail', url, '--json');
   await tail.line('"positioned"');
+  ada.say('second');
+  await tail.line('"second"');
   const socket = connectTcp(served.port('tcp'), '127.0.0.1');
   const lines = createInterface(socket)[Symbol.asyncIterator]();
   socket.write(`${JSON.stringify({ event: 'join', id: 1, data: { room: 'lobby', since: position } })}\n`);

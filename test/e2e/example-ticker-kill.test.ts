@@ -34,6 +34,8 @@ class Program {
   readonly #hear: (line: string) => void;
   readonly #input: string | undefined;
   #process: ChildProcess | undefined;
+  /** The end of this process, when all that it said was heard. */
+  #gone: Promise<unknown> = Promise.resolve();
   /** Its own end, with exit code 0. */
   isDone = false;
   readonly complaints: string[] = [];
@@ -51,7 +53,7 @@ class Program {
     createInterface({ input: one.stderr }).on('line', (line) => this.complaints.push(line));
     one.stdin.on('error', () => {});
     if (this.#input !== undefined) one.stdin.end(this.#input);
-    one.on('exit', (code, signal) => {
+    this.#gone = once(one, 'close').then(([code, signal]) => {
       this.isDone = code === 0;
       if (code !== 0 && signal === null) this.complaints.push(`exit code ${code}`);
     });
@@ -64,10 +66,8 @@ class Program {
   }
 
   async end(signal: NodeJS.Signals): Promise<void> {
-    const one = this.#process;
-    if (one === undefined || one.exitCode !== null || one.signalCode !== null) return;
-    one.kill(signal);
-    await once(one, 'close');
+    this.#process?.kill(signal);
+    await this.#gone;
   }
 }
 

@@ -49,11 +49,13 @@ class Command {
   readonly said: string[] = [];
   readonly errors: string[] = [];
   readonly #reader: Interface;
+  /** Its end, when all that it said has been read. */
   readonly #ended: Promise<unknown>;
+  #isGone = false;
 
   constructor(...args: readonly string[]) {
     this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#ended = once(this.child, 'close');
+    this.#ended = once(this.child, 'close').then(() => (this.#isGone = true));
     this.#reader = createInterface(this.child.stdout as NodeJS.ReadableStream);
     this.#reader.on('line', (line) => this.said.push(line));
     createInterface(this.child.stderr as NodeJS.ReadableStream).on('line', (line) => this.errors.push(line));
@@ -66,7 +68,7 @@ class Command {
       const all = this.said.map((line) => JSON.parse(line) as Said);
       const found = all.find((one) => one.event === event && (name === undefined || one['name'] === name));
       if (found) return found;
-      if (this.child.exitCode !== null) throw new Error(`ended without '${event}': ${this.errors.join('\n')}`);
+      if (this.#isGone) throw new Error(`ended without '${event}': ${this.errors.join('\n')}`);
       await Promise.race([once(this.#reader, 'line'), this.#ended]);
     }
   }

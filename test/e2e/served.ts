@@ -11,14 +11,17 @@ export class Served implements AsyncDisposable {
   /** What it listens on, with the real ports. */
   readonly endpoints: readonly string[];
   readonly #process: ChildProcess;
+  /** Its end, when all that it said has been read. */
+  readonly #gone: Promise<Gone>;
   readonly #errors: string[];
   readonly #told: Told;
 
-  private constructor(endpoints: readonly string[], process: ChildProcess, errors: string[], told: Told) {
+  private constructor(endpoints: readonly string[], parts: Parts) {
     this.endpoints = endpoints;
-    this.#process = process;
-    this.#errors = errors;
-    this.#told = told;
+    this.#process = parts.process;
+    this.#gone = parts.gone;
+    this.#errors = parts.errors;
+    this.#told = parts.told;
   }
 
   /** Starts the built command and waits until it listens. @throws Error with what it said when it ends instead. */
@@ -29,12 +32,13 @@ export class Served implements AsyncDisposable {
     const errors: string[] = [];
     createInterface(process.stderr).on('line', (line) => errors.push(line));
     const told = new Told(createInterface(process.stdout));
-    const ended = once(process, 'exit').then(([code]) => {
+    const gone = once(process, 'close') as Promise<Gone>;
+    const ended = gone.then(([code]) => {
       throw new Error(`hawser serve ended with ${code}: ${errors.join('\n')}`);
     });
     ended.catch(() => {});
     const { endpoints } = await Promise.race([told.until(({ event }) => event === 'listening'), ended]);
-    return new Served(endpoints as string[], process, errors, told);
+    return new Served(endpoints as string[], { process, gone, errors, told });
   }
 
   /** What it told so far by --json. */
@@ -55,11 +59,9 @@ export class Served implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
-  /** How it ends. */
+  /** How it ends. By then all that it said is in `events` and `errors`. */
   async ended(): Promise<number | string | null> {
-    const { exitCode, signalCode } = this.#process;
-    if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode;
-    const [code, signal] = (await once(this.#process, 'exit')) as [number | null, string | null];
+    const [code, signal] = await this.#gone;
     return code ?? signal;
   }
 
@@ -94,6 +96,15 @@ export class Served implements AsyncDisposable {
     this.#process.kill(signal);
     await gone;
   }
+}
+
+type Gone = [code: number | null, signal: string | null];
+
+interface Parts {
+  readonly process: ChildProcess;
+  readonly gone: Promise<Gone>;
+  readonly errors: string[];
+  readonly told: Told;
 }
 
 export type ToldEvent = Readonly<Record<string, unknown>> & { readonly event: string };
