@@ -178,7 +178,7 @@ describe('a call to all nodes', () => {
     eve.handle('vote', () => {
       throw new HawserError('ERR_UNDECIDED', 'not yet', { data: 7 });
     });
-    const { answers, errors, silent } = await near.server.all().requestAll('vote', { by: 'noon' }, { timeout: 300 });
+    const { answers, errors, silent } = await near.server.all().requestAll('vote', { by: 'noon' }, { timeout: 1000 });
     expect(answers).toEqual([
       { socket: ada.id, user: 'ada', data: ['ada', { by: 'noon' }] },
       { socket: bob.id, user: 'bob', data: ['bob', { by: 'noon' }] },

@@ -46,7 +46,7 @@ describe('a request to many', () => {
       const eve = await enter(house, 'eve', () => new Promise(() => {}), scheme);
       const json = await house.peer(scheme, 'json');
       const welcome = await json.enter({ user: 'json' });
-      const asking = house.server.to('hall').requestAll('vote', { on: 'lunch' }, { timeout: 300 });
+      const asking = house.server.to('hall').requestAll('vote', { on: 'lunch' }, { timeout: 1000 });
       const { id, data } = await json.expect(({ name }) => name === 'vote');
       json.say({ event: 'vote', id: `$${id}`, data: 'no' });
       const { answers, errors, silent } = await asking;

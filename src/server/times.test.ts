@@ -93,7 +93,7 @@ describe('times.loginWait', () => {
   });
 
   test('who is in has all the time', async () => {
-    const house = await serve({ times: { loginWait: 100 } }, 'tcp');
+    const house = await serve({ times: { loginWait: 500 } }, 'tcp');
     const client = await house.client('tcp');
     const late = await house.peer('tcp', 'hawser');
     await late.end();
@@ -171,7 +171,7 @@ describe('times.writeWait', () => {
   test('a link that takes no byte is cut, and the session waits for another', async () => {
     const house = await serve(
       {
-        times: { writeWait: 100, loginWait: 200, readWait: 60_000 },
+        times: { writeWait: 300, loginWait: 2000, readWait: 60_000 },
         limits: { backlogBytes: 64 << 20, resumeBytes: 64 << 20 },
       },
       'tcp',

@@ -5,15 +5,17 @@ import { Served } from './served.ts';
 
 test('a node that gets SIGTERM is not ready, lets clients in for its delay, then sends them to another node', async () => {
   await using redis = await startRedis();
-  const more = ['--engine', redis.url, '--drain-delay', '1s', '--drain', '10s'];
+  const more = ['--engine', redis.url, '--drain-delay', '3s', '--drain', '10s'];
   await using near = await Served.start(['ws://127.0.0.1:0'], more);
   await using far = await Served.start(['ws://127.0.0.1:0'], more);
   const urls = [near, far].map((served) => served.endpoint('ws').href);
   const ready = async (): Promise<number> =>
     (await fetch(new URL('/readyz', `http://${near.endpoint('ws').host}`))).status;
   expect(await ready()).toBe(200);
-  // With a back-off of a minute: only who is sent away comes back so soon.
+  // With a back-off of a minute: only who is sent away comes back so soon. The other one can't answer before the near one has.
+  far.signal('SIGSTOP');
   const socket = await connect(urls, { reconnect: { first: 60_000 } });
+  far.signal('SIGCONT');
   const told: string[] = [];
   const up = new Promise<void>((resolve) => {
     socket.on('goaway', ({ alternatives = [] }) => told.push(...alternatives));

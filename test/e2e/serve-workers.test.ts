@@ -254,7 +254,16 @@ describe('hawser serve --workers', () => {
   test('workers that die as soon as they have started end it, with the reason and exit code 1', async () => {
     using folder = socketFolder();
     // The death is what is tried: after it listens, and before it counts as steady.
-    const app = appIn(folder.path, 'export default () => setTimeout(() => process.exit(7), 300);');
+    const app = appIn(
+      folder.path,
+      `export default (server) => {
+        const look = setInterval(() => {
+          if (server.endpoints.length === 0) return;
+          clearInterval(look);
+          setTimeout(() => process.exit(7), 300);
+        }, 10);
+      };`,
+    );
     await using served = await Served.start(['tcp://127.0.0.1:0'], [...WORKERS, app]);
     expect(await served.ended()).toBe(1);
     expect(served.errors.at(-1)).toMatch(/^hawser: ERR_WORKER_ENDED: .*exit code 7/);

@@ -252,7 +252,7 @@ describe('a server that goes and comes', () => {
 
   test('an entry waits no longer for a frozen server than its caller wants to', async () => {
     await using nats = await startNats({ jetstream: true });
-    await using bus = await HeardBus.start({ servers: nats.url, pingInterval: 60_000, answerWait: 200 });
+    await using bus = await HeardBus.start({ servers: nats.url, pingInterval: 60_000, answerWait: 1000 });
     const first = await append(bus, 'a');
     nats.daemon.freeze();
     await expect(append(bus, 'b')).rejects.toMatchObject({ code: 'ERR_ENGINE_DOWN', delivered: 'unknown' });

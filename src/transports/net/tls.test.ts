@@ -281,7 +281,7 @@ describe('what is not TLS, or an old one', () => {
   });
 
   test('one who is safe and then silent has what is left of loginWait', async () => {
-    await using bench = await open({ loginWait: 150 });
+    await using bench = await open({ loginWait: 1000 });
     const socket = connectTls({ port: portOf(bench), host: '127.0.0.1', ca });
     expect(JSON.parse(await read(socket))).toMatchObject({ code: 'ERR_LOGIN_TIMEOUT' });
     await bench.until(() => guests(bench) === 0);

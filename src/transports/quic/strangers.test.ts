@@ -255,7 +255,7 @@ describe('listening', () => {
 
 describe('a peer that does not know how links begin', () => {
   test('and says nothing is sent away with 4002', async () => {
-    const { port } = await scene({ times: { loginWait: 200 } });
+    const { port } = await scene({ times: { loginWait: 1000 } });
     const peer = keep(await QuicPeer.dial(port));
     expect(await peer.ended).toMatchObject({ by: 'peer', application: true, code: 4002 });
   });

@@ -33,11 +33,12 @@ interface Scene {
   readonly urls: readonly string[];
 }
 
-/** A server over UDP and over WebSocket, each behind something that can be told to fail. */
+/** A server over UDP and over WebSocket, each behind something that can be told to fail. WebSocket is held: UDP wins however long it takes. */
 async function scene(): Promise<Scene> {
   const house = keep(await House.open({}, 'udpack', 'ws'));
   const relay = keep(await UdpRelay.open({ address: '127.0.0.1', port: portOf(house.url('udpack')) }));
   const proxy = keep(await CuttingProxy.open({ target: { port: portOf(house.url('ws')) } }));
+  proxy.hold();
   const urls = [`udpack://127.0.0.1:${relay.port}${key()}`, `ws://127.0.0.1:${proxy.port}`];
   return { house, relay, proxy, urls };
 }
@@ -106,7 +107,7 @@ describe('UDP that dies later', () => {
     ['is noticed by the session', { times: SOON }],
     ['is noticed by answers that are due', { transports: [createUdpackTransport({ answerWait: 1000 })] }],
   ])('%s: the socket goes on over WebSocket, and every message arrives once and in order', async (_, options) => {
-    const { house, relay, urls } = await scene();
+    const { house, relay, proxy, urls } = await scene();
     const met = nextSocket(house);
     const client = keep(await connect(urls, { ...EAGER, ...options }));
     const socket = await met;
@@ -128,6 +129,7 @@ describe('UDP that dies later', () => {
     await expect.poll(() => heard.channel.length).toBeGreaterThan(20);
     const up = next(client, 'up');
     relay.passes = () => false;
+    proxy.release();
     expect(await up).toMatchObject({ transport: 'ws', recovered: true });
     const [toServer, toClient, byChannel] = talkers.map((talker) => talker.stop());
     await expect.poll(() => heard.up.length).toBe(toServer);
@@ -170,9 +172,13 @@ describe('UDP that dies later', () => {
       const before = length;
       length += chunk.length;
       const passes = (mark: number): boolean => before < mark && length >= mark;
-      if (passes(1_000_000)) relay.passes = () => false;
+      if (passes(1_000_000)) {
+        relay.passes = () => false;
+        proxy.release();
+      }
       if (passes(3_000_000)) {
         relay.passes = () => true;
+        proxy.hold();
         proxy.cut();
       }
     }
