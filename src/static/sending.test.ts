@@ -134,7 +134,7 @@ describe.each(VERSIONS)('over %s', (version) => {
 
   test('more files than may be open wait, and are answered with 503 in the end', async () => {
     const files = { a: HUGE, b: HUGE, c: HUGE, small: 'small' };
-    await open(files, { openFiles: 2, openWait: 150 });
+    await open(files, { openFiles: 2, openWait: 1000 });
     const [a, b] = [await download(version, '/a'), await download(version, '/b')];
     const late = await servers.ask(version, '/c');
     expect(late).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
