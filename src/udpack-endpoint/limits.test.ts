@@ -34,12 +34,12 @@ test('handshakeRate and handshakeBurst: an address that dials too often gets no 
 });
 
 test('handshakeWait bounds a dial, and what a server keeps for one that is never ended', async () => {
-  const server = await docks.server({ times: { handshakeWait: 200 } });
+  const server = await docks.server({ times: { handshakeWait: 500 } });
   // A first datagram that is answered, and a client that says nothing more.
   const silent = createSocket('udp4');
   silent.bind(0, '127.0.0.1');
   await once(silent, 'listening');
-  const client = await docks.client({ times: { handshakeWait: 200 } });
+  const client = await docks.client({ times: { handshakeWait: 500 } });
   const init = once(silent, 'message');
   const dial = codeOf(client.connect({ port: silent.address().port }));
   const [bytes] = (await init) as [Buffer];
