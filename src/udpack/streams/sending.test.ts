@@ -66,6 +66,17 @@ test('the session is told when there is something to send', () => {
   expect(streams.pending).toBe(false);
 });
 
+test('the session is told when a datagram that was too old is given up as another is made', () => {
+  let calls = 0;
+  const streams = new Streams({ role: 'client', limits: UDPACK_LIMITS, onWork: () => calls++ });
+  streams.start(parametersOf(UDPACK_LIMITS));
+  streams.sendDatagram(new Uint8Array(1), { maxAge: 5 }, 0);
+  calls = 0;
+  expect(framesSent(streams, 5)).toEqual([]);
+  expect(calls).toBe(1);
+  expect(eventsOf(streams)).toEqual([{ type: 'datagram-dropped', count: 1 }]);
+});
+
 test('what is refused: unknown streams, ended ones, packets longer than the peer takes', () => {
   const streams = client({ packetBytes: 100 });
   const id = streams.open('packets');

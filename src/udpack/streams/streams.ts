@@ -278,11 +278,14 @@ export class Streams implements FrameSource {
   /** Control frames, then unreliable datagrams, then streams by priority. */
   fill(writer: FrameWriter, sent: SentFrame[], now: Instant): boolean {
     if (this.#peer === undefined) return false;
-    this.#expiries.run(now);
     const before = writer.at;
+    const told = this.#events.count;
+    this.#expiries.run(now);
     this.#control.fill(writer, sent, now);
     this.#datagrams.fill(writer, sent, this.room);
     this.#outflow.fill(writer, sent, now);
+    // What was too old or had no room is to be told, though nothing may leave for long.
+    if (this.#events.count > told) this.#onWork();
     return writer.at > before;
   }
 
