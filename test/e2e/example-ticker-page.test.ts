@@ -53,8 +53,8 @@ describe('the page of the market in Chromium', () => {
   test('shows what is listed, with a chart', async () => {
     await page.goto(`${origin()}/?user=ada`);
     await page.locator('#status[data-state=up]', { hasText: 'ada, over ws' }).waitFor();
-    expect(await price('ABC')).toBe('10.00');
-    expect(await price('ACME')).toBe('48.20');
+    await expect.poll(() => price('ABC')).toBe('10.00');
+    await expect.poll(() => price('ACME')).toBe('48.20');
     await page.locator('#symbol', { hasText: 'ABC' }).waitFor();
     const chart = page.locator('#chart canvas');
     await chart.waitFor();
@@ -71,7 +71,7 @@ describe('the page of the market in Chromium', () => {
     await page.locator('#price', { hasText: '10.50' }).waitFor();
     await trade('BUY', 'ACME', 100);
     await page.locator('[data-symbol=ACME] .price', { hasText: '53.02' }).waitFor();
-    expect(await price('ABC')).toBe('10.50');
+    await expect.poll(() => price('ABC')).toBe('10.50');
   });
 
   test('draws them', async () => {
@@ -97,7 +97,7 @@ describe('the page of the market in Chromium', () => {
       await page.getByRole('button', { name: 'Sell' }).click();
       await page.getByText('How many shares?').waitFor();
     }
-    expect(await price('ABC')).toBe('18.50');
+    await expect.poll(() => price('ABC')).toBe('18.50');
   });
 
   test('shows a symbol that is listed later, and another one when it is chosen', async () => {
@@ -119,7 +119,7 @@ describe('the page of the market in Chromium', () => {
     await page.locator('#shares').fill('1');
     await page.getByRole('button', { name: 'Buy' }).click();
     await page.getByText('bought 1 LATE at 3.00, you now hold 1').waitFor();
-    expect(await price('ABC')).toBe('18.50');
+    await expect.poll(() => price('ABC')).toBe('18.50');
   });
 
   test('who comes later sees the past, and as nobody can only look', async () => {
