@@ -53,10 +53,11 @@ class Program {
     createInterface({ input: one.stderr }).on('line', (line) => this.complaints.push(line));
     one.stdin.on('error', () => {});
     if (this.#input !== undefined) one.stdin.end(this.#input);
-    this.#gone = once(one, 'close').then(([code, signal]) => {
+    one.on('close', (code, signal) => {
       this.isDone = code === 0;
       if (code !== 0 && signal === null) this.complaints.push(`exit code ${code}`);
     });
+    this.#gone = once(one, 'close');
   }
 
   /** Kills it, and starts it again unless it has just ended. */
