@@ -58,19 +58,19 @@ describe('the page of the market in Chromium', () => {
     await page.locator('#symbol', { hasText: 'ABC' }).waitFor();
     const chart = page.locator('#chart canvas');
     await chart.waitFor();
-    expect((await chart.boundingBox())?.height).toBeGreaterThan(200);
+    await expect.poll(async () => (await chart.boundingBox())?.height).toBeGreaterThan(200);
   });
 
   test('moves its prices when somebody else trades', async () => {
     await trade('BUY', 'ABC', 10);
-    await page.locator('[data-symbol=ABC] .price', { hasText: '11.00' }).waitFor();
+    await expect.poll(() => price('ABC')).toBe('11.00');
     await page.locator('#price', { hasText: '11.00' }).waitFor();
     await page.locator('#change[data-direction=up]', { hasText: '+10.00 %' }).waitFor();
     await page.locator('#tape li').first().getByText('90 left').waitFor();
     await trade('SELL', 'ABC', 5);
     await page.locator('#price', { hasText: '10.50' }).waitFor();
     await trade('BUY', 'ACME', 100);
-    await page.locator('[data-symbol=ACME] .price', { hasText: '53.02' }).waitFor();
+    await expect.poll(() => price('ACME')).toBe('53.02');
     await expect.poll(() => price('ABC')).toBe('10.50');
   });
 
@@ -127,8 +127,8 @@ describe('the page of the market in Chromium', () => {
     await other.goto(origin());
     await other.locator('#status[data-state=up]', { hasText: 'just looking' }).waitFor();
     await other.locator('#change', { hasText: '+85.00 %' }).waitFor();
-    const points = await other.locator('[data-symbol=ABC] polyline').getAttribute('points');
-    expect(points?.split(' ').length).toBe(6);
+    const points = (): Promise<string | null> => other.locator('[data-symbol=ABC] polyline').getAttribute('points');
+    await expect.poll(async () => (await points())?.split(' ').length).toBe(6);
     expect(await other.getByRole('button', { name: 'Buy' }).isDisabled()).toBe(true);
     expect(others).toEqual([]);
     await other.context().close();

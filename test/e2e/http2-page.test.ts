@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundleClient } from '../../scripts/client-bundle.mjs';
 import type * as Client from '../../src/client/browser.ts';
 import { createServer, type Server, type ServerSocket } from '../../src/index.ts';
@@ -112,7 +112,7 @@ describe('a page that came by HTTP/2, in Chromium', () => {
     await page.evaluate(() => 0);
     await server.close({ drain: 2000 });
     expect(await ended).toBe(4006);
-    await vi.waitFor(() => expect(server.stats.connections).toBe(0), { timeout: 10_000 });
+    await expect.poll(() => server.stats.connections).toBe(0);
     expect(complaints).toEqual([]);
   });
 

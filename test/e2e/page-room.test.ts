@@ -134,14 +134,14 @@ describe('two browsers, a TCP client and an IPC client in one room', () => {
     await expectAllPresent();
 
     await page.getByText('session lost: ').waitFor();
-    expect(await page.getByTestId('unacknowledged').allTextContents()).toEqual(['into the dark']);
+    await expect.poll(() => page.getByTestId('unacknowledged').allTextContents()).toEqual(['into the dark']);
     await page.locator('[data-testid=own][data-progress=unknown]', { hasText: 'into the dark' }).waitFor();
     await other.locator('[data-testid=own][data-progress=there]', { hasText: 'when you hear this' }).waitFor();
     expect(await other.getByTestId('unacknowledged').count()).toBe(0);
     for (const name of ['ann', 'ben']) {
-      const status = (memberOf(name) as PageMember).page.getByTestId('status');
-      expect(await status.getAttribute('data-session')).toBe('lost');
-      expect(await status.getAttribute('data-state')).toBe('up');
+      await (memberOf(name) as PageMember).page
+        .locator('[data-testid=status][data-session=lost][data-state=up]')
+        .waitFor();
     }
   });
 

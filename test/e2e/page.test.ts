@@ -73,7 +73,7 @@ describe('the page', () => {
     await say(ben.page, 'for you alone');
     await ann.page.locator('[data-testid=message][data-direct=true]', { hasText: 'for you alone' }).waitFor();
     await ben.page.getByTestId('to-all').click();
-    expect(await ben.page.getByTestId('to').isVisible()).toBe(false);
+    await ben.page.getByTestId('to').waitFor({ state: 'hidden' });
 
     await ben.page.getByTestId('leave').click();
     await ben.page.getByTestId('join-form').waitFor();
@@ -88,9 +88,8 @@ describe('the page', () => {
     await enterRoom(ann.page, 'markup', '<i>ann</i>');
     await enterRoom(ben.page, 'markup', 'ben');
     await say(ann.page, markup);
-    await ben.page.getByTestId('message-text').waitFor();
-    expect(await ben.page.getByTestId('message-text').textContent()).toBe(markup);
-    expect(await presentOn(ben.page)).toEqual(['<i>ann</i>', 'ben']);
+    await expect.poll(() => ben.page.getByTestId('message-text').textContent(), SOON).toBe(markup);
+    await expect.poll(() => presentOn(ben.page), SOON).toEqual(['<i>ann</i>', 'ben']);
     expect(await ben.page.locator('[data-testid=inside] :is(img, i)').count()).toBe(0);
     await close(ann);
     await close(ben);
@@ -101,11 +100,11 @@ describe('the page', () => {
     const { page } = watched;
     await enterRoom(page, 'figures', 'ann');
     const textOf = async (part: string): Promise<string> => (await page.getByTestId(part).textContent()) ?? '';
-    expect(await textOf('transport')).toBe('ws');
+    await expect.poll(() => textOf('transport'), SOON).toBe('ws');
     await expect.poll(() => textOf('rtt'), SOON).toMatch(/^[\d.]+ ms$/);
     await expect.poll(() => textOf('rate-in'), SOON).toMatch(/^[\d.,]+$/);
-    expect(Number(await textOf('sockets'))).toBeGreaterThanOrEqual(1);
-    expect(Number(await textOf('links'))).toBeGreaterThanOrEqual(1);
+    await expect.poll(async () => Number(await textOf('sockets')), SOON).toBeGreaterThanOrEqual(1);
+    await expect.poll(async () => Number(await textOf('links')), SOON).toBeGreaterThanOrEqual(1);
     for (const chart of ['rate-chart', 'connection-chart']) {
       const inks = await page.getByTestId(chart).evaluate((canvas) => {
         const { width, height } = canvas as HTMLCanvasElement;
@@ -122,7 +121,7 @@ describe('the page', () => {
     const watched = await open();
     const { page } = watched;
     await page.getByTestId('join').click();
-    expect(await page.getByTestId('problem').textContent()).toMatch(/name/);
+    await expect.poll(() => page.getByTestId('problem').textContent()).toMatch(/name/);
     await enterRoom(page, 'refusals', 'ann');
     await say(page, 'to a full room');
     await page.locator('[data-testid=own][data-progress=there]', { hasText: 'sent to 0 others' }).waitFor();
@@ -163,8 +162,8 @@ describe('the page of a server with a secret', () => {
     await page.getByTestId('token').fill(await claims.sign(new TextEncoder().encode(secret)));
     await page.getByTestId('join').click();
     await page.getByTestId('composer').waitFor();
-    expect(await problem.isVisible()).toBe(false);
-    expect(await page.getByTestId('where').textContent()).toBe('harbour');
+    await problem.waitFor({ state: 'hidden' });
+    await expect.poll(() => page.getByTestId('where').textContent(), SOON).toBe('harbour');
     await expect.poll(() => presentOn(page), SOON).toEqual(['ada']);
     expect(complaints).toEqual([]);
     await page.context().close();
