@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { World } from '../../core/index.ts';
 import { Alarm, isUnreachable, now, SendPool, type Slot, UdpPort } from '../../udpack-endpoint/parts.ts';
+import type { UdpHub } from '../udp-hubs.ts';
 import { bareOf, type Carrier, Connection, type ConnectionUser, type HostPort } from './connection.ts';
 import { Entrance } from './entrance.ts';
 import { ID_BYTES, type Machine, type MachineConfig, type Quiche } from './quiche.ts';
@@ -35,7 +36,8 @@ const LINGER = 1000;
  * One UDP socket with its connections. It lives while somebody listens on it or a connection lives, and keeps the process alive for who holds it
  * alone.
  */
-export class Hub implements Carrier {
+export class Hub implements UdpHub<Host>, Carrier {
+  readonly address: UdpPort['address'];
   readonly local: HostPort;
   bytesRead = 0;
   bytesWritten = 0;
@@ -70,6 +72,7 @@ export class Hub implements Carrier {
   private constructor(port: UdpPort, options: HubOptions) {
     this.#port = port;
     this.#options = options;
+    this.address = port.address;
     this.local = { host: port.address.address, port: port.address.port };
     this.closed = new Promise((resolve) => {
       this.#tellClosed = resolve;

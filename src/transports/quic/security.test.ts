@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -92,6 +94,27 @@ describe('new certificates without a restart', () => {
     expect(await takes(url, first)).toBe(true);
     files.put(second);
     await expect.poll(() => takes(url, second), { timeout: 15_000 }).toBe(true);
+  });
+
+  test('that can not be watched: the listener gives back the port that it had, and links before it go on', async () => {
+    const { server, url } = await serve(first);
+    server.on('connection', (socket) => socket.handle('echo', (data) => data));
+    const early = keep(await connect({ url, tls: { ca: first.cert } }));
+    await server.listeners[0]?.close();
+    const folder = await mkdtemp(join(tmpdir(), 'hawser-quic-'));
+    const certFile = join(folder, 'cert.pem');
+    execFileSync('mkfifo', [certFile]);
+    const next = keep(createServer());
+    const unwatched = next.listen({ url: `${url}?cert=${certFile}`, tls: { key: first.key, watch: true } });
+    // It is read from a pipe, whose folder is gone by the time that all is read.
+    const pipe = await openFile(certFile, 'w');
+    await pipe.writeFile(first.cert);
+    await rm(folder, { recursive: true });
+    await pipe.close();
+    await expect(unwatched).rejects.toMatchObject({ code: 'ERR_OPTION', message: expect.stringContaining('watched') });
+    expect(await early.request('echo', 1)).toBe(1);
+    await next.listen({ url, tls: { cert: first.cert, key: first.key } });
+    expect(await takes(url, first)).toBe(true);
   });
 });
 

@@ -1,6 +1,6 @@
 import { CLOSE, type CloseReason } from '../../core/index.ts';
-import { Deadline, type DeadlineOwner, type LinkGroup } from '../../runtime/index.ts';
-import type { ListenOptions, Peer, Refusal } from '../../transport/index.ts';
+import type { Peer } from '../../transport/index.ts';
+import { type UdpLobby, UdpVisitor } from '../udp-visitor.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Hub } from './hub.ts';
 import { peerOf, QuicLink } from './link.ts';
@@ -10,22 +10,15 @@ import { certificateOf, isPinned, shownBy } from './security.ts';
 import { MAIN } from './streams.ts';
 
 /** What the visitors of one listener share. */
-export interface Lobby {
-  readonly group: LinkGroup;
-  readonly options: ListenOptions;
-  readonly visitors: Set<Visitor>;
+export interface Lobby extends UdpLobby {
   /** Whether peers show certificates, which were verified. */
   readonly requestCert: boolean;
   /** Of which certificates they must show one, where no authority has vouched for them. */
   readonly pins: readonly Uint8Array[] | undefined;
-  /** Asked for each peer when its handshake is done. */
-  admit(peer: Peer): Refusal | undefined;
-  /** The connection has become a link. */
-  onLink(link: QuicLink): void;
 }
 
 /** A connection that has no link yet: what it says first on its main stream is what it speaks. */
-export class Visitor implements ConnectionUser, DeadlineOwner {
+export class Visitor extends UdpVisitor implements ConnectionUser {
   /** Where it came from. */
   readonly address: string;
   readonly #lobby: Lobby;
@@ -34,18 +27,16 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
   readonly #preface: PrefaceReader;
   /** Those of the handshake: the listener may have others by the time it is done. */
   readonly #pins: readonly Uint8Array[] | undefined;
-  readonly #deadline: Deadline = new Deadline(this);
   #peer: Peer | undefined;
 
   constructor(lobby: Lobby, hub: Hub, connection: Connection) {
+    super(lobby);
     this.#lobby = lobby;
     this.#hub = hub;
     this.#connection = connection;
     this.#preface = new PrefaceReader(connection, MAIN);
     this.#pins = lobby.pins;
     this.address = connection.remote.host;
-    lobby.visitors.add(this);
-    lobby.group.wheel.schedule(this.#deadline, lobby.group.world.now() + lobby.options.loginWait);
   }
 
   onEstablished(): void {
@@ -79,11 +70,7 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
   onBatch(): void {}
 
   onClosed(): void {
-    this.#forget();
-  }
-
-  onDeadline(): void {
-    this.refuse({ code: CLOSE.loginTimeout, reason: 'nothing was said in time' });
+    this.forget();
   }
 
   refuse({ code, reason }: CloseReason): void {
@@ -92,23 +79,15 @@ export class Visitor implements ConnectionUser, DeadlineOwner {
   }
 
   #greeted(offered: readonly string[], peer: Peer): void {
-    const { options } = this.#lobby;
-    const protocol = offered.find((one) => options.protocols.includes(one)) ?? options.dialectOf?.(peer)?.protocol;
-    if (protocol === undefined)
-      this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${options.protocols.join(', ')}` });
-    else this.#up(protocol, peer);
+    const protocol = this.protocolOf(offered, peer);
+    if (protocol !== undefined) this.#up(protocol, peer);
   }
 
   #up(protocol: string, peer: Peer): void {
-    this.#forget();
+    this.forget();
     const connection = this.#connection;
     connection.write(MAIN, prefaceOf([protocol]));
     this.#lobby.onLink(new QuicLink({ group: this.#lobby.group, hub: this.#hub, connection, protocol, peer }));
-  }
-
-  #forget(): void {
-    this.#lobby.visitors.delete(this);
-    this.#lobby.group.wheel.cancel(this.#deadline);
   }
 }
 

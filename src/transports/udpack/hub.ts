@@ -13,6 +13,7 @@ import {
   UdpPort,
   whenKnown,
 } from '../../udpack-endpoint/parts.ts';
+import type { UdpHub } from '../udp-hubs.ts';
 
 /** Whom a session's events go to. */
 export interface SessionUser {
@@ -37,7 +38,7 @@ export interface HubOptions extends Omit<EndpointOptions, 'crypto' | 'datagramSi
  * One UDP socket with its sessions. It lives while somebody listens on it or a session lives, and keeps the process alive for who holds it
  * alone: sessions that are over but for their last words don't.
  */
-export class Hub implements DriverHandler {
+export class Hub implements UdpHub<Host>, DriverHandler {
   readonly address: Address;
   bytesRead = 0;
   bytesWritten = 0;
