@@ -56,8 +56,12 @@ function tuned(call: Call, scheme: string, net: NetDialOptions): Call {
 }
 
 function stopIfAborted(endpoint: Endpoint, signal: AbortSignal): void {
-  if (!signal.aborted) return;
-  throw new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
+  if (signal.aborted) throw givenUp(endpoint, signal);
+}
+
+/** What a dial fails with whose signal is aborted. */
+export function givenUp(endpoint: Endpoint, signal: AbortSignal): HawserError {
+  return new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
 }
 
 function calledAs(net: NetDialOptions): Partial<NetConnectOpts> {

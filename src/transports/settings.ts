@@ -1,6 +1,6 @@
 import { isIP, type ListenOptions as NodeListenOptions, type ServerOpts, type Socket } from 'node:net';
 import { HawserError } from '../core/index.ts';
-import type { Endpoint, NetDialOptions, NetListenOptions } from '../transport/index.ts';
+import { describeEndpoint, type Endpoint, type NetDialOptions, type NetListenOptions } from '../transport/index.ts';
 import { inheritedFd } from './inherited.ts';
 import { known } from './tls.ts';
 
@@ -174,6 +174,12 @@ export function listenedAt(endpoint: Endpoint, where: NodeListenOptions, options
   if (handle !== undefined) return handle;
   const how = known({ backlog, exclusive });
   return fd === undefined ? { ...where, ...how, ...known({ ipv6Only }) } : { fd, ...how };
+}
+
+/** The port of a URL that must name one. @throws HawserError ERR_URL. */
+export function portOf(endpoint: Endpoint): number {
+  if (endpoint.port !== undefined) return endpoint.port;
+  throw new HawserError('ERR_URL', `${describeEndpoint(endpoint)} names no port`);
 }
 
 /** Whether it listens on what another process has opened, so that the URL doesn't say where. */

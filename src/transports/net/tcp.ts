@@ -1,14 +1,5 @@
-import { HawserError } from '../../core/index.ts';
-import {
-  type DialOptions,
-  describeEndpoint,
-  type Endpoint,
-  type Link,
-  type Listener,
-  type ListenOptions,
-  type Transport,
-} from '../../transport/index.ts';
-import { isInherited } from '../settings.ts';
+import type { DialOptions, Endpoint, Link, Listener, ListenOptions, Transport } from '../../transport/index.ts';
+import { isInherited, portOf } from '../settings.ts';
 import { dialSocket } from './dial.ts';
 import { NetListener, receiveSockets } from './listener.ts';
 
@@ -28,9 +19,4 @@ async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Liste
   const listener = new NetListener(endpoint.scheme, options);
   const port = isInherited(endpoint, options.net) ? 0 : portOf(endpoint);
   return await listener.listen(endpoint, { host: endpoint.host || LOOPBACK, port });
-}
-
-function portOf(endpoint: Endpoint): number {
-  if (endpoint.port !== undefined) return endpoint.port;
-  throw new HawserError('ERR_URL', `${describeEndpoint(endpoint)} names no port`);
 }

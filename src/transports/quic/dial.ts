@@ -4,12 +4,13 @@ import { errorOfClose, HawserError } from '../../core/index.ts';
 import { Deadline, type DeadlineOwner, LinkGroup } from '../../runtime/index.ts';
 import { type DialOptions, describeEndpoint, type Endpoint, type Link } from '../../transport/index.ts';
 import { addressText, isLoopback, lookUp } from '../../udpack-endpoint/parts.ts';
-import { checkQuic } from '../settings.ts';
+import { givenUp } from '../call.ts';
+import { checkQuic, portOf } from '../settings.ts';
 import type { Connection, ConnectionUser, Ending, HostPort } from './connection.ts';
 import { alertOf, endingError } from './failures.ts';
 import { Hub } from './hub.ts';
 import { peerOf, QuicLink } from './link.ts';
-import { ALPN, datagramBytesOf, portOf, type QuicSettings, setLimits } from './options.ts';
+import { ALPN, datagramBytesOf, type QuicSettings, setLimits } from './options.ts';
 import { PrefaceReader, prefaceOf } from './preface.ts';
 import { loadQuiche } from './quiche.ts';
 import { dialSecurity, distrustOf, type Fault, faultOf, isPinned, nameOf, type Security, shownBy } from './security.ts';
@@ -229,8 +230,4 @@ class Dialling implements ConnectionUser, DeadlineOwner {
     this.#parts.options.signal.removeEventListener('abort', this.#aborted);
     this.#parts.hub.release();
   }
-}
-
-function givenUp(endpoint: Endpoint, signal: AbortSignal): HawserError {
-  return new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
 }

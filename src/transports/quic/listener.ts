@@ -9,12 +9,12 @@ import type {
 } from '../../transport/index.ts';
 import { isLoopback } from '../../udpack-endpoint/parts.ts';
 import { type CertificateWatch, reloadOnChange } from '../certificate-watch.ts';
-import { checkQuic } from '../settings.ts';
+import { checkQuic, portOf } from '../settings.ts';
 import { UdpHubs } from '../udp-hubs.ts';
 import { UdpListener } from '../udp-listener.ts';
 import type { Connection, ConnectionUser, HostPort } from './connection.ts';
 import { type Host, Hub } from './hub.ts';
-import { datagramBytesOf, portOf, type QuicSettings, setLimits } from './options.ts';
+import { datagramBytesOf, type QuicSettings, setLimits } from './options.ts';
 import { loadQuiche, type MachineConfig } from './quiche.ts';
 import { listenSecurity, type Security } from './security.ts';
 import { type Lobby, Visitor } from './visitor.ts';

@@ -1,5 +1,5 @@
-import { fillNumbers, HawserError } from '../../core/index.ts';
-import { describeEndpoint, type Endpoint, type LinkOptions } from '../../transport/index.ts';
+import { fillNumbers } from '../../core/index.ts';
+import type { LinkOptions } from '../../transport/index.ts';
 import type { MachineConfig } from './quiche.ts';
 
 /** What all links of a transport are like; for tests and for odd networks. */
@@ -80,10 +80,4 @@ export function setLimits(
   config.enableDgram(true, DATAGRAMS, DATAGRAMS);
   config.setDisableActiveMigration(true);
   config.enablePacing(false);
-}
-
-/** @throws HawserError ERR_URL. */
-export function portOf(endpoint: Endpoint): number {
-  if (endpoint.port !== undefined) return endpoint.port;
-  throw new HawserError('ERR_URL', `${describeEndpoint(endpoint)} names no port`);
 }

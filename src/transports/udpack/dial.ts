@@ -12,10 +12,11 @@ import {
   now,
   readPublicKey,
 } from '../../udpack-endpoint/parts.ts';
-import { checkUdpack } from '../settings.ts';
+import { givenUp } from '../call.ts';
+import { checkUdpack, portOf } from '../settings.ts';
 import { Hub, type SessionUser } from './hub.ts';
 import { peerOf, UdpackLink } from './link.ts';
-import { ANSWER_WAIT, hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.ts';
+import { ANSWER_WAIT, hubOptionsOf, keyTextOf, type UdpackSettings } from './options.ts';
 import { prefaceOf, protocolsOf } from './packets.ts';
 import { AnswerWatch } from './watch.ts';
 
@@ -162,8 +163,4 @@ class Dialling implements SessionUser {
     this.#parts.options.signal.removeEventListener('abort', this.#aborted);
     this.#parts.hub.release();
   }
-}
-
-function givenUp(endpoint: Endpoint, signal: AbortSignal): HawserError {
-  return new HawserError('ERR_ABORTED', `${describeEndpoint(endpoint)} was given up`, { cause: signal.reason });
 }

@@ -8,11 +8,11 @@ import {
 } from '../../transport/index.ts';
 import type { Session } from '../../udpack/index.ts';
 import { readPrivateKey } from '../../udpack-endpoint/parts.ts';
-import { checkUdpack } from '../settings.ts';
+import { checkUdpack, portOf } from '../settings.ts';
 import { UdpHubs } from '../udp-hubs.ts';
 import { UdpListener } from '../udp-listener.ts';
 import { type Host, Hub, type HubOptions, type SessionUser } from './hub.ts';
-import { hubOptionsOf, keyTextOf, portOf, type UdpackSettings } from './options.ts';
+import { hubOptionsOf, keyTextOf, type UdpackSettings } from './options.ts';
 import { Visitor } from './visitor.ts';
 
 const LOOPBACK = '127.0.0.1';

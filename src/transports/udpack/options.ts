@@ -62,9 +62,3 @@ export async function keyTextOf(
     throw new HawserError('ERR_OPTION', `the file of 'key' can't be read: ${(cause as Error).message}`, { cause });
   }
 }
-
-/** @throws HawserError ERR_URL. */
-export function portOf(endpoint: Endpoint): number {
-  if (endpoint.port !== undefined) return endpoint.port;
-  throw new HawserError('ERR_URL', `${describeEndpoint(endpoint)} names no port`);
-}
