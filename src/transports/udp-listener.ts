@@ -17,7 +17,7 @@ import type { UdpLobby, UdpVisitor } from './udp-visitor.ts';
 const FULL: Refusal = { reason: { code: CLOSE.tooManySockets, reason: 'too many connections' }, status: 503 };
 
 /** A listener on a socket that all its links share. */
-export abstract class UdpListener<Visitor extends UdpVisitor> implements Listener, UdpLobby<Visitor> {
+export abstract class UdpListener<Visitor extends UdpVisitor> implements Listener, UdpLobby {
   readonly endpoint: string;
   readonly group: LinkGroup;
   readonly options: ListenOptions;

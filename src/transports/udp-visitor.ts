@@ -3,10 +3,10 @@ import { Deadline, type DeadlineOwner, type LinkGroup } from '../runtime/index.t
 import type { Link, ListenOptions, Peer, Refusal } from '../transport/index.ts';
 
 /** What the visitors of one listener share. */
-export interface UdpLobby<Visitor extends UdpVisitor = UdpVisitor> {
+export interface UdpLobby {
   readonly group: LinkGroup;
   readonly options: ListenOptions;
-  readonly visitors: Set<Visitor>;
+  readonly visitors: Set<UdpVisitor>;
   /** Asked for each peer that has shown its address to be its own, and proved what it must. */
   admit(peer: Peer): Refusal | undefined;
   /** A visitor has become a link. */

@@ -214,6 +214,18 @@ describe('a peer that does not know how links begin', () => {
     expect(house.server.stats.sockets).toBe(0);
   });
 
+  test('is a guest of its listener until it is a link, or gone', async () => {
+    const house = keep(await House.open({}, 'udpack'));
+    const guests = (): number | undefined => house.server.listeners[0]?.guests;
+    const [first, second] = [await session(house), await session(house)];
+    expect(guests()).toBe(2);
+    (await first.openStream()).send(preface);
+    await expect.poll(guests).toBe(1);
+    await second.close();
+    await expect.poll(guests).toBe(0);
+    expect(house.server.listeners[0]?.stats?.accepted).toBe(1);
+  });
+
   test.each<[string, number, (session: UdpackSession) => unknown]>([
     ['begins with other bytes', 4506, async (peer) => (await peer.openStream()).send('GET / HTTP/1.1')],
     [
