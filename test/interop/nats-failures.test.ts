@@ -237,7 +237,7 @@ describe('a server that goes and comes', () => {
   test('an entry that was on its way when the line broke may be there', async () => {
     await using nats = await startNats({ jetstream: true });
     await using proxy = await CuttingProxy.open({ target: { port: nats.port } });
-    await using bus = await HeardBus.start({ servers: `nats://127.0.0.1:${proxy.port}`, pingInterval: 100 });
+    await using bus = await HeardBus.start({ servers: `nats://127.0.0.1:${proxy.port}`, pingInterval: 300 });
     const first = await append(bus, 'a');
     proxy.hold();
     const waiting = append(bus, 'b', 'the id of b');
