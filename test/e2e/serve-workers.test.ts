@@ -119,8 +119,10 @@ describe('hawser serve --workers', () => {
       await socket.request('join', { room: 'r' });
       clients.push({ socket, heard });
     }
-    const first = clients[0]?.socket as ClientSocket;
-    await expect.poll(async () => first.request('presence', { room: 'r' })).toMatchObject({ total: 6 });
+    // Each worker knows of all.
+    for (const { socket } of clients) {
+      await expect.poll(async () => socket.request('presence', { room: 'r' })).toMatchObject({ total: 6 });
+    }
     for (const [n, { socket }] of clients.entries()) {
       const published = await socket.request('publish', { room: 'r', event: 'say', data: n });
       expect(published).toEqual({ members: 5 });

@@ -8,6 +8,8 @@ import { bytes, text } from '../support/words.ts';
 import { HeardBus } from './redis-bus.ts';
 
 const RULE: HistoryRule = { name: '/ *', size: 100, age: 60_000 };
+/** How long servers may take to agree, ms: it is theirs to say. */
+const ELECTION = 45_000;
 const THIRDS = [
   [0, 5460],
   [5461, 10_922],
@@ -55,7 +57,7 @@ async function whole(size: number = THIRDS.length): Promise<void> {
     const info = String(await command(server, 'CLUSTER', 'INFO'));
     return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
   };
-  await until(async () => (await Promise.all(servers.map(isWhole))).every(Boolean), 'a cluster');
+  await until(async () => (await Promise.all(servers.map(isWhole))).every(Boolean), 'a cluster', ELECTION);
 }
 
 /** A room for each of the servers, by its log. */
@@ -68,7 +70,7 @@ function roomsOf(name: string): string[] {
   });
 }
 
-describe('on a Redis Cluster', { timeout: 60_000 }, () => {
+describe('on a Redis Cluster', () => {
   test('rooms, users and nodes of all slots are heard, and logs kept, by any of its servers alone', async () => {
     const { cluster, name } = fresh();
     await using one = await HeardBus.start({ cluster, name });
@@ -164,7 +166,7 @@ describe('on a Redis Cluster', { timeout: 60_000 }, () => {
         () => true,
         () => false,
       );
-    await until(isThere, 'its slots');
+    await until(isThere, 'its slots', ELECTION);
     const read = await one.bus.read('/', rooms[2] ?? '', RULE, { since: places[2] });
     expect(read.isWhole && read.entries.map((entry) => text(entry.bytes))).toEqual(['after']);
     await until(() => one.entries.some((entry) => entry.text === 'after'), 'the entry');
@@ -177,7 +179,11 @@ describe('on a Redis Cluster', { timeout: 60_000 }, () => {
     await command(replica, 'CLUSTER', 'MEET', '127.0.0.1', String(first?.port), await busPort(first));
     await whole(4);
     await command(replica, 'CLUSTER', 'REPLICATE', String(await command(second, 'CLUSTER', 'MYID')));
-    await until(async () => String(await command(replica, 'INFO')).includes('master_link_status:up'), 'a copy');
+    await until(
+      async () => String(await command(replica, 'INFO')).includes('master_link_status:up'),
+      'a copy',
+      ELECTION,
+    );
     const { cluster, name } = fresh();
     await using one = await HeardBus.start({ cluster: cluster.slice(0, 3), name });
     const [, room = ''] = roomsOf(name);
@@ -186,7 +192,7 @@ describe('on a Redis Cluster', { timeout: 60_000 }, () => {
     await command(second, 'WAIT', '1', '5000');
     await second?.daemon.stop('SIGKILL');
     await until(() => one.told.length > 0, 'the news');
-    await until(() => one.told.at(-1) === 'reconnected', 'the replica');
+    await until(() => one.told.at(-1) === 'reconnected', 'the replica', ELECTION);
     await one.bus.append('/', room, RULE, bytes('after'));
     const read = await one.bus.read('/', room, RULE, { since: place });
     expect(read.isWhole && read.entries.map((entry) => text(entry.bytes))).toEqual(['after']);
