@@ -43,7 +43,7 @@ export interface LanLimits {
   /** How often one range is asked for without an answer, and how often a publisher is asked whether it is there. Default 8 and 5. */
   readonly asks: number;
   readonly greetings: number;
-  /** Requests a second of one subscriber, and at once; half of the latter is left to repair. Default 200 after 50. */
+  /** Requests a second of one subscriber, and at once: half of them to those not known yet, half for repair. Default 200 after 50. */
   readonly requestRate: number;
   readonly requestBurst: number;
 }

@@ -14,13 +14,10 @@ export class Rate {
     this.#at = now;
   }
 
-  /**
-   * Whether so much may be used now; if so, it is. What is more than the burst may be used when the bucket is full, and is owed.
-   * @param reserve What is left to others: so much must stay.
-   */
-  take(amount: number, now: Instant, reserve = 0): boolean {
+  /** Whether so much may be used now; if so, it is. What is more than the burst may be used when the bucket is full, and is owed. */
+  take(amount: number, now: Instant): boolean {
     this.#fill(now);
-    if (this.#tokens < Math.min(amount + reserve, this.#burst)) return false;
+    if (this.#tokens < Math.min(amount, this.#burst)) return false;
     this.#tokens -= amount;
     return true;
   }

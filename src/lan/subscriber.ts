@@ -57,7 +57,9 @@ export class Subscriber {
   readonly #strangers = new Map<string, Stranger>();
   readonly #past = new Map<string, Past>();
   #heldBytes = 0;
-  readonly #requestRate: Rate;
+  /** Half of all requests each: neither those who make publishers up nor a bad line to one publisher keep others from being asked. */
+  readonly #greetingRate: Rate;
+  readonly #repairRate: Rate;
   readonly #requests = new Queue<LanDatagram>();
   readonly #events = new Queue<SubscriberEvent>();
   readonly #faults: Faults;
@@ -76,7 +78,9 @@ export class Subscriber {
     this.#since = since ?? 'now';
     this.#except = except ?? (() => undefined);
     this.#startedAt = now;
-    this.#requestRate = new Rate(this.#limits.requestRate, this.#limits.requestBurst, now);
+    const { requestRate, requestBurst } = this.#limits;
+    this.#greetingRate = new Rate(requestRate / 2, requestBurst / 2, now);
+    this.#repairRate = new Rate(requestRate / 2, requestBurst / 2, now);
     this.#faults = new Faults(this.#times.faultInterval);
     this.#host = this.#newHost(wants ?? (() => true));
   }
@@ -312,18 +316,13 @@ export class Subscriber {
         this.#strangers.delete(key);
         return;
       }
-      if (this.#requestRate.take(1, now, this.#reserve)) {
+      if (this.#greetingRate.take(1, now)) {
         stranger.asked(this.#times, this.#random.unit(), now);
         const { session, nonce, address } = stranger;
         this.#request(session, nonce, NO_PROOF, [], address);
       }
     }
-    this.#due = Math.min(this.#due, Math.max(stranger.askAt, this.#requestRate.readyAt(1 + this.#reserve, now)));
-  }
-
-  /** Requests that strangers leave to repair, however many they are. */
-  get #reserve(): number {
-    return Math.floor(this.#limits.requestBurst / 2);
+    this.#due = Math.min(this.#due, Math.max(stranger.askAt, this.#greetingRate.readyAt(1, now)));
   }
 
   /** Asks for what is missing, when it is time, and gives up who is silent. */
@@ -333,20 +332,19 @@ export class Subscriber {
       this.#forget(key, feed);
       return;
     }
-    if (feed.due() <= now && this.#mayRequest(now)) {
+    if (feed.due() <= now && this.#repairRate.take(1, now)) {
       const ranges = feed.asks(now);
       if (ranges.length > 0) this.#request(sessionOf(key), feed.nonce, feed.proof, ranges, feed.address);
       if (feed.isOver) {
         this.#forget(key, feed);
         return;
       }
+      // The others come first next time.
+      this.#feeds.delete(key);
+      this.#feeds.set(key, feed);
     }
     const due = feed.due();
-    this.#due = Math.min(this.#due, due > now ? due : this.#requestRate.readyAt(1, now));
-  }
-
-  #mayRequest(now: Instant): boolean {
-    return this.#requestRate.take(1, now);
+    this.#due = Math.min(this.#due, due > now ? due : this.#repairRate.readyAt(1, now));
   }
 
   #request(session: Uint8Array, nonce: Uint8Array, proof: Uint8Array, ranges: readonly Range[], to: LanAddress): void {
