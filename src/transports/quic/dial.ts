@@ -105,7 +105,7 @@ class Dialling implements ConnectionUser, DeadlineOwner {
   onEstablished(): void {
     if (this.#settled) return;
     const { machine } = this.#connection;
-    const fault = this.#verifies ? this.#faultOf(shownBy(machine)) : undefined;
+    const fault = this.#parts.security.verifies ? this.#faultOf(shownBy(machine)) : undefined;
     if (fault !== undefined) this.#give(this.#unsafe(fault.reason, fault.words));
     else if (new TextDecoder().decode(machine.applicationProto()) !== ALPN)
       this.#give(this.#unsafe('NO_APPLICATION_PROTOCOL', `it does not speak ${ALPN}`));
@@ -152,10 +152,6 @@ class Dialling implements ConnectionUser, DeadlineOwner {
     const fault = faultOf(certificate, name, new Date());
     if (fault !== undefined || security.pins === undefined || isPinned(certificate, security.pins)) return fault;
     return distrustOf(certificate);
-  }
-
-  get #verifies(): boolean {
-    return this.#parts.options.net?.tls?.rejectUnauthorized ?? true;
   }
 
   #greet(): void {

@@ -64,7 +64,6 @@ interface ListenerParts {
 }
 
 class QuicListener extends UdpListener<Visitor> implements Host, Lobby {
-  readonly requestCert: boolean;
   readonly #hub: Hub;
   readonly #settings: QuicSettings;
   readonly #secure: ListenerParts['secure'];
@@ -78,7 +77,6 @@ class QuicListener extends UdpListener<Visitor> implements Host, Lobby {
     this.#security = security;
     this.#secure = secure;
     this.#tls = net.tls ?? {};
-    this.requestCert = net.tls?.requestCert === true;
     this.#settings = settings;
   }
 
@@ -87,8 +85,8 @@ class QuicListener extends UdpListener<Visitor> implements Host, Lobby {
     return this.#security.config;
   }
 
-  get pins(): readonly Uint8Array[] | undefined {
-    return this.#security.pins;
+  get security(): Security {
+    return this.#security;
   }
 
   /** As `Listener.reload`. */

@@ -7,9 +7,14 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Pair } from '../../../test/support/certificates.ts';
 import { Authority } from '../../../test/support/certificates.ts';
 import { Papers, QuicPeer, QuicStranger } from '../../../test/support/quic-peer.ts';
-import { connect, type HawserError } from '../../client/index.ts';
+import { UdpRelay } from '../../../test/support/udp-relay.ts';
+import { type ClientSocket, connect, type HawserError } from '../../client/index.ts';
 import { createServer, type ListenTarget, type Server } from '../../server/index.ts';
 import { parseEndpoint, type TlsDialOptions } from '../../transport/index.ts';
+import { createQuicTransport } from './index.ts';
+
+/** A machine with other work takes its time. */
+const PATIENT = { timeout: 15_000 };
 
 const papers = new Papers();
 const { authority, local } = papers;
@@ -115,6 +120,42 @@ describe('new certificates without a restart', () => {
     expect(await early.request('echo', 1)).toBe(1);
     await next.listen({ url, tls: { cert: first.cert, key: first.key } });
     expect(await takes(url, first)).toBe(true);
+  });
+});
+
+describe('a handshake that is under way when certificates are read anew', () => {
+  const [ada, bob] = ['ada', 'bob'].map((name) => authority.issue(name, `DNS:${name}.example`)) as [Pair, Pair];
+  const mallory = strangers.issue('mallory', 'DNS:m.example');
+  const transports = [createQuicTransport({ handshakeWait: PATIENT.timeout })];
+
+  /** As whom somebody is let in, or why not. */
+  const outcomeOf = (url: string, { cert, key }: Pair): Promise<string | null> =>
+    connect({ url, tls: { ca, cert, key } }, { transports }).then(
+      (client: ClientSocket) => keep(client).user,
+      ({ code, data }: HawserError) => (data as { code?: string })?.code ?? code,
+    );
+
+  test.each<[string, string, string, Pair, string, string]>([
+    ['one certificate, then an authority: Bob, whom it vouches for,', ada.cert, ca, bob, 'ERR_AUTH_FAILED', 'bob'],
+    ['one certificate, then an authority: a stranger', ada.cert, ca, mallory, 'ERR_AUTH_FAILED', 'ERR_TLS'],
+    ['an authority, then the certificate of a stranger: he', ca, mallory.cert, mallory, 'ERR_TLS', 'mallory'],
+    ['an authority, then one certificate: another of hers', ca, bob.cert, ada, 'ada', 'ERR_AUTH_FAILED'],
+    ['one certificate, then another one: the first', ada.cert, bob.cert, ada, 'ada', 'ERR_AUTH_FAILED'],
+  ])('%s is judged as when it began, and anew when it comes again', async (_, before, after, who, began, again) => {
+    const { server, url } = await serve(local, { tls: { ca: before, requestCert: true } });
+    const { port = 0 } = parseEndpoint(url);
+    const relay = keep(await UdpRelay.open({ address: '127.0.0.1', port }));
+    let isHeld = true;
+    const visitors = (): number | undefined => server.listeners[0]?.stats?.connections;
+    // Whoever has a place at the listener has still to show its certificate.
+    relay.passes = (_bytes, way) => way === 'down' || !isHeld || visitors() === 0;
+    const outcome = outcomeOf(`quic://127.0.0.1:${relay.port}`, who);
+    await expect.poll(visitors, PATIENT).toBe(1);
+    await expect.poll(() => relay.lost.up, PATIENT).toBeGreaterThan(0);
+    await server.reloadCertificates({ ca: after });
+    isHeld = false;
+    expect(await outcome).toBe(began);
+    expect(await outcomeOf(url, who)).toBe(again);
   });
 });
 

@@ -14,6 +14,8 @@ const UNKNOWN = ['pfx', 'minVersion', 'maxVersion', 'ciphers', 'alpn'] as const;
 /** How a side proves who it is, and whom it believes. */
 export interface Security {
   readonly config: MachineConfig;
+  /** Whether the peer must show a certificate that is trusted. */
+  readonly verifies: boolean;
   /** The certificates (DER) of which the peer must have one, where the ones that are trusted vouch for nobody but themselves. */
   readonly pins: readonly Uint8Array[] | undefined;
 }
@@ -59,19 +61,19 @@ function openKey(key: Uint8Array, passphrase: string | undefined): Uint8Array {
   return Buffer.from(opened.export({ type: 'pkcs8', format: 'pem' }));
 }
 
-function securityOf(quiche: Quiche, verify: boolean, { cert, key, ca }: Material): Security {
-  const pins = verify ? pinsIn(ca) : undefined;
+function securityOf(quiche: Quiche, verifies: boolean, { cert, key, ca }: Material): Security {
+  const pins = verifies ? pinsIn(ca) : undefined;
   try {
     // Where it is ours to judge, the machine only sees to it that a certificate is shown, and that its key is the peer's.
     const config = quiche.Config.withBoringSslCtx(
-      verify,
+      verifies,
       pins !== undefined,
-      verify ? ca : null,
+      verifies ? ca : null,
       key && [key],
       cert && [cert],
       null,
     );
-    return { config, pins };
+    return { config, verifies, pins };
   } catch (cause) {
     throw new HawserError('ERR_OPTION', `certificate, key or authorities can't be used: ${(cause as Error).message}`, {
       cause,

@@ -6,15 +6,13 @@ import type { Hub } from './hub.ts';
 import { peerOf, QuicLink } from './link.ts';
 import { ALPN } from './options.ts';
 import { PrefaceReader, prefaceOf } from './preface.ts';
-import { certificateOf, isPinned, shownBy } from './security.ts';
+import { certificateOf, isPinned, type Security, shownBy } from './security.ts';
 import { MAIN } from './streams.ts';
 
 /** What the visitors of one listener share. */
 export interface Lobby extends UdpLobby {
-  /** Whether peers show certificates, which were verified. */
-  readonly requestCert: boolean;
-  /** Of which certificates they must show one, where no authority has vouched for them. */
-  readonly pins: readonly Uint8Array[] | undefined;
+  /** How who comes now is judged. */
+  readonly security: Security;
 }
 
 /** A connection that has no link yet: what it says first on its main stream is what it speaks. */
@@ -25,8 +23,8 @@ export class Visitor extends UdpVisitor implements ConnectionUser {
   readonly #hub: Hub;
   readonly #connection: Connection;
   readonly #preface: PrefaceReader;
-  /** Those of the handshake: the listener may have others by the time it is done. */
-  readonly #pins: readonly Uint8Array[] | undefined;
+  /** That of the handshake: the listener may have another by the time it is done. */
+  readonly #security: Security;
   #peer: Peer | undefined;
 
   constructor(lobby: Lobby, hub: Hub, connection: Connection) {
@@ -35,7 +33,7 @@ export class Visitor extends UdpVisitor implements ConnectionUser {
     this.#hub = hub;
     this.#connection = connection;
     this.#preface = new PrefaceReader(connection, MAIN);
-    this.#pins = lobby.pins;
+    this.#security = lobby.security;
     this.address = connection.remote.host;
   }
 
@@ -45,11 +43,12 @@ export class Visitor extends UdpVisitor implements ConnectionUser {
       this.refuse({ code: CLOSE.protocol, reason: `spoken here: ${ALPN}` });
       return;
     }
-    if (this.#pins !== undefined && !isPinned(shownBy(machine), this.#pins)) {
+    const { verifies, pins } = this.#security;
+    if (pins !== undefined && !isPinned(shownBy(machine), pins)) {
       this.refuse(UNTRUSTED);
       return;
     }
-    this.#peer = peerOf(this.#connection, this.#lobby.requestCert ? certificateOf(machine) : undefined);
+    this.#peer = peerOf(this.#connection, verifies ? certificateOf(machine) : undefined);
     const refusal = this.#lobby.admit(this.#peer);
     if (refusal !== undefined) this.refuse(refusal.reason);
   }
