@@ -23,7 +23,7 @@ const SEEN: Readonly<Record<string, readonly string[]>> = {
   'src/client/options.ts': ['ReconnectOptions', 'ConnectOptions', 'DialTarget'],
   'src/client/socket.ts': ['UnacknowledgedEvent', 'Up', 'ClientSocket'],
   'src/channel/channel.ts': ['Channel', 'ChannelOptions'],
-  'src/channel/conversation.ts': ['SendOptions'],
+  'src/channel/contract.ts': ['SendOptions'],
   'src/channel/event-stream.ts': ['EventsOptions'],
   'src/wire/messages.ts': ['From', 'Member', 'Meta', 'ChannelRoom', 'Hello', 'Welcome', 'Goaway'],
 };

@@ -18,7 +18,7 @@ import {
   OPEN_MOST,
 } from '../wire/index.ts';
 import type { Channel } from './channel.ts';
-import type { Load, Outlet } from './conversation.ts';
+import type { Load, Outlet } from './contract.ts';
 import { Inbox } from './inbox.ts';
 import { Outflow } from './outflow.ts';
 import { unanswered } from './pending-requests.ts';
