@@ -1,24 +1,15 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AnyApi, type ApiShape, aborted, CLOSE, closeReason, HawserError } from '../core/index.ts';
+import { type AnyApi, type ApiShape, CLOSE, closeReason, HawserError } from '../core/index.ts';
 import type { NodeInfo } from '../engine/index.ts';
 import { normalPath } from '../room/index.ts';
 import { TimerWheel } from '../runtime/index.ts';
-import {
-  type Endpoint,
-  type Link,
-  type Listener,
-  type ListenOptions,
-  type Peer,
-  parseEndpoint,
-  type Refusal,
-  type TlsOptions,
-  type Transport,
-} from '../transport/index.ts';
+import type { Link, Listener, TlsOptions } from '../transport/index.ts';
 import { attachWebSocket } from '../transports/websocket/index.ts';
-import { Admission, STRANGER } from './admission.ts';
+import { Admission } from './admission.ts';
 import { Connection, type Reception } from './connection.ts';
+import { Doorman } from './doorman.ts';
 import {
   type CloseOptions,
   type Closing,
@@ -35,7 +26,6 @@ import {
   type AttachOptions,
   countsOf,
   isInherited,
-  isLoopback,
   type Listening,
   type ListenTarget,
   listensOnLoopback,
@@ -77,6 +67,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   readonly #options: ResolvedServerOptions;
   readonly #admission: Admission;
   readonly #places: Places;
+  readonly #doorman: Doorman;
   readonly #root: ServerNamespace<A>;
   readonly #listeners: ListenerSet = new ListenerSet(() => this.#registration.announce());
   readonly #connections = new Set<Connection>();
@@ -98,6 +89,7 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#wheel = new TimerWheel(options.world);
     this.#places = new Places(options, this.#wheel);
     this.#admission = new Admission(options);
+    this.#doorman = this.#makeDoorman();
     this.#seating = this.#makeSeating();
     this.#registration = this.#makeRegistration();
     this.#pusher = new Pusher(this.#places, options.onError);
@@ -208,18 +200,12 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    */
   async receive(target: string | ListenTarget): Promise<(socket: Socket) => void> {
     this.#refuseClosed();
-    const { endpoint, halfOpen, net, signal } = resolveListening(target);
-    this.#admission.refuseAnonymous(endpoint);
-    await unlessAborted(this.#start(), signal);
-    const transport = this.#transportOf(endpoint);
-    if (transport.receive === undefined) throw new HawserError('ERR_URL', `'${endpoint.scheme}:' takes no sockets`);
-    const loopback = isLoopback(endpoint);
-    const options = this.#listenOptions(() => loopback, endpoint);
-    const admit = (peer: Peer): Refusal | undefined => (loopback && !peer.local ? STRANGER : options.admit(peer));
-    const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
-    const receiver = await transport.receive(endpoint, listened);
+    const listening = resolveListening(target);
+    this.#admission.refuseAnonymous(listening.endpoint);
+    await unlessAborted(this.#start(), listening.signal);
+    const receiver = await this.#doorman.receive(listening);
     await this.#refuseLate([receiver]);
-    this.#listeners.keep(receiver, signal);
+    this.#listeners.keep(receiver, listening.signal);
     this.#registration.announce();
     return (socket) => receiver.take(socket);
   }
@@ -234,9 +220,9 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#refuseClosed();
     if (normalPath(path) === undefined) throw new HawserError('ERR_ARGUMENT', 'a path looks like /chat');
     await unlessAborted(this.#start(), signal);
-    const isOnLoopback = (): boolean => listensOnLoopback(httpServer);
+    const options = this.#doorman.attachOptions(() => listensOnLoopback(httpServer));
     const serves = (asked: string): boolean => this.#places.look(asked).kind !== 'unknown';
-    this.#listeners.keep(attachWebSocket(httpServer, this.#attachOptions(isOnLoopback), { path, serves }), signal);
+    this.#listeners.keep(attachWebSocket(httpServer, options, { path, serves }), signal);
     this.#registration.announce();
   }
 
@@ -245,15 +231,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
    * arguments are those of node:http's 'upgrade'. Loopback is what the socket is bound to; otherwise as `attach`.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    this.#upgrades ??= new Upgrades((isOnLoopback) => this.#attachOptions(isOnLoopback));
+    this.#upgrades ??= new Upgrades((isOnLoopback) => this.#doorman.attachOptions(isOnLoopback));
     void this.#upgrades.take(request, socket, head, this.#start());
-  }
-
-  #attachOptions(isOnLoopback: () => boolean): ListenOptions {
-    const options = this.#listenOptions(isOnLoopback);
-    const admit = (peer: Peer): Refusal | undefined =>
-      this.#admission.mayBeAnybody || isOnLoopback() ? options.admit(peer) : STRANGER;
-    return { ...options, admit };
   }
 
   /**
@@ -357,82 +336,8 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   }
 
   async #listenOn(listening: Listening): Promise<Listener> {
-    const { endpoint, halfOpen, net, signal } = listening;
-    await unlessAborted(this.#start(), signal);
-    const transport = this.#transportOf(endpoint);
-    if (transport.listen === undefined)
-      throw new HawserError('ERR_URL', `no transport listens on '${endpoint.scheme}:'`);
-    // Where it really is: what was inherited may be anywhere, and is nobody's until that is known.
-    let where = isInherited(listening) ? undefined : endpoint;
-    const options = this.#listenOptions(() => where !== undefined && isLoopback(where), endpoint);
-    const admit = (peer: Peer): Refusal | undefined => (where === undefined ? STRANGER : options.admit(peer));
-    const listened = { ...options, admit, halfOpen, ...(net === undefined ? {} : { net }) };
-    const listener = await transport.listen(endpoint, listened);
-    if (signal?.aborted) {
-      await listener.close();
-      throw aborted(signal);
-    }
-    if (where !== undefined) return listener;
-    try {
-      const found = parseEndpoint(listener.endpoint);
-      this.#admission.refuseAnonymous(found);
-      where = found;
-      return listener;
-    } catch (error) {
-      await listener.close();
-      throw error;
-    }
-  }
-
-  #transportOf(endpoint: Endpoint): Transport {
-    const transport = this.#options.transports.find((one) => one.schemes.includes(endpoint.scheme));
-    if (transport === undefined) throw new HawserError('ERR_URL', `no transport for '${endpoint.scheme}:'`);
-    return transport;
-  }
-
-  /** @throws HawserError ERR_OPTION for a dialect that is unknown. */
-  #listenOptions(isOnLoopback: () => boolean, endpoint?: Endpoint): ListenOptions {
-    const { world, limits, times, compression, onRequest, onError, dialects, trusts } = this.#options;
-    const namespace = endpoint?.namespace ?? '/';
-    const dialect = endpoint?.reserved.dialect;
-    dialects.plain(dialect);
-    return {
-      world,
-      messageBytes: limits.messageBytes,
-      backlogMark: Math.max(1, Math.floor(limits.backlogBytes / 4)),
-      closeWait: times.closeWait,
-      lanes: limits.channels * 2,
-      loginWait: times.loginWait,
-      writeWait: times.writeWait,
-      report: onError,
-      protocols: dialects.offered,
-      ...(trusts && { trusts }),
-      distrusted: () => this.#admission.distrusted(),
-      dialectOf: (peer) => dialects.plain(this.#dialectAt(peer.path ?? namespace) ?? dialect),
-      admit: (peer) => this.#admit(peer, isOnLoopback()),
-      onLink: (link) => this.#onLink(link, link.peer.path ?? namespace),
-      compression,
-      onRequest,
-    };
-  }
-
-  #admit(peer: Peer, loopback: boolean): Refusal | undefined {
-    if (this.#isShut) {
-      return { reason: closeReason(CLOSE.serverClosing, 'the server is closing'), status: 503 };
-    }
-    const { kind } = this.#places.look(peer.path ?? '/');
-    if (kind === 'unknown') {
-      return { reason: closeReason(CLOSE.noSuchNamespace, 'there is no such namespace here'), status: 404 };
-    }
-    if (kind === 'full') {
-      return { reason: closeReason(CLOSE.tooManyNamespaces, 'no further namespace can be made now'), status: 503 };
-    }
-    return this.#admission.refuse(peer, loopback);
-  }
-
-  #dialectAt(path: string): string | undefined {
-    const standing = this.#places.look(path);
-    return standing.kind === 'open' ? standing.setup.options.dialect : undefined;
+    await unlessAborted(this.#start(), listening.signal);
+    return this.#doorman.listen(listening);
   }
 
   /** `namespace` is that of a peer who can't say another. */
@@ -446,6 +351,16 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
     this.#admission.enter(link.peer);
     this.#connections.add(connection);
     connection.start();
+  }
+
+  #makeDoorman(): Doorman {
+    return new Doorman({
+      options: this.#options,
+      admission: this.#admission,
+      places: this.#places,
+      isShut: () => this.#isShut,
+      onLink: (link, namespace) => this.#onLink(link, namespace),
+    });
   }
 
   #makeSeating(): Seating {
