@@ -10,4 +10,5 @@ export * from './platform.ts';
 export * from './slab.ts';
 export * from './utf8.ts';
 export * from './varint.ts';
+export * from './within.ts';
 export type * from './worker-channel.ts';

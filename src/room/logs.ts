@@ -1,4 +1,4 @@
-import { aborted, HawserError, late, type Timer, type WaitOptions, type World } from '../core/index.ts';
+import { aborted, HawserError, type Timer, type WaitOptions, type World, within } from '../core/index.ts';
 import type { Appended, Engine, EngineMessage, HistoryRule, Position, Reading } from '../engine/index.ts';
 import { Repeats } from './repeats.ts';
 
@@ -93,16 +93,7 @@ export class Logs {
 
   /** The caller's time is kept here alone, so that its end has one code whatever the engine. */
   #within<T>(done: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const onLate = (): void => reject(late('word of the log', timeout, 'ERR_TIMEOUT', { delivered: 'unknown' }));
-      const timer = timeout > 0 ? this.world.timer(this.world.now() + timeout, onLate) : undefined;
-      const onAbort = (): void => reject(aborted(signal, 'unknown'));
-      signal?.addEventListener('abort', onAbort);
-      void done.then(resolve, reject).finally(() => {
-        timer?.cancel();
-        signal?.removeEventListener('abort', onAbort);
-      });
-    });
+    return within(done, this.world, { signal, timeout, what: 'word of the log', delivered: 'unknown' });
   }
 
   #askIn(question: Question, tries: number): void {

@@ -1,6 +1,6 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs, NatsConnection, ServerInfo, Status } from '@nats-io/transport-node';
-import { HawserError, type Timer, type World } from '../../core/index.ts';
+import { HawserError, type Timer, type World, within } from '../../core/index.ts';
 import type { NatsModules } from './client.ts';
 import { connectFailure, down, serverFailure } from './failures.ts';
 import { loginOf } from './login.ts';
@@ -63,14 +63,14 @@ export class NatsLink {
   /** @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_TLS. */
   async start(): Promise<void> {
     const { connectWait, servers } = this.#options;
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new HawserError('ERR_CONNECT_FAILED', `no NATS at ${servers.join(', ')} in ${connectWait} ms`);
-      timer = this.#world.timer(this.#world.now() + connectWait, () => reject(error));
-    });
     const dialled = this.#dial();
+    const patience = {
+      timeout: connectWait,
+      what: `NATS at ${servers.join(', ')}`,
+      code: 'ERR_CONNECT_FAILED',
+    } as const;
     try {
-      await this.#use(await Promise.race([dialled, late]));
+      await this.#use(await within(dialled, this.#world, patience));
     } catch (error) {
       this.#isClosed = true;
       // One that comes about too late is of no use.
@@ -79,8 +79,6 @@ export class NatsLink {
         () => {},
       );
       throw error instanceof HawserError ? error : connectFailure(error, servers);
-    } finally {
-      timer?.cancel();
     }
   }
 
@@ -143,7 +141,7 @@ export class NatsLink {
     this.#again?.cancel();
     const connection = this.#connection;
     if (this.#isUp && connection !== undefined) {
-      await Promise.race([connection.flush().catch(() => {}), this.#wait(CLOSE_WAIT)]);
+      await within(connection.flush(), this.#world, { timeout: CLOSE_WAIT, what: 'flush' }).catch(() => {});
     }
     this.#lose(down('NATS is not connected', 'unknown'));
     await connection?.close();
@@ -278,12 +276,6 @@ export class NatsLink {
     } catch {
       // The connection broke, and the next one has begun to count anew.
     }
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#world.timer(this.#world.now() + ms, resolve);
-    });
   }
 }
 

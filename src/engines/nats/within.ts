@@ -1,4 +1,4 @@
-import { aborted, type Timer, type World } from '../../core/index.ts';
+import { aborted, within as inTime, type World } from '../../core/index.ts';
 import { down } from './failures.ts';
 import type { NatsLink } from './link.ts';
 
@@ -14,23 +14,14 @@ export async function within<T>(
 ): Promise<T> {
   if (signal?.aborted) throw aborted(signal, 'no');
   if (!link.isUp) throw down('NATS is not connected', 'no');
-  let timer: Timer | undefined;
   let stop = (): void => {};
-  const ended = new Promise<never>((_, reject) => {
-    const abort = (): void => reject(aborted(signal, 'no'));
-    const notLost = link.whenLost((error) => reject(down('the connection to NATS broke', 'no', error)));
-    signal?.addEventListener('abort', abort, { once: true });
-    const late = (): void => reject(down(`no answer of NATS in ${timeout} ms`, 'no'));
-    if (timeout !== 0) timer = world.timer(world.now() + timeout, late);
-    stop = () => {
-      notLost();
-      signal?.removeEventListener('abort', abort);
-    };
+  const lost = new Promise<never>((_, reject) => {
+    stop = link.whenLost((error) => reject(down('the connection to NATS broke', 'no', error)));
   });
   try {
-    return await Promise.race([run(), ended]);
+    const patience = { signal, timeout, what: 'answer of NATS', code: 'ERR_ENGINE_DOWN', delivered: 'no' } as const;
+    return await inTime(Promise.race([run(), lost]), world, patience);
   } finally {
-    timer?.cancel();
     stop();
   }
 }

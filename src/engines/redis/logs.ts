@@ -1,4 +1,4 @@
-import { aborted, HawserError, late, type Timer, type WaitOptions, type World } from '../../core/index.ts';
+import { HawserError, type WaitOptions, type World, within } from '../../core/index.ts';
 import type { Appended, BytesRead, GapReason, HistoryRule, LoggedBytes, ReadOptions } from '../../engine/index.ts';
 import { AS_BYTES } from './client.ts';
 import { askedAt, isMoved, isMoving, logError, wordOf } from './failures.ts';
@@ -67,7 +67,7 @@ export class Logs {
   /** Asks again where another server has the slot by now: nothing was done then. */
   async #run(script: Script, keys: string[], values: (string | Buffer)[], options: WaitOptions): Promise<unknown> {
     const work = this.#tries(script, keys, values);
-    return options.signal === undefined && !options.timeout ? work : bounded(work, this.#world, options);
+    return within(work, this.#world, { ...options, what: 'answer of Redis', delivered: 'unknown' });
   }
 
   async #tries(script: Script, keys: string[], values: (string | Buffer)[]): Promise<unknown> {
@@ -142,23 +142,4 @@ export function entryOf(bytes: Buffer): { readonly entry: LoggedBytes; readonly 
   if (head === null) return undefined;
   const [, epoch = '', offset, previous] = head;
   return { entry: { offset: Number(offset), previous: Number(previous), bytes: bytes.subarray(end + 1) }, epoch };
-}
-
-/** What was sent may be done all the same: `delivered` is unknown. */
-async function bounded<T>(work: Promise<T>, world: World, { signal, timeout = 0 }: WaitOptions): Promise<T> {
-  let timer: Timer | undefined;
-  let onAbort: (() => void) | undefined;
-  const over = new Promise<never>((_, reject) => {
-    onAbort = () => reject(aborted(signal, 'unknown'));
-    signal?.addEventListener('abort', onAbort);
-    const wait = (): void => reject(late('answer of Redis', timeout, 'ERR_TIMEOUT', { delivered: 'unknown' }));
-    if (timeout > 0) timer = world.timer(world.now() + timeout, wait);
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    timer?.cancel();
-    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
-    work.catch(() => {});
-  }
 }

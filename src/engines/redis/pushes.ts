@@ -1,4 +1,4 @@
-import type { Timer, World } from '../../core/index.ts';
+import { type Timer, type World, within } from '../../core/index.ts';
 import type { BusHost } from '../../engine/index.ts';
 import { addressOf } from './addresses.ts';
 import { AS_BYTES, type RedisClient, type RedisModule } from './client.ts';
@@ -70,13 +70,7 @@ export class Pushes {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake?.();
-    const { world } = this.#parts;
-    let timer: Timer | undefined;
-    const over = new Promise<void>((resolve) => {
-      timer = world.timer(world.now() + CLOSE_WAIT, resolve);
-    });
-    await Promise.race([this.#work.catch(() => {}), over]);
-    timer?.cancel();
+    await within(this.#work, this.#parts.world, { timeout: CLOSE_WAIT, what: 'end of a push' }).catch(() => {});
     this.#drop();
   }
 

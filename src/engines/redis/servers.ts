@@ -1,4 +1,4 @@
-import { HawserError, type Timer, type World } from '../../core/index.ts';
+import { HawserError, type Timer, type World, within } from '../../core/index.ts';
 import { type Address, addressOf, type Share, sharesOf, textOf } from './addresses.ts';
 import type { RedisModule } from './client.ts';
 import { connectError, isFinal, logError } from './failures.ts';
@@ -106,12 +106,8 @@ export class Servers {
   /** Resolves when what was sent before has come to the servers, or after a second. */
   async drain(): Promise<void> {
     const pongs = [...this.#links.values()].map(async ({ wire }) => wire.sendCommand(['PING']));
-    let timer: Timer | undefined;
-    const over = new Promise<void>((resolve) => {
-      timer = this.#world.timer(this.#world.now() + DRAIN_WAIT, resolve);
-    });
-    await Promise.race([Promise.allSettled(pongs), over]);
-    timer?.cancel();
+    const drained = within(Promise.allSettled(pongs), this.#world, { timeout: DRAIN_WAIT, what: 'answer of Redis' });
+    await drained.catch(() => {});
   }
 
   close(): void {
