@@ -98,14 +98,22 @@ test('what its reader did not want is no success, also when it was all that ther
   expect(await piped).toBe('ERR_CHANNEL_RESET');
 });
 
-test('who waits for a write is told when it is given up', async () => {
+test('who waits for a write is told when it is given up, with and without a reason', async () => {
   await using docks = new Docks();
-  const [stream] = await ends(await docks.pair({ limits: { streamWindow: 65_536 } }));
-  const writer = duplexOf(stream).on('error', () => {});
-  const told = new Promise((resolve) => writer.write(LONG, resolve));
+  const pair = await docks.pair({ limits: { streamWindow: 65_536 } });
   const enough = new Error('enough');
-  writer.destroy(enough);
-  expect(await told).toBe(enough);
+  for (const reason of [enough, undefined]) {
+    const [stream, other] = await ends(pair);
+    const writer = duplexOf(stream).on('error', () => {});
+    const told: unknown[] = [];
+    for (const chunk of [LONG, '!']) writer.write(chunk, (error) => told.push(error));
+    const closed = new Promise((resolve) => writer.on('close', resolve));
+    writer.destroy(reason);
+    await closed;
+    expect(told).toMatchObject([reason ?? { code: 'ERR_CHANNEL_RESET' }, expect.any(Error)]);
+    other.end();
+    expect(await other.closed).toMatchObject({ code: 'ERR_CHANNEL_RESET' });
+  }
 });
 
 test('a session that ends is told to who reads and who writes', async () => {

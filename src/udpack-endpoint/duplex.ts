@@ -1,5 +1,5 @@
 import { Duplex, type DuplexOptions } from 'node:stream';
-import type { HawserError } from '../core/index.ts';
+import { HawserError } from '../core/index.ts';
 import type { UdpackStream } from './stream.ts';
 import { asHawserError } from './waits.ts';
 
@@ -71,7 +71,7 @@ class StreamDuplex extends Duplex {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.(error ?? undefined);
+    waiting?.(error ?? new HawserError('ERR_CHANNEL_RESET', 'the stream was destroyed'));
     if (!this.writableFinished) this.#stream.reset();
     if (!this.#isAtEnd) this.#stream.stop();
     callback(error);
