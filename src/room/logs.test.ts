@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { HawserError } from '../core/index.ts';
 import { type EngineMessage, MemoryEngine, type Reading } from '../engine/index.ts';
@@ -123,9 +124,10 @@ describe('what is on its way into a log', () => {
 
   test('is bounded, and makes room when it is there, failed or given up', async () => {
     const { world, logs, engine } = prepare();
+    const { signal } = new AbortController();
     const codes: string[] = [];
     const append = (): void =>
-      void logs.append(message, RULE, {}).catch((error: HawserError) => codes.push(error.code));
+      void logs.append(message, RULE, { signal }).catch((error: HawserError) => codes.push(error.code));
     engine.append = () => new Promise(() => {});
     append();
     append();
@@ -134,6 +136,7 @@ describe('what is on its way into a log', () => {
     expect(codes).toEqual(['ERR_BACKLOG_FULL']);
     await world.advanceAsync(1000);
     expect(codes.slice(1)).toEqual(['ERR_TIMEOUT', 'ERR_TIMEOUT']);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     engine.append = async () => ({ offset: 1, epoch: 'e', isDuplicate: false });
     for (let n = 0; n < 5; n++) expect(await logs.append(message, RULE, {})).toMatchObject({ offset: 1 });
     expect(world.timers).toBe(0);

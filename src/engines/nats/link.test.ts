@@ -130,6 +130,16 @@ describe('a link to NATS', () => {
     expect(scene.connection?.published.length).toBe(5);
   });
 
+  test('that is closed waits for nothing once what was published is there', async () => {
+    const scene = new Scene();
+    const { link, world } = scene;
+    await link.start();
+    const closed = link.close();
+    scene.connection?.flushed?.();
+    await closed;
+    expect([scene.connection?.isEnded, world.timers]).toEqual([true, 0]);
+  });
+
   test('that comes about after its time is closed', async () => {
     const { link, world, connections } = new Scene(10_000);
     const failed = link.start().catch((error: unknown) => error);
