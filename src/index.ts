@@ -93,7 +93,7 @@ export type {
 } from './room/index.ts';
 export { realWorld } from './runtime/index.ts';
 export * from './server/index.ts';
-export { type StaticOptions, serveFiles } from './static/index.ts';
+export { type FileListener, type StaticOptions, serveFiles } from './static/index.ts';
 export { type ByteStreams, duplexOf, type RawSocket } from './streams/index.ts';
 export type {
   CompressionOptions,

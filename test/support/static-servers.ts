@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { RequestListener } from 'node:http';
 import { createServer as createServer1, type IncomingHttpHeaders, request as request1, type Server } from 'node:http';
 import {
   type ClientHttp2Session,
@@ -13,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import type { FileListener } from '../../src/static/index.ts';
 
 export const VERSIONS = ['HTTP/1.1', 'HTTP/2'] as const;
 export type Version = (typeof VERSIONS)[number];
@@ -62,12 +62,12 @@ export class StaticServers implements AsyncDisposable {
   readonly http2: Http2Server;
   #session: ClientHttp2Session | undefined;
 
-  private constructor(listener: RequestListener) {
+  private constructor(listener: FileListener) {
     this.http1 = createServer1(listener);
-    this.http2 = createServer2(listener as unknown as Parameters<typeof createServer2>[1]);
+    this.http2 = createServer2(listener);
   }
 
-  static async open(listener: RequestListener): Promise<StaticServers> {
+  static async open(listener: FileListener): Promise<StaticServers> {
     const servers = new StaticServers(listener);
     for (const server of [servers.http1, servers.http2]) await once(server.listen(0, '127.0.0.1'), 'listening');
     return servers;
