@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Member } from '../index.ts';
 import { EXIT, type Output, plainly, printable } from './output.ts';
-import { type RelayClient, type VisitOptions, visit } from './visitor.ts';
+import { type RelayClient, tellTries, type VisitOptions, visit } from './visitor.ts';
 
 const HELP = '/msg USER TEXT  to one user    /who  who is here    /quit  leave';
 
@@ -32,6 +32,7 @@ export async function chat(options: VisitOptions, room: string, output: Output):
 }
 
 function listen(socket: RelayClient, output: Output): void {
+  tellTries(socket, output);
   socket.onAny((event, data, { room, from, member, offset }) => {
     const line = { event, room, from, member, ...(offset !== undefined && { offset }), data };
     const text = standingOf(event, data, room ?? '');

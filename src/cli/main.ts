@@ -136,6 +136,17 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   cert: ['out', 'names', 'days', 'host'],
 };
 
+/** How many words each command needs. */
+const NEEDS: Readonly<Record<string, number>> = {
+  chat: 1,
+  tail: 1,
+  emit: 2,
+  call: 2,
+  send: 2,
+  publish: 2,
+  subscribe: 1,
+};
+
 /** Those whose work is for others than who reads what they print. */
 const SERVES: ReadonlySet<string> = new Set(['serve', 'receive']);
 
@@ -147,8 +158,14 @@ function parse(
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(`${firstSentence((error as Error).message)}. Try hawser --help`);
   }
+}
+
+/** What else the parser says is about words that begin with a hyphen, which no command of ours takes. */
+function firstSentence(message: string): string {
+  const [first = ''] = message.split(/\.\s/, 1);
+  return first.replace('argument is ambiguous', 'needs a value');
 }
 
 async function run(args: readonly string[]): Promise<number> {
@@ -162,6 +179,7 @@ async function run(args: readonly string[]): Promise<number> {
   for (const name of Object.keys(values)) {
     if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
   }
+  if (operands.length < (NEEDS[command] ?? 0)) throw new UsageError(`something is missing: ${usageOf(command)}`);
   const output = new Output(values.json ?? false, SERVES.has(command));
   switch (command) {
     case 'serve':
@@ -171,7 +189,8 @@ async function run(args: readonly string[]): Promise<number> {
     case 'tail':
       return tail(visitOptions(one(operands, 1, 1), values), values.room ?? ['lobby'], output);
     case 'emit':
-      if (isPushUrl(one(operands, 2, 3)[0] ?? '')) return push(operands, values, output);
+      if (isPushUrl(one(operands, 2, 3)[0] ?? '', values['api-key-file'])) return push(operands, values, output);
+      refuse(values, ['api-key-file', 'cluster']);
       return emit(
         visitOptions(one(operands, 2, 3), values),
         { room: values.room?.[0], to: values.to },
@@ -212,6 +231,11 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The first line that USAGE has of a command. */
+function usageOf(command: string): string {
+  return new RegExp(`^ *(hawser ${command}\\b.*)$`, 'm').exec(USAGE)?.[1] ?? 'hawser --help';
+}
+
 function serveOptions([app]: readonly string[], values: Values): ServeOptions {
   return {
     app: app,
@@ -238,10 +262,15 @@ function serveOptions([app]: readonly string[], values: Values): ServeOptions {
   };
 }
 
-function push([url = '', event = '', json]: readonly string[], values: Values, output: Output): Promise<number> {
-  for (const name of ['user', 'token', 'token-file'] as const) {
+/** What `hawser emit` takes with URLs of another kind. */
+function refuse(values: Values, names: readonly (keyof Values)[]): void {
+  for (const name of names) {
     if (values[name] !== undefined) throw new UsageError(`hawser emit takes no --${name} with this URL`);
   }
+}
+
+function push([url = '', event = '', json]: readonly string[], values: Values, output: Output): Promise<number> {
+  refuse(values, ['user', 'token', 'token-file']);
   const options = {
     url,
     room: values.room?.[0],

@@ -1,5 +1,5 @@
 import { EXIT, type Output, plainly } from './output.ts';
-import { dataOf, type VisitOptions, visit } from './visitor.ts';
+import { dataOf, tellTries, type VisitOptions, visit } from './visitor.ts';
 
 /** Publishes one event to a room, or to a user, and ends. */
 export async function emit(
@@ -43,6 +43,7 @@ export async function tail(options: VisitOptions, rooms: readonly string[], outp
   await using socket = await visit(options, {
     persistent: true,
     prepare: (early) => {
+      tellTries(early, output);
       early.onAny((event, data, info) => {
         const line = { event, ...info, data };
         output.tell(line, JSON.stringify(line, plainly));

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { HawserError, type Push, type PushAnswer } from '../index.ts';
 import { EXIT, type Output, plainly, UsageError } from './output.ts';
 import { pushByNats, pushByRedis } from './push-engines.ts';
+import { isApiUrl, pushByHttp } from './push-http.ts';
 import { dataOf } from './visitor.ts';
 
 export interface PushToOptions {
@@ -17,8 +17,8 @@ export interface PushToOptions {
 }
 
 /** Whether `hawser emit` publishes without being a peer at this URL. */
-export function isPushUrl(url: string): boolean {
-  return /^(?:https?|nats|rediss?):/.test(url);
+export function isPushUrl(url: string, apiKeyFile: string | undefined): boolean {
+  return /^(?:nats|rediss?):/.test(url) || (/^https?:/.test(url) && isApiUrl(url, apiKeyFile));
 }
 
 /** Publishes one message by HTTP, or by the server of an engine, and ends. */
@@ -38,7 +38,7 @@ export async function pushTo(
     id: randomUUID(),
   };
   const text = JSON.stringify(push, plainly);
-  const answer = await send(new URL(url), text, options);
+  const answer = await send(urlOf(url), text, options);
   if (answer === undefined) {
     output.tell({ event: 'pushed', id: push.id }, 'handed to the engine: a node publishes it when it takes it');
     return EXIT.ended;
@@ -51,45 +51,23 @@ export async function pushTo(
   return EXIT.ended;
 }
 
+function urlOf(text: string): URL {
+  if (!URL.canParse(text)) throw new HawserError('ERR_URL', `not a URL: ${text.replace(/\/\/[^/]*@/, '//')}`);
+  return new URL(text);
+}
+
 /** Undefined where nobody answers. */
 async function send(url: URL, text: string, options: PushToOptions): Promise<PushAnswer | undefined> {
   switch (url.protocol) {
     case 'http:':
     case 'https:':
-      return answerIn(await post(url, text, options));
+      return answerIn(await pushByHttp(url, text, options));
     case 'nats:':
       return answerIn(await pushByNats(url, options.cluster, text, options.timeout));
     default:
       await pushByRedis(url, options.cluster, text, options.timeout);
       return undefined;
   }
-}
-
-async function post(url: URL, text: string, { apiKeyFile, timeout }: PushToOptions): Promise<string> {
-  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${await keyOf(apiKeyFile)}` };
-  const signal = AbortSignal.timeout(timeout);
-  try {
-    const response = await fetch(url, { method: 'POST', headers, body: text, signal, redirect: 'error' });
-    return await response.text();
-  } catch (cause) {
-    if (signal.aborted) throw new HawserError('ERR_TIMEOUT', `no answer in ${timeout} ms`, { cause });
-    throw new HawserError('ERR_CONNECT_FAILED', `${url.origin} can't be reached`, { cause });
-  }
-}
-
-/** From the file, or HAWSER_API_KEY: an option can be seen in the list of processes. */
-async function keyOf(file: string | undefined): Promise<string> {
-  const key = file === undefined ? process.env['HAWSER_API_KEY'] : await firstLine(file);
-  if (key === undefined || key === '') throw new UsageError('give --api-key-file FILE, or HAWSER_API_KEY');
-  return key;
-}
-
-async function firstLine(file: string): Promise<string | undefined> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new HawserError('ERR_OPTION', `the file of keys can't be read: ${file}`, { cause });
-  });
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.find((line) => line !== '' && !line.startsWith('#'));
 }
 
 function answerIn(text: string): PushAnswer {

@@ -2,6 +2,7 @@ import { type FileReceiver, type ReceiveEvent, receiveFiles } from '../files/ind
 import { EXIT, type Output, printable } from './output.ts';
 import { ProgressBar, sized } from './progress-bar.ts';
 import { stopSignal } from './signals.ts';
+import { naming, RECEIVE_OPTIONS } from './unasked.ts';
 import { type TokenOptions, tokenOf } from './visitor.ts';
 
 export interface ReceiveCommand extends TokenOptions {
@@ -43,7 +44,7 @@ export async function receive(command: ReceiveCommand, output: Output): Promise<
       bar.above(() => tell(event, output));
       if (once && event.event === 'ended' && event.complete) finish(event.failed > 0 ? EXIT.failure : EXIT.ended);
     },
-  });
+  }).catch(naming(RECEIVE_OPTIONS));
   // Before anybody is told: who hears that it listens may end it at once.
   const stopped = untilStopped(output);
   tellEndpoints(receiver, dir, output);

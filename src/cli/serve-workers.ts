@@ -11,6 +11,7 @@ import {
 import { watched } from './certificates.ts';
 import { EXIT, type Output, UsageError } from './output.ts';
 import { stopSignal } from './signals.ts';
+import { naming, SERVE_OPTIONS } from './unasked.ts';
 
 /** What a worker that listens says to the primary. */
 interface Ready {
@@ -80,7 +81,7 @@ export async function serveAsWorker(
   for (const url of urls.filter((one) => !isIpc(one))) {
     const plain = watchCertificates ? watched(url) : url;
     const target = isUdpack(url) ? { url, udpack: { workers: worker.channel } } : plain;
-    endpoints.push(...(await server.listen(target)));
+    endpoints.push(...(await server.listen(target).catch(naming(SERVE_OPTIONS))));
   }
   worker.ready({ endpoints } satisfies Ready);
   await stopping;

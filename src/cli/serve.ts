@@ -26,6 +26,7 @@ import { createRelay } from './relay.ts';
 import { serveAsWorker, superviseWorkers } from './serve-workers.ts';
 import { stopSignal } from './signals.ts';
 import { byKeySet, bySecret, readSecret } from './tokens.ts';
+import { naming, SERVE_OPTIONS } from './unasked.ts';
 
 export interface ServeOptions {
   /** A module with the application; without it the relay is served. */
@@ -103,7 +104,8 @@ async function begin(
   options: ServeOptions,
   output: Output,
 ): Promise<Announcement | undefined> {
-  const endpoints = await server.listen(...urls.map((url) => (options.watchCertificates ? watched(url) : url)));
+  const targets = urls.map((url) => (options.watchCertificates ? watched(url) : url));
+  const endpoints = await server.listen(...targets).catch(naming(SERVE_OPTIONS));
   output.tell({ event: 'listening', endpoints }, `hawser listens on\n${endpoints.map((url) => `  ${url}`).join('\n')}`);
   const page = endpoints.find((url) => /^(?:wss?|https?):/.test(url));
   if (page !== undefined && options.app === undefined) output.remark(`the page: ${page.replace(/^ws/, 'http')}`);
@@ -158,8 +160,10 @@ function withFiles(folder: string | undefined, fallthrough: RequestListener): Re
   return folder === undefined ? fallthrough : serveFiles(folder, { fallthrough });
 }
 
-/** What is named, in workers too; otherwise they are joined by their primary. */
-/** From the option, or HAWSER_ENGINE: an option can be seen in the list of processes, and a URL may hold a password. */
+/**
+ * What is named, in workers too; otherwise they are joined by their primary. Named by the option, or by HAWSER_ENGINE: an option can be seen in the list
+ * of processes, and a URL may hold a password.
+ */
 async function engineFor({
   engine = process.env['HAWSER_ENGINE'],
   cluster,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type ClientSocket, type ConnectOptions, connect, HawserError } from '../client/index.ts';
-import { UsageError } from './output.ts';
+import { type Output, UsageError } from './output.ts';
 import type { RelayApi } from './relay.ts';
 
 /** The relay's vocabulary as its clients have it, and any event. */
@@ -27,6 +27,16 @@ export async function visit(options: VisitOptions, more: ConnectOptions = {}): P
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(token === undefined ? {} : { token }),
     ...more,
+  });
+}
+
+/** Tells people why there is no link, while it is tried again: each reason once. */
+export function tellTries(socket: RelayClient, output: Output): void {
+  let told = '';
+  socket.on('reconnecting', ({ error }) => {
+    if (error === undefined || error.message === told) return;
+    told = error.message;
+    output.remark(`${error.code}: ${told}: trying again`);
   });
 }
 

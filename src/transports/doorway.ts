@@ -107,7 +107,10 @@ export class Doorway implements SocketHouse {
   async #secureOptions(endpoint: Endpoint, tls: TlsOptions): Promise<SecureOptions> {
     const secure = await secureOptionsOf(endpoint, tls);
     if (secure.pfx !== undefined || (secure.cert !== undefined && secure.key !== undefined)) return secure;
-    throw new HawserError('ERR_OPTION', `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\``);
+    throw new HawserError(
+      'ERR_OPTION',
+      `${this.#scheme}: a listener needs \`cert\` and \`key\`, or \`pfx\`: ?cert=FILE&key=FILE, as hawser cert makes them`,
+    );
   }
 
   /** Listens at `where`, or on what was inherited. @throws HawserError as `Transport.listen` does. */

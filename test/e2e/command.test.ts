@@ -209,19 +209,28 @@ test('with a secret a token is needed, says who comes, and bounds the rooms', as
 });
 
 test('a busy port, a wrong flag and a public address are each one clear line and their exit code', async () => {
-  await using served = await Served.start(['ws://127.0.0.1:0']);
+  await using served = await Served.start(['ws://127.0.0.1:0', 'tcp://127.0.0.1:0']);
   const busy = Program.hawser('serve', '--listen', served.endpoint('ws').href);
   expect(await busy.exitCode()).toBe(1);
   expect(busy.errors).toEqual([`hawser: ERR_ADDRESS_IN_USE: ${served.endpoints[0]} is in use`]);
   const flag = Program.hawser('serve', '--nonsense');
   expect(await flag.exitCode()).toBe(2);
-  expect(flag.errors).toHaveLength(1);
+  expect(flag.errors).toEqual(["hawser: Unknown option '--nonsense'. Try hawser --help"]);
+  const value = Program.hawser('serve', '--listen', '--json');
+  expect(await value.exitCode()).toBe(2);
+  expect(value.errors).toEqual(["hawser: Option '--listen' needs a value. Try hawser --help"]);
   const open = Program.hawser('serve', '--listen', 'ws://0.0.0.0:0');
   expect(await open.exitCode()).toBe(1);
-  expect(open.errors.join('\n')).toContain('ERR_NOT_ALLOWED');
+  expect(open.errors.join('\n')).toMatch(/ERR_NOT_ALLOWED: .*--insecure/);
   const nowhere = Program.hawser('call', 'tcp://127.0.0.1:1', 'users');
   expect(await nowhere.exitCode()).toBe(1);
   expect(nowhere.errors).toHaveLength(1);
+  const otherwise = Program.hawser('call', `http://127.0.0.1:${served.port('tcp')}`, 'users');
+  expect(await otherwise.exitCode()).toBe(1);
+  expect(otherwise.errors.join('\n')).toContain('ERR_HANDSHAKE_REFUSED');
+  const unnamed = Program.hawser('serve', '--listen', 'tcp://127.0.0.1:0', '--announce', 'no name');
+  expect(await unnamed.exitCode()).toBe(1);
+  expect(unnamed.errors.join('\n')).toContain('ERR_ARGUMENT');
 });
 
 test('the socket file is this user’s alone, and is gone after SIGTERM, which ends with 0', async () => {

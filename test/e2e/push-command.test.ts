@@ -69,6 +69,25 @@ describe('hawser emit', () => {
     expect([elsewhere.code, elsewhere.errors]).toEqual([1, expect.stringContaining('ERR_PROTOCOL')]);
   });
 
+  test('publishes by HTTPS to who shows the certificate of `ca`, and as a peer where the URL is not that of the API', async () => {
+    expect((await hawser(['cert', '--out', folder])).code).toBe(0);
+    const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(folder, name));
+    await using served = await Served.start([`https://127.0.0.1:0?cert=${cert}&key=${key}`], ['--api-key-file', keys]);
+    const { host } = served.endpoint('https');
+    for (const [path, environment] of [
+      ['/api/publish', { HAWSER_API_KEY: KEY }],
+      ['/', { HAWSER_API_KEY: '' }],
+    ] as const) {
+      const { socket, heard } = await member(`https://${host}/?ca=${cert}`);
+      const words = [`https://${host}${path}?ca=${cert}`, 'note', '{"n":3}', '--room', 'desk'];
+      expect(await hawser(['emit', ...words], environment)).toMatchObject({ code: 0, errors: '' });
+      expect(await heard).toEqual({ n: 3 });
+      await socket.close();
+    }
+    const strange = await hawser(['emit', `https://${host}/api/publish`, 'note', '1'], { HAWSER_API_KEY: KEY });
+    expect([strange.code, strange.errors]).toEqual([1, expect.stringContaining('self-signed certificate')]);
+  });
+
   test('is told that the API is off, and that nothing listens', async () => {
     const url = await (async () => {
       await using served = await Served.start(['ws://127.0.0.1:0']);

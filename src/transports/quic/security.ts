@@ -23,7 +23,11 @@ export interface Security {
 /** @throws HawserError ERR_OPTION for what can't be, or files that can't be read. */
 export async function listenSecurity(quiche: Quiche, endpoint: Endpoint, tls: TlsListenOptions): Promise<Security> {
   const secure = await materialOf(endpoint, tls);
-  if (secure.cert === undefined) throw new HawserError('ERR_OPTION', 'quic: a listener needs `cert` and `key`');
+  if (secure.cert === undefined)
+    throw new HawserError(
+      'ERR_OPTION',
+      'quic: a listener needs `cert` and `key`: ?cert=FILE&key=FILE, as hawser cert makes them',
+    );
   const { requestCert = false } = tls;
   if (requestCert === 'optional')
     throw new HawserError('ERR_OPTION', "quic: requestCert is true or false: a certificate can't be left to the peer");

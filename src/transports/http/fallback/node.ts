@@ -32,8 +32,18 @@ export function dialFallback(endpoint: Endpoint, options: DialOptions): Promise<
 
 function failure(error: unknown, endpoint: Endpoint): HawserError {
   if (error instanceof HawserError) return error;
+  if (isNoHttp(error)) {
+    return new HawserError('ERR_HANDSHAKE_REFUSED', `${describeEndpoint(endpoint)} does not speak HTTP`, {
+      cause: error,
+    });
+  }
   const { code, what, data } = whyFailed(error instanceof Error ? error : undefined);
   return new HawserError(code, `${describeEndpoint(endpoint)} ${what}`, { cause: error, data });
+}
+
+/** What Node's parser of HTTP throws. */
+function isNoHttp(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code?.startsWith('HPE_') === true;
 }
 
 class NodeWire implements Wire {
