@@ -197,6 +197,19 @@ describe('the tree', () => {
     expect(broken).toEqual([]);
   });
 
+  test('every link to a heading finds it', () => {
+    const broken = pages.flatMap((page) =>
+      [...textOf(page).matchAll(/\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)/g)]
+        .map(([, target = '', heading = '']) => ({
+          target: target === '' ? page : join(dirname(page), target),
+          heading,
+        }))
+        .filter(({ target, heading }) => target.endsWith('.md') && !headingsOf(target).has(heading))
+        .map(({ target, heading }) => `${page}: ${target}#${heading}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
   test('the changelog begins with the version of package.json', () => {
     const { version } = JSON.parse(textOf('package.json')) as { version: string };
     expect(/^## (\S+)/m.exec(textOf('CHANGELOG.md'))?.[1]).toBe(version);
@@ -205,6 +218,13 @@ describe('the tree', () => {
 
 function byName([a]: (string | number)[], [b]: (string | number)[]): number {
   return String(a).localeCompare(String(b));
+}
+
+/** The headings of a page as links name them: lower case, blanks as hyphens, without other signs. */
+function headingsOf(page: string): ReadonlySet<string> {
+  const prose = textOf(page).replace(/^```[^]*?^```/gm, '');
+  const headings = [...prose.matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase());
+  return new Set(headings.map((heading) => heading.replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')));
 }
 
 function unquote(cell: string | undefined): string {
