@@ -222,7 +222,7 @@ function byName([a]: (string | number)[], [b]: (string | number)[]): number {
 
 /** The headings of a page as links name them: lower case, blanks as hyphens, without other signs. */
 function headingsOf(page: string): ReadonlySet<string> {
-  const prose = textOf(page).replace(/^```[^]*?^```/gm, '');
+  const prose = textOf(page).replace(/^```[\s\S]*?^```/gm, '');
   const headings = [...prose.matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase());
   return new Set(headings.map((heading) => heading.replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')));
 }

@@ -33,7 +33,11 @@ export function parseEndpoint(text: string): Endpoint {
     url = new URL(!ON_PAGE && text.startsWith('\\\\') ? `ipc:${text}` : text);
     path = decodeURIComponent(url.pathname);
   } catch (cause) {
-    throw new HawserError('ERR_URL', ON_PAGE ? undefined : 'not a URL: one has a scheme, and a port up to 65535, as tcp://127.0.0.1:3001', { cause });
+    throw new HawserError(
+      'ERR_URL',
+      ON_PAGE ? undefined : 'not a URL: one has a scheme, and a port up to 65535, as tcp://127.0.0.1:3001',
+      { cause },
+    );
   }
   // Credentials in a URL end up in logs.
   if (url.username + url.password !== '') throw new HawserError('ERR_URL', 'no credentials in URLs: pass `token`');
