@@ -49,7 +49,7 @@ export const ODD_NAMES: readonly string[] = [
   'x'.repeat(256),
 ];
 /** How long a case may take, ms. */
-const CASE_WAIT = 20_000;
+const CASE_WAIT = 60_000;
 const TIMES: JoinedTimes = { heartbeat: 50, lease: 200 };
 /** Levels of lists and maps that the data of a message may have. */
 const DEPTH = 64;

@@ -51,7 +51,7 @@ export interface LinkSuiteOptions {
 }
 
 /** How long a case may take, in ms. */
-export const CASE_WAIT: number = 20_000;
+export const CASE_WAIT: number = 60_000;
 const CLOSE_WAIT = 400;
 const MARK = 262_144;
 
