@@ -30,6 +30,11 @@ const left = async (name: string): Promise<unknown> => command('XLEN', `hawser:$
 const pending = async (name: string): Promise<unknown> =>
   ((await command('XPENDING', `hawser:${name}:push:stream`, 'hawser')) as unknown[])[0];
 
+const connections = async (): Promise<number> =>
+  String(await command('CLIENT', 'LIST'))
+    .trim()
+    .split('\n').length;
+
 describe('what any program pushes by Redis', () => {
   test('on the channel is heard by every node', async () => {
     const options = fresh();
@@ -54,6 +59,25 @@ describe('what any program pushes by Redis', () => {
     expect([...one.pushes, ...two.pushes].toSorted()).toEqual(all.map((json) => `one ${json}`).toSorted());
     await until(async () => (await left(options.name)) === 0 && (await pending(options.name)) === 0, 'an empty stream');
     expect(one.reported.concat(two.reported)).toEqual([]);
+  });
+
+  test('and all else is heard by nobody who was closed while he started', async () => {
+    const before = await connections();
+    for (const turns of [0, 1, 2, 5, 10, 20]) {
+      const one = new HeardBus(fresh());
+      const starting = one.bus.start(one).catch(({ code }) => code);
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      await one.bus.close();
+      expect(['ERR_CLOSED', undefined]).toContain(await starting);
+    }
+    await until(async () => (await connections()) === before, 'no connection but ours');
+  });
+
+  test('is heard by connections that a close leaves none of, also one that is being made', async () => {
+    const options = fresh();
+    const before = await connections();
+    for (let i = 0; i < 5; i++) await (await HeardBus.start(options))[Symbol.asyncDispose]();
+    await until(async () => (await connections()) === before, 'no connection but ours');
   });
 
   test('into the stream waits while no node is there', async () => {

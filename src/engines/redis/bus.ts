@@ -30,6 +30,7 @@ export class RedisBus implements Bus {
   readonly #watched = new Map<string, { readonly namespace: string; readonly room: string }>();
   #waitingBytes = 0;
   #isLosing = false;
+  #isClosed = false;
 
   /** @throws HawserError ERR_OPTION, ERR_URL. */
   constructor(options: RedisEngineOptions, world: World, load: () => Promise<RedisModule> = loadRedis) {
@@ -40,9 +41,10 @@ export class RedisBus implements Bus {
     this.#load = load;
   }
 
-  /** @throws HawserError ERR_UNSUPPORTED without @redis/client, ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION. */
+  /** @throws HawserError ERR_UNSUPPORTED without @redis/client, ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_VERSION, ERR_OPTION, ERR_CLOSED. */
   async start(host: BusHost): Promise<void> {
     const redis = await this.#load();
+    this.#refuseClosed();
     const servers = new Servers(redis, this.#settings, this.#world, {
       broken: (error) => host.disconnected(error),
       moved: async () => subscriptions.moved(),
@@ -58,6 +60,7 @@ export class RedisBus implements Bus {
     this.#subscriptions = subscriptions;
     this.#logs = new Logs(servers, this.#world);
     await servers.start();
+    this.#refuseClosed();
     if (this.#settings.push && host.pushed !== undefined) this.#takePushes(redis, servers, host);
   }
 
@@ -136,6 +139,7 @@ export class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#servers === undefined) return;
     await this.#pushes?.close();
     await this.#servers?.drain();
@@ -149,6 +153,11 @@ export class RedisBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What begins after a close would never end. */
+  #refuseClosed(): void {
+    if (this.#isClosed) throw new HawserError('ERR_CLOSED', 'the engine was closed while it started');
   }
 
   /** The channel is heard by all nodes, an entry of the stream is taken by one. */

@@ -64,6 +64,8 @@ export class Pushes {
         await this.#sleep(PAUSE);
       }
     }
+    // One that was being made when all was closed.
+    this.#drop();
   }
 
   /** Resolves when what was taken is published, or can't be, or after two seconds: another node takes it then. */
