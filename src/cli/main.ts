@@ -171,6 +171,7 @@ function firstSentence(message: string): string {
 async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args);
   const [command, ...operands] = positionals;
+  const output = new Output(values.json ?? false, command !== undefined && SERVES.has(command));
   if (values.version) return print(`${version()}\n`);
   if (values.help) return print(USAGE);
   if (command === undefined) throw new UsageError('what shall it be? Try hawser --help');
@@ -180,7 +181,6 @@ async function run(args: readonly string[]): Promise<number> {
     if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
   }
   if (operands.length < (NEEDS[command] ?? 0)) throw new UsageError(`something is missing: ${usageOf(command)}`);
-  const output = new Output(values.json ?? false, SERVES.has(command));
   switch (command) {
     case 'serve':
       return serve(serveOptions(one(operands, 0, 1), values), output);

@@ -88,6 +88,13 @@ test('what a server says moves no cursor', async () => {
   expect(await ended(hawser('call', url, 'fail'))).toMatchObject({ code: 1, errors: `hawser: ERR_ODD: ${safe}\n` });
 });
 
+test('--help, which nobody reads to its end, ends quietly', async () => {
+  const child = hawser('--help');
+  const ending = ended(child);
+  child.stdout?.destroy();
+  expect(await ending).toEqual({ code: 0, said: '', errors: '' });
+});
+
 test('serve goes on when nobody reads what it prints any more, and sends its clients away in peace', async () => {
   const serving = hawser('serve', '--listen', 'tcp://127.0.0.1:0', '--json');
   const [line] = (await once(createInterface(serving.stdout as NodeJS.ReadableStream), 'line')) as [string];
