@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { CLOSE, type CloseReason } from '../../src/core/index.ts';
 import { createServer, HawserError } from '../../src/index.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { ROOT } from '../support/tree.ts';
 import { Served } from './served.ts';
 
@@ -57,6 +58,14 @@ describe('a command that fails halfway ends', () => {
     const url = served.endpoint('tcp').href;
     const { code, errors } = await ended(hawser(command, url, '--room', 'lobby', '--token', token));
     expect([code, errors]).toEqual([1, 'hawser: ERR_NOT_ALLOWED: your token does not cover this room\n']);
+  });
+
+  test('serve, whose port is taken, and with it the engine that has started', async () => {
+    await using redis = await startRedis();
+    await using other = createServer();
+    const [url = ''] = await other.listen('tcp://127.0.0.1:0');
+    const { code, errors } = await ended(hawser('serve', '--listen', url, '--engine', redis.url));
+    expect([code, errors]).toEqual([1, `hawser: ERR_ADDRESS_IN_USE: ${url} is in use\n`]);
   });
 
   test('serve, which can not be announced', async () => {
