@@ -168,6 +168,16 @@ function firstSentence(message: string): string {
   return first.replace('argument is ambiguous', 'needs a value');
 }
 
+/** @throws UsageError for a command that there isn't, an option that it doesn't take, words that it lacks. */
+function checkCall(command: string, operands: readonly string[], values: Values): void {
+  const takes = TAKES[command];
+  if (takes === undefined) throw new UsageError(`there is no command '${command}'. Try hawser --help`);
+  for (const name of Object.keys(values)) {
+    if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
+  }
+  if (operands.length < (NEEDS[command] ?? 0)) throw new UsageError(`something is missing: ${usageOf(command)}`);
+}
+
 async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args);
   const [command, ...operands] = positionals;
@@ -175,12 +185,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (values.version) return print(`${version()}\n`);
   if (values.help) return print(USAGE);
   if (command === undefined) throw new UsageError('what shall it be? Try hawser --help');
-  const takes = TAKES[command];
-  if (takes === undefined) throw new UsageError(`there is no command '${command}'. Try hawser --help`);
-  for (const name of Object.keys(values)) {
-    if (name !== 'json' && !takes.includes(name)) throw new UsageError(`hawser ${command} takes no --${name}`);
-  }
-  if (operands.length < (NEEDS[command] ?? 0)) throw new UsageError(`something is missing: ${usageOf(command)}`);
+  checkCall(command, operands, values);
   switch (command) {
     case 'serve':
       return serve(serveOptions(one(operands, 0, 1), values), output);
