@@ -18,7 +18,11 @@ function failure(cause: unknown, endpoint: Endpoint): HawserError {
 }
 
 function decode(text: Uint8Array): Uint8Array {
-  return Uint8Array.from(atob(new TextDecoder().decode(text)), (character) => character.charCodeAt(0));
+  const characters = atob(new TextDecoder().decode(text));
+  const bytes = new Uint8Array(characters.length);
+  // `Uint8Array.from` goes by an iterator, which takes ten times as long and more.
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
 }
 
 class PageWire implements Wire {
