@@ -202,4 +202,6 @@ function fail(text) {
 
 main().catch((error) => {
   fail(error instanceof Error ? error.message : String(error));
+  // Nobody was there to be asked.
+  if (error?.code === 'ERR_ABORTED') process.exitCode = UNKNOWN;
 });

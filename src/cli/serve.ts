@@ -79,7 +79,7 @@ export async function serve(options: ServeOptions, output: Output): Promise<numb
   if (options.workers !== undefined && worker === undefined) {
     return await superviseWorkers(options.workers, urls, closing.drain + closing.delay, output);
   }
-  const server = await makeServer(options);
+  const server = await makeServer(options, output);
   if (worker !== undefined) return await serveAsWorker(worker, server, urls, closing, options.watchCertificates);
   // Before anybody is told: who hears that it listens may end it at once.
   const stopping = stopSignal();
@@ -132,6 +132,7 @@ async function announcing(
 
 async function makeServer(
   options: ServeOptions,
+  output: Output,
 ): Promise<Pick<Server, 'listen' | 'receive' | 'reloadCertificates' | 'close' | 'endpoints' | 'stats'>> {
   const { origins, insecure, trustProxy, nodeName, nodeEndpoints } = options;
   const authenticate = await authentication(options);
@@ -140,6 +141,7 @@ async function makeServer(
     origins,
     insecure,
     trustProxy,
+    onError: (error, during) => tellFault(error, during, output),
     ...(engine === undefined ? {} : { engine }),
     ...(authenticate === undefined ? {} : { authenticate }),
     node: { ...(nodeName && { name: nodeName }), ...(nodeEndpoints && { endpoints: nodeEndpoints }) },
@@ -154,6 +156,14 @@ async function makeServer(
   const relay = createRelay({ ...common, onRequest: face.onRequest }, options.history);
   face.serve(relay);
   return relay;
+}
+
+/** What goes wrong around the server is a line; of an application's own mistakes all is shown. */
+function tellFault(error: unknown, during: string, output: Output): void {
+  if (error instanceof HawserError) {
+    const why = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    output.error(`${during} failed: ${error.code}: ${error.message}${why}`);
+  } else console.error(`hawser: ${during} failed:`, error);
 }
 
 function withFiles(folder: string | undefined, fallthrough: RequestListener): RequestListener {

@@ -27,6 +27,6 @@ function parse(text: string): URL {
     // A named pipe of Windows, as its own programs write it.
     return new URL(text.startsWith('\\\\') ? `ipc:${text}` : text);
   } catch (cause) {
-    throw new HawserError('ERR_URL', 'not a URL', { cause });
+    throw new HawserError('ERR_URL', 'not a URL of a receiver: one is like tcp://127.0.0.1:3010', { cause });
   }
 }

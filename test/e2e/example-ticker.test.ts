@@ -190,6 +190,9 @@ describe('by the commands of the README', () => {
     const lost = { order: { id: 'order-3', side: 'SELL', symbol: 'ABC', shares: 50 } };
     appendFileSync(join(folder, 'ada.journal'), `${JSON.stringify(lost)}\n`);
     expect(await place('BUY ABC 1 --id order-4')).toBe(0);
+    market.signal('SIGINT');
+    await market.exit();
+    expect(await place('BUY ABC 1 --id order-5 --wait 500')).toBe(2);
   });
 });
 

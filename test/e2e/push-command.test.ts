@@ -132,6 +132,15 @@ describe('hawser serve --engine', () => {
     await Promise.all(members.map(({ socket }) => socket.close()));
   });
 
+  test('tells in one line that NATS has gone', async () => {
+    await using nats = await startNats();
+    await using served = await Served.start(['tcp://127.0.0.1:0'], ['--engine', nats.url]);
+    await nats[Symbol.asyncDispose]();
+    await expect.poll(() => served.errors.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(served.errors[0]).toMatch(/^hawser: engine failed: ERR_ENGINE_DOWN: .*: .*NATS/);
+    expect(served.errors.filter((line) => !line.startsWith('hawser: '))).toEqual([]);
+  });
+
   test('tells in one line that NATS is not there, or refuses the password', async () => {
     await using nats = await startNats({ user: 'ada', pass: 'right' });
     const url = nats.url.replace('//', '//ada:wrong-secret@');
