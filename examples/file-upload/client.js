@@ -6,20 +6,35 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client } from 'hawser/udpack.io';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    port: { type: 'string', default: '45456' },
-    host: { type: 'string', default: '127.0.0.1' },
-    keys: { type: 'string', default: `${import.meta.dirname}/keys` },
-  },
-});
+/** What was typed; its files are looked at before anybody is dialled. */
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        port: { type: 'string', default: '45456' },
+        host: { type: 'string', default: '127.0.0.1' },
+        keys: { type: 'string', default: `${import.meta.dirname}/keys` },
+      },
+    });
+    const [pathname = ''] = positionals;
+    return {
+      ...values,
+      pathname,
+      filesize: fs.statSync(pathname).size,
+      pubkey: fs.readFileSync(`${values.keys}/pubkey.pem`),
+    };
+  } catch (error) {
+    console.error(`client: ${error instanceof Error ? error.message : String(error)}`);
+    return process.exit(1);
+  }
+}
 
-const serverAddr = values.host;
-const serverPort = Number(values.port);
+const { pathname, filesize, pubkey, ...given } = readArguments();
+const serverAddr = given.host;
+const serverPort = Number(given.port);
 const port = 0; // the system chooses one
 const host = '0.0.0.0';
-const pubkey = fs.readFileSync(`${values.keys}/pubkey.pem`);
 const token = 'ea970f20b09311ebbe1d11acebc10dbf';
 
 const client = new Client({ port, host, pubkey, token });
@@ -46,9 +61,7 @@ client
         cb(err);
         return;
       }
-      const [pathname = ''] = positionals;
       const filename = path.basename(pathname);
-      const filesize = fs.statSync(pathname).size;
       total = filesize;
       console.log(`sending ${filename}`);
       channel.send('file', { filename, filesize }, (refused) => {

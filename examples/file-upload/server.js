@@ -6,19 +6,28 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Server } from 'hawser/udpack.io';
 
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string', default: '45456' },
-    keys: { type: 'string', default: `${import.meta.dirname}/keys` },
-    dir: { type: 'string', default: 'received' },
-  },
-});
-fs.mkdirSync(values.dir, { recursive: true });
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '45456' },
+        keys: { type: 'string', default: `${import.meta.dirname}/keys` },
+        dir: { type: 'string', default: 'received' },
+      },
+    });
+    fs.mkdirSync(values.dir, { recursive: true });
+    const pubkey = fs.readFileSync(`${values.keys}/pubkey.pem`);
+    const prikey = fs.readFileSync(`${values.keys}/prikey.pem`);
+    return { ...values, pubkey, prikey };
+  } catch (error) {
+    console.error(`server: ${error instanceof Error ? error.message : String(error)}`);
+    return process.exit(1);
+  }
+}
 
+const { pubkey, prikey, ...values } = readArguments();
 const port = Number(values.port);
 const host = '0.0.0.0';
-const pubkey = fs.readFileSync(`${values.keys}/pubkey.pem`);
-const prikey = fs.readFileSync(`${values.keys}/prikey.pem`);
 /** @param {string} token */
 const authToken = (token) => token === 'ea970f20b09311ebbe1d11acebc10dbf';
 

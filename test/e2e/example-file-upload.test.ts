@@ -94,3 +94,16 @@ test('a server with another key is not spoken to, and the client says what may b
   expect(await client.exit()).toBe(1);
   expect(server.shown).not.toContain('received');
 });
+
+test('keys and a file that are not there are one line, before anybody is dialled', async () => {
+  for (const [block, other, line] of [
+    [SERVER, { keys: join(folder, 'no-keys') }, /^server: ENOENT: .*no-keys/m],
+    [CLIENT, { keys: join(folder, 'no-keys') }, /^client: ENOENT: .*no-keys/m],
+    [CLIENT, { file: 'no-file' }, /^client: ENOENT: .*no-file/m],
+  ] as const) {
+    const program = type(block, other);
+    await program.shows(line);
+    expect(await program.exit()).toBe(1);
+    expect(program.shown).not.toContain('    at ');
+  }
+});
