@@ -15,6 +15,11 @@ const PARTS = ['fetcher', 'cache'];
 /** ms before a part that has ended is started again */
 const PAUSE = 200;
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { 'max-bytes': { type: 'string' }, ttl: { type: 'string' } },

@@ -8,6 +8,11 @@ import { urlOf } from './endpoint.js';
 /** @import { ClientSocket, CloseReason } from 'hawser/client' */
 /** @import { MockApi } from './api.ts' */
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values } = parseArgs({
   options: {
     protocol: { type: 'string', short: 'p', default: 'ws' },

@@ -6,6 +6,11 @@ import { urlOf } from './endpoint.js';
 /** @import { Server } from 'hawser' */
 /** @import { MockApi } from './api.ts' */
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values } = parseArgs({
   options: {
     protocol: { type: 'string', short: 'p', default: 'ws' },

@@ -4,6 +4,11 @@
 import { parseArgs } from 'node:util';
 import { createServer } from 'hawser';
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values } = parseArgs({ options: { port: { type: 'string', default: '7001' } } });
 const server = createServer({ limits: { messageBytes: 1000 } });
 let guests = 0;

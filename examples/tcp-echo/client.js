@@ -24,6 +24,11 @@ class Sum {
   }
 }
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { url: { type: 'string', default: 'tcp://127.0.0.1:7000' }, from: { type: 'string' } },

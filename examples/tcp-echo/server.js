@@ -9,6 +9,11 @@ import { createServer, duplexOf } from 'hawser';
 
 /** @import { ServerSocket } from 'hawser' */
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '7000' },

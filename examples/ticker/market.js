@@ -22,6 +22,11 @@ const PLAIN = '/plain';
 /** ms for what is under way when the market closes */
 const DRAIN = 1000;
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values } = parseArgs({
   options: {
     ledger: { type: 'string', default: 'ticker.db' },

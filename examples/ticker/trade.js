@@ -13,6 +13,11 @@ import { isQuote, money, ORDER_FORM, readOrder, whatHappened } from './words.js'
 /** @import { Interface } from 'node:readline' */
 /** @import { Order, Quote, Receipt } from './api.ts' */
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

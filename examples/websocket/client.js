@@ -6,6 +6,11 @@ import { WebSocket } from 'ws';
 
 /** @typedef {{ event: string, message: string }} Message */
 
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { name: { type: 'string', default: 'hsz' } },
