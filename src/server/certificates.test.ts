@@ -102,4 +102,15 @@ describe.each(['https', 'wss', 'tls'])('certificates of %s:', (scheme) => {
     await server.reloadCertificates({ cert: second.cert, key: second.key });
     expect(await shownBy(port)).toBe('second');
   });
+
+  test('are kept when something else is given at the same time', async () => {
+    const { server, port } = await serve(scheme, { cert: first.cert, key: first.key });
+    const broken = server.reloadCertificates({ key: 'no key' });
+    await Promise.all([
+      expect(broken).rejects.toMatchObject({ code: 'ERR_OPTION' }),
+      server.reloadCertificates({ cert: second.cert, key: second.key }),
+      server.reloadCertificates({ ca }),
+    ]);
+    expect(await shownBy(port)).toBe('second');
+  });
 });

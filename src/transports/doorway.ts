@@ -15,6 +15,7 @@ import {
 import { type CertificateWatch, reloadOnChange } from './certificate-watch.ts';
 import type { Arrival, Guest, Manners, Reception } from './guest.ts';
 import { TlsGate } from './handshake.ts';
+import { Reloads } from './reloads.ts';
 import { alpnOf, checkListening, isSecure, listenedAt, servedAs } from './settings.ts';
 import {
   addressOf,
@@ -43,6 +44,7 @@ export class Doorway implements SocketHouse {
   readonly #scheme: string;
   readonly #net: NetListenOptions;
   readonly #manners: Manners;
+  readonly #reloads: Reloads = new Reloads();
   readonly #open = new Set<Socket>();
   #gate: TlsGate | undefined;
   /** What TLS is spoken at. */
@@ -90,11 +92,13 @@ export class Doorway implements SocketHouse {
   }
 
   /** As `Listener.reload`. */
-  async reload(given: TlsOptions = {}): Promise<void> {
-    if (this.#endpoint === undefined) return;
-    const tls = { ...this.#tls, ...given };
-    this.#gate?.renew(await this.#secureOptions(this.#endpoint, tls));
-    this.#tls = tls;
+  reload(given: TlsOptions = {}): Promise<void> {
+    return this.#reloads.inTurn(async () => {
+      if (this.#endpoint === undefined) return;
+      const tls = { ...this.#tls, ...given };
+      this.#gate?.renew(await this.#secureOptions(this.#endpoint, tls));
+      this.#tls = tls;
+    });
   }
 
   /** Reads the files anew whenever they change, where that was asked for. @throws HawserError ERR_OPTION. */

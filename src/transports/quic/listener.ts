@@ -9,6 +9,7 @@ import type {
 } from '../../transport/index.ts';
 import { isLoopback } from '../../udpack-endpoint/parts.ts';
 import { type CertificateWatch, reloadOnChange } from '../certificate-watch.ts';
+import { Reloads } from '../reloads.ts';
 import { checkQuic, portOf } from '../settings.ts';
 import { UdpHubs } from '../udp-hubs.ts';
 import { UdpListener } from '../udp-listener.ts';
@@ -67,6 +68,7 @@ class QuicListener extends UdpListener<Visitor> implements Host, Lobby {
   readonly #hub: Hub;
   readonly #settings: QuicSettings;
   readonly #secure: ListenerParts['secure'];
+  readonly #reloads: Reloads = new Reloads();
   #security: Security;
   #tls: TlsListenOptions;
   #watch: CertificateWatch | undefined;
@@ -90,10 +92,12 @@ class QuicListener extends UdpListener<Visitor> implements Host, Lobby {
   }
 
   /** As `Listener.reload`. */
-  async reload(given: TlsOptions = {}): Promise<void> {
-    const tls = { ...this.#tls, ...given };
-    this.#security = await this.#secure(tls);
-    this.#tls = tls;
+  reload(given: TlsOptions = {}): Promise<void> {
+    return this.#reloads.inTurn(async () => {
+      const tls = { ...this.#tls, ...given };
+      this.#security = await this.#secure(tls);
+      this.#tls = tls;
+    });
   }
 
   /** Reads the files anew whenever they change. @throws HawserError ERR_OPTION; it is closed then. */
