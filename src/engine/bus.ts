@@ -55,7 +55,7 @@ export interface Bus extends AsyncDisposable {
   /** The most bytes that one `publish` or `append` takes; at least 256. */
   readonly payloadBytes: number;
   /**
-   * Called once. Where it rejects, `close` may still be called.
+   * Called once, and again only where it rejected; then `close` may be called, too.
    * @throws HawserError ERR_CONNECT_FAILED, ERR_AUTH_FAILED, ERR_TLS, ERR_VERSION, ERR_UNSUPPORTED, ERR_OPTION.
    */
   start(host: BusHost): Promise<void>;

@@ -70,7 +70,7 @@ export interface Engine extends AsyncDisposable {
   /** Since when its server can't be reached; undefined while it can, and for an engine that has none. */
   readonly downSince?: Instant | undefined;
   /**
-   * Called once, by the first `listen`; `announce`, `watchRoom`, `enter` and the like may come before it.
+   * Called by the first `listen`, and again only where it rejected; `announce`, `watchRoom`, `enter` and the like may come before it.
    * @throws HawserError ERR_CONNECT_FAILED when its server can't be reached; ERR_AUTH_FAILED, ERR_TLS, ERR_VERSION, ERR_UNSUPPORTED, ERR_OPTION.
    */
   start(host: EngineHost): Promise<void>;

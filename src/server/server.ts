@@ -314,11 +314,19 @@ export class Server<A extends ApiShape = AnyApi> implements AsyncDisposable {
   /** @throws HawserError ERR_CLOSED, also when nobody new is let in since the engine began to start. */
   async #start(): Promise<void> {
     this.#refuseShut();
-    this.#started ??= this.#options.engine.start(
-      makeEngineHost(this.#options, this.#places, this.#pusher, this.#seating.rivals),
-    );
+    this.#started ??= this.#startEngine();
     await this.#started;
     this.#refuseShut();
+  }
+
+  async #startEngine(): Promise<void> {
+    try {
+      await this.#options.engine.start(makeEngineHost(this.#options, this.#places, this.#pusher, this.#seating.rivals));
+    } catch (error) {
+      // Its server may be there next time.
+      this.#started = undefined;
+      throw error;
+    }
   }
 
   #refuseShut(): void {
