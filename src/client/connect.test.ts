@@ -150,7 +150,7 @@ describe('giving up', () => {
 
   test('a server that shows its magic and never welcomes', async () => {
     const house = keep(await House.open({ authenticate: () => new Promise(() => {}) }, 'tcp'));
-    const error = await errorOf(connect(house.url('tcp'), { times: { loginWait: 30 } }));
+    const error = await errorOf(connect(house.url('tcp'), { times: { loginWait: 500 } }));
     expect(error).toMatchObject({ code: 'ERR_LOGIN_TIMEOUT' });
   });
 });

@@ -202,7 +202,7 @@ describe('a namespace that a pattern makes', () => {
   });
 
   test('outlives its last socket by the grace time, and is the same for who comes in it', async () => {
-    const house = await serve({ times: { namespaceGrace: 400, resumeWindow: 0 } }, 'tcp');
+    const house = await serve({ times: { namespaceGrace: 1500, resumeWindow: 0 } }, 'tcp');
     const seen: ServerNamespace[] = [];
     const left: string[] = [];
     house.server.of('/room/:id').on('connection', (socket, namespace) => {

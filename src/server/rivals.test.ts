@@ -141,7 +141,7 @@ describe("secondLogin: 'reject'", () => {
     const proxy = await behindProxy(near);
     const socket = await ada([`tcp://127.0.0.1:${proxy.port}`, far.url], {
       reconnect: { first: 1, most: 20 },
-      times: { heartbeat: 50, readWait: 150, loginWait: 300 },
+      times: { heartbeat: 200, readWait: 600, loginWait: 1000 },
     });
     await known(far);
     const up = next(socket, 'up');

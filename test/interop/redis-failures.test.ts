@@ -326,7 +326,7 @@ describe('while Redis', () => {
     await command('REPLICAOF', '127.0.0.1', '1');
     await expect(append(one, 'x')).rejects.toMatchObject({ code: 'ERR_ENGINE_DOWN', delivered: 'no' });
     await until(() => one.told.length > 0, 'the news');
-    await expect(HeardBus.start({ url: redis.url, connectWait: 200 })).rejects.toMatchObject({
+    await expect(HeardBus.start({ url: redis.url, connectWait: 1000 })).rejects.toMatchObject({
       code: 'ERR_CONNECT_FAILED',
       message: expect.stringContaining('replica'),
     });
