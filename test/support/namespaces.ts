@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { iproute } from './programs.ts';
 import { ROOT } from './tree.ts';
+import { until } from './until.ts';
 
 /** Addresses of the two ends of the cable. */
 export const ADDRESSES = {
@@ -50,6 +51,11 @@ export class Namespaces implements AsyncDisposable {
     }
     const namespaces = new Namespaces(program);
     await Promise.all([namespaces.near.ready, namespaces.far.ready]);
+    // Linux takes up to a second to say that a cable is in: before that programs see no interface.
+    await until(
+      () => [near, far].every((name) => ip('-n', name, 'link', 'show', 'cable').includes(' state UP ')),
+      'the cable is in',
+    );
     return namespaces;
   }
 
