@@ -5,6 +5,7 @@ import { createServer as createNetServer, type Server as NetServer } from 'node:
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Authority } from '../../test/support/certificates.ts';
+import { endAll } from '../../test/support/children.ts';
 import { ROOT } from '../../test/support/tree.ts';
 import { type ClientSocket, connect, type DialTarget } from '../client/index.ts';
 import type { Traffic } from '../transport/index.ts';
@@ -20,12 +21,7 @@ const open: AsyncDisposable[] = [];
 const children: ChildProcess[] = [];
 afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
+  await endAll(children);
 });
 
 async function serve(

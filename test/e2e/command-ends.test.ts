@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { CLOSE, type CloseReason } from '../../src/core/index.ts';
 import { createServer, HawserError } from '../../src/index.ts';
+import { endAll } from '../support/children.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { ROOT } from '../support/tree.ts';
 import { Served } from './served.ts';
@@ -20,12 +21,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
+  await endAll(children);
   rmSync(folder, { recursive: true, force: true });
 });
 

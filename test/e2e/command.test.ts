@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endAll } from '../support/children.ts';
 import { python } from '../support/programs.ts';
 import { ROOT } from '../support/tree.ts';
 import { Served } from './served.ts';
@@ -19,12 +20,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
+  await endAll(children);
   rmSync(folder, { recursive: true, force: true });
 });
 
